@@ -1,0 +1,427 @@
+//! What makes a plan acceptable. Every fault is found, not only the first, and each names the
+//! field it is in, so that the reader of a plan file can point at the text.
+
+use super::{Criterion, Graph, Plan, Workers, cycles};
+use crate::{id::TaskId, limits};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::{String, ToString},
+    vec::Vec,
+};
+
+/// A step into a plan document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Into a table, by key.
+    Key(&'static str),
+    /// Into a table whose keys are names.
+    Name(String),
+    /// Into a list.
+    Index(usize),
+}
+
+/// Where in the plan document a value stands, from the root.
+pub type FieldPath = Vec<Step>;
+
+/// One thing wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where.
+    pub at: FieldPath,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What can be wrong with a plan whose every value is well formed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// A plan must do something.
+    #[error("the plan has no tasks")]
+    NoTasks,
+    /// More tasks than [`limits::TASKS`].
+    #[error("the plan has {0} tasks; {max} is the most", max = limits::TASKS)]
+    TooManyTasks(usize),
+    /// Two tasks with one id.
+    #[error("the id {id} is used twice")]
+    DuplicateId {
+        /// The id.
+        id: TaskId,
+        /// The index of the first task that has it.
+        first: usize,
+    },
+    /// Ids that only case tells apart are one file on some systems.
+    #[error("the ids {id} and {other} differ only in case")]
+    CaseClash {
+        /// This id.
+        id: TaskId,
+        /// The other.
+        other: TaskId,
+        /// The index of the first task that has it.
+        first: usize,
+    },
+    /// `depends_on` or `relations` names no task.
+    #[error("there is no task {id}")]
+    MissingTask {
+        /// The name used.
+        id: TaskId,
+        /// The nearest existing ones are for the caller to find: all ids are in the plan.
+        of: TaskId,
+    },
+    /// The same dependency twice.
+    #[error("{0} is named twice")]
+    RepeatedDependency(TaskId),
+    /// A cycle, in full, starting at its first task in plan order.
+    #[error("tasks wait for each other in a circle: {}", circle(.0))]
+    Cycle(Vec<TaskId>),
+    /// No worker will have the role.
+    #[error("no worker has the role {role:?}; the plan's workers have {}", listed(.known))]
+    NoSuchRole {
+        /// The role wanted.
+        role: String,
+        /// The roles there are.
+        known: Vec<String>,
+    },
+    /// No worker of a fitting role can do this.
+    #[error("no worker that may run this task can do {capability:?}; known are {}", listed(.known))]
+    ImpossibleCapability {
+        /// The capability wanted.
+        capability: String,
+        /// What fitting workers can do.
+        known: Vec<String>,
+    },
+    /// The `shell` agent needs a command.
+    #[error("the shell agent needs a command; give the task `command`")]
+    ShellWithoutCommand,
+    /// `command` is only for the `shell` agent.
+    #[error("`command` is for the shell agent, and this task's agent is {0:?}")]
+    CommandWithoutShell(String),
+    /// Neither built in nor configured.
+    #[error("there is no agent {name:?}; known are {}", listed(.known))]
+    NoSuchAgent {
+        /// The name used.
+        name: String,
+        /// The agents there are.
+        known: Vec<String>,
+    },
+    /// A text beyond [`limits::TEXT`].
+    #[error("is {0} bytes long; {max} is the most", max = limits::TEXT)]
+    TooLong(usize),
+    /// Nothing but white space.
+    #[error("is empty")]
+    Empty,
+    /// A path that leaves the worktree.
+    #[error("{0:?} is not a path inside the repository")]
+    OutsidePath(String),
+    /// A number of workers beyond [`limits::WORKERS`].
+    #[error("{0} workers; {max} is the most", max = limits::WORKERS)]
+    TooManyWorkers(u64),
+    /// A list beyond its bound.
+    #[error("has {0} entries; {max} is the most", max = limits::DEPENDENCIES)]
+    TooManyEntries(usize),
+    /// `landing = "main"` and so on need a target that is a safe branch name.
+    #[error("{0:?} is not a branch name that git accepts")]
+    BadBranch(String),
+}
+
+fn circle(ids: &[TaskId]) -> String {
+    let mut text = String::new();
+    for id in ids.iter().chain(ids.first()) {
+        if !text.is_empty() {
+            text.push_str(" → ");
+        }
+        text.push_str(id.as_str());
+    }
+    text
+}
+
+fn listed(known: &[String]) -> String {
+    if known.is_empty() {
+        "none".into()
+    } else {
+        known.join(", ")
+    }
+}
+
+/// The agents Skep has itself. The list grows with the adapters.
+const BUILT_IN_AGENTS: [&str; 1] = ["shell"];
+
+/// Finds everything that is wrong with `plan`, in the order of the document.
+#[must_use]
+pub fn check(plan: &Plan) -> Vec<Fault> {
+    let mut faults = Faults(Vec::new());
+    check_swarm(plan, &mut faults);
+    let index = check_ids(plan, &mut faults);
+    for (i, _) in plan.tasks.iter().enumerate() {
+        check_task(plan, i, &index, &mut faults);
+    }
+    check_cycles(plan, &index, &mut faults);
+    faults.0.sort_by(|a, b| a.at.cmp(&b.at));
+    faults.0
+}
+
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn swarm(&mut self, key: &'static str, kind: FaultKind) {
+        self.0.push(Fault {
+            at: Vec::from([Step::Key("swarm"), Step::Key(key)]),
+            kind,
+        });
+    }
+    fn task(&mut self, task: usize, rest: &[Step], kind: FaultKind) {
+        let mut at = Vec::from([Step::Key("task"), Step::Index(task)]);
+        at.extend_from_slice(rest);
+        self.0.push(Fault { at, kind });
+    }
+}
+
+fn check_swarm(plan: &Plan, faults: &mut Faults) {
+    let swarm = &plan.swarm;
+    let count: u64 = match &swarm.workers {
+        Workers::Auto => 1,
+        Workers::Count(n) => u64::from(*n),
+        Workers::PerRole(roles) => roles.values().map(|n| u64::from(*n)).sum(),
+    };
+    if count > u64::from(limits::WORKERS) {
+        faults.swarm("workers", FaultKind::TooManyWorkers(count));
+    }
+    if let Some(target) = &swarm.target
+        && !is_branch_name(target)
+    {
+        faults.swarm("target", FaultKind::BadBranch(target.clone()));
+    }
+    if !plan.tasks.is_empty() && !agent_exists(plan, &swarm.agent) {
+        faults.swarm("agent", no_such_agent(plan, &swarm.agent));
+    }
+    if plan.tasks.is_empty() {
+        faults.0.push(Fault {
+            at: Vec::new(),
+            kind: FaultKind::NoTasks,
+        });
+    }
+    if plan.tasks.len() > limits::TASKS {
+        faults.0.push(Fault {
+            at: Vec::new(),
+            kind: FaultKind::TooManyTasks(plan.tasks.len()),
+        });
+    }
+}
+
+/// The rules of `git check-ref-format --branch`, less what only old gits allow.
+fn is_branch_name(name: &str) -> bool {
+    let parts_are_safe = name
+        .split('/')
+        .all(|p| !p.is_empty() && !p.starts_with('.') && !p.ends_with(".lock"));
+    parts_are_safe
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && name != "@"
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !name
+            .chars()
+            .any(|c| c.is_control() || " ~^:?*[\\".contains(c))
+}
+
+fn agent_exists(plan: &Plan, name: &str) -> bool {
+    BUILT_IN_AGENTS.contains(&name) || plan.swarm.agents.contains_key(name)
+}
+
+fn no_such_agent(plan: &Plan, name: &str) -> FaultKind {
+    let built_in = BUILT_IN_AGENTS.iter().map(ToString::to_string);
+    let known = built_in.chain(plan.swarm.agents.keys().cloned()).collect();
+    FaultKind::NoSuchAgent {
+        name: name.into(),
+        known,
+    }
+}
+
+fn check_ids<'p>(plan: &'p Plan, faults: &mut Faults) -> BTreeMap<&'p TaskId, usize> {
+    let mut index = BTreeMap::new();
+    let mut folded: BTreeMap<String, usize> = BTreeMap::new();
+    for (i, task) in plan.tasks.iter().enumerate() {
+        let at = [Step::Key("id")];
+        if let Some(&first) = index.get(&task.id) {
+            faults.task(
+                i,
+                &at,
+                FaultKind::DuplicateId {
+                    id: task.id.clone(),
+                    first,
+                },
+            );
+            continue;
+        }
+        if let Some(&first) = folded.get(&task.id.as_str().to_ascii_lowercase()) {
+            let other = plan.tasks[first].id.clone();
+            faults.task(
+                i,
+                &at,
+                FaultKind::CaseClash {
+                    id: task.id.clone(),
+                    other,
+                    first,
+                },
+            );
+        }
+        folded.insert(task.id.as_str().to_ascii_lowercase(), i);
+        index.insert(&task.id, i);
+    }
+    index
+}
+
+fn check_task(plan: &Plan, i: usize, index: &BTreeMap<&TaskId, usize>, faults: &mut Faults) {
+    let task = &plan.tasks[i];
+    for (key, text) in [("mission", &task.mission), ("brief", &task.brief)] {
+        if text.len() > limits::TEXT {
+            faults.task(i, &[Step::Key(key)], FaultKind::TooLong(text.len()));
+        }
+    }
+    if task.mission.trim().is_empty() {
+        faults.task(i, &[Step::Key("mission")], FaultKind::Empty);
+    }
+    if task.depends_on.len() > limits::DEPENDENCIES {
+        let kind = FaultKind::TooManyEntries(task.depends_on.len());
+        faults.task(i, &[Step::Key("depends_on")], kind);
+    }
+    let mut seen = BTreeSet::new();
+    for (d, id) in task.depends_on.iter().enumerate() {
+        let at = [Step::Key("depends_on"), Step::Index(d)];
+        if !index.contains_key(id) {
+            faults.task(
+                i,
+                &at,
+                FaultKind::MissingTask {
+                    id: id.clone(),
+                    of: task.id.clone(),
+                },
+            );
+        } else if !seen.insert(id) {
+            faults.task(i, &at, FaultKind::RepeatedDependency(id.clone()));
+        }
+    }
+    for relation in task.relations.iter().filter(|r| !index.contains_key(&r.to)) {
+        let kind = FaultKind::MissingTask {
+            id: relation.to.clone(),
+            of: task.id.clone(),
+        };
+        faults.task(i, &[Step::Key("relations")], kind);
+    }
+    for (c, criterion) in task.success.iter().enumerate() {
+        if let Criterion::Exists(path) = criterion
+            && !is_inside(path)
+        {
+            let at = [Step::Key("success"), Step::Index(c), Step::Key("exists")];
+            faults.task(i, &at, FaultKind::OutsidePath(path.clone()));
+        }
+    }
+    check_agent(plan, i, faults);
+    check_worker_fits(plan, i, faults);
+}
+
+/// Relative, without `..`, and not inside `.git`.
+fn is_inside(path: &str) -> bool {
+    let mut parts = path.split('/').filter(|p| !p.is_empty() && *p != ".");
+    !path.starts_with('/')
+        && !path.contains('\0')
+        && parts
+            .clone()
+            .next()
+            .is_some_and(|first| !first.eq_ignore_ascii_case(".git"))
+        && !parts.any(|p| p == "..")
+}
+
+fn check_agent(plan: &Plan, i: usize, faults: &mut Faults) {
+    let task = &plan.tasks[i];
+    let agent = task.agent.as_ref().unwrap_or(&plan.swarm.agent);
+    if let Some(own) = &task.agent
+        && !agent_exists(plan, own)
+    {
+        faults.task(i, &[Step::Key("agent")], no_such_agent(plan, own));
+    } else if agent == "shell" && task.command.is_none() {
+        faults.task(i, &[], FaultKind::ShellWithoutCommand);
+    } else if agent != "shell" && task.command.is_some() {
+        faults.task(
+            i,
+            &[Step::Key("command")],
+            FaultKind::CommandWithoutShell(agent.clone()),
+        );
+    }
+}
+
+/// The roles that the plan's workers will have; `None` in the list is a worker that takes any role.
+fn worker_roles(plan: &Plan) -> Vec<Option<&String>> {
+    match &plan.swarm.workers {
+        Workers::Auto => {
+            let roles: BTreeSet<Option<&String>> =
+                plan.tasks.iter().map(|t| t.role.as_ref()).collect();
+            roles.into_iter().collect()
+        }
+        // None yet: a person adds them, with any role.
+        Workers::Count(_) => Vec::from([None]),
+        Workers::PerRole(roles) => roles
+            .iter()
+            .filter(|(_, n)| **n > 0)
+            .map(|(r, _)| Some(r))
+            .collect(),
+    }
+}
+
+fn check_worker_fits(plan: &Plan, i: usize, faults: &mut Faults) {
+    let task = &plan.tasks[i];
+    let roles = worker_roles(plan);
+    let fits = |role: &&Option<&String>| match (role, &task.role) {
+        (None, _) | (_, None) => true,
+        (Some(have), Some(want)) => *have == want,
+    };
+    let fitting: Vec<_> = roles.iter().filter(fits).collect();
+    if let Some(role) = &task.role
+        && fitting.is_empty()
+    {
+        let known = roles.iter().flatten().map(|r| (*r).clone()).collect();
+        faults.task(
+            i,
+            &[Step::Key("role")],
+            FaultKind::NoSuchRole {
+                role: role.clone(),
+                known,
+            },
+        );
+        return;
+    }
+    let abilities = |role: &Option<&String>| {
+        role.and_then(|r| plan.swarm.roles.get(r))
+            .and_then(|r| r.capabilities.as_ref())
+    };
+    for (c, capability) in task.capabilities.iter().enumerate() {
+        let can = |role: &&Option<&String>| abilities(role).is_none_or(|a| a.contains(capability));
+        if !fitting.iter().any(|role| can(role)) {
+            let known: BTreeSet<&String> = fitting
+                .iter()
+                .filter_map(|r| abilities(r))
+                .flatten()
+                .collect();
+            let kind = FaultKind::ImpossibleCapability {
+                capability: capability.clone(),
+                known: known.into_iter().cloned().collect(),
+            };
+            faults.task(i, &[Step::Key("capabilities"), Step::Index(c)], kind);
+        }
+    }
+}
+
+fn check_cycles(plan: &Plan, index: &BTreeMap<&TaskId, usize>, faults: &mut Faults) {
+    let edges = plan.tasks.iter().map(|t| {
+        t.depends_on
+            .iter()
+            .filter_map(|d| index.get(d).copied())
+            .collect()
+    });
+    for cycle in cycles(&Graph {
+        edges: edges.collect(),
+    }) {
+        let ids = cycle.iter().map(|&n| plan.tasks[n].id.clone()).collect();
+        faults.task(cycle[0], &[Step::Key("depends_on")], FaultKind::Cycle(ids));
+    }
+}

@@ -1,0 +1,4 @@
+//! Git, by its command line: worktrees, snapshots, merges without a checkout, refs moved by
+//! compare-and-set.
+
+pub mod snapshot;

@@ -1,0 +1,8 @@
+//! What Skep does to the world: processes, git, and the keeper loop that drives them.
+//!
+//! Only this crate starts processes, and only through [`command`].
+
+pub mod command;
+pub mod git;
+pub mod run;
+pub mod shim;

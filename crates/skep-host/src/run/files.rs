@@ -1,0 +1,153 @@
+//! The files of a run's folder. Written once, read by whoever comes next: they are how an attempt
+//! outlives its keeper.
+
+use crate::git::snapshot::{Snapshot, SnapshotSpec};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// What is to be run: an attempt, or an integration check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Format version, now 1.
+    pub version: u32,
+    /// Names the run in messages: `a7`, `check-2-1`.
+    pub run: String,
+    /// Where every step runs.
+    pub worktree: PathBuf,
+    /// The whole environment: nothing else is inherited.
+    pub env: BTreeMap<String, String>,
+    /// One after the other; a step that fails ends the run unless it says `go_on`.
+    pub steps: Vec<StepSpec>,
+    /// Save the worktree after the step of kind [`StepKind::Agent`], however that ended.
+    pub snapshot: Option<SnapshotSpec>,
+    /// Paths whose existence is to be reported after the agent's step.
+    pub exists: Vec<String>,
+    /// Everything is over after so long.
+    pub ceiling_ms: u64,
+    /// Between SIGTERM and SIGKILL.
+    pub grace_ms: u64,
+    /// The most output kept.
+    pub output_bytes: u64,
+    /// A datagram socket that is told when something changed; best effort, nobody need listen.
+    pub notify: Option<PathBuf>,
+}
+
+/// One command of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSpec {
+    /// For messages and receipts: the command as the user wrote it.
+    pub name: String,
+    /// What it is for.
+    pub kind: StepKind,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Text for standard input; none means an empty one.
+    pub stdin: Option<String>,
+    /// SIGTERM after so long, SIGKILL to the whole tree a grace later.
+    pub timeout_ms: u64,
+    /// Run the following steps even if this one fails.
+    pub go_on: bool,
+}
+
+/// What a step is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// Makes a fresh worktree usable.
+    Setup,
+    /// The agent itself.
+    Agent,
+    /// A success criterion, or a part of the integration check.
+    Check,
+}
+
+/// `started.json`: written once, exclusively, by the shim that won.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The shim's process id in the keeper's namespace.
+    pub pid: u32,
+    /// The boot it belongs to (`/proc/sys/kernel/random/boot_id`).
+    pub boot: String,
+    /// Milliseconds since the epoch.
+    pub at: u64,
+}
+
+/// `exit.json`: the last thing a shim writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Format version, now 1.
+    pub version: u32,
+    /// The run it belongs to.
+    pub run: String,
+    /// When the shim started and ended, milliseconds since the epoch.
+    pub started: u64,
+    /// See `started`.
+    pub ended: u64,
+    /// The steps that were begun, in order.
+    pub steps: Vec<StepReport>,
+    /// The snapshot, or why there is none.
+    pub snapshot: Option<Result<Snapshot, String>>,
+    /// Which of [`RunSpec::exists`] exist.
+    pub exists: Vec<String>,
+    /// Tracked or new files that the check steps changed after the snapshot; at most 100.
+    pub changed_by_checks: Vec<String>,
+    /// Processes that outlived a step and were ended.
+    pub survivors: u32,
+    /// How the tree was held.
+    pub containment: Containment,
+    /// Why the run was cut short, if it was.
+    pub cut: Option<Cut>,
+}
+
+/// How one step ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// As in the spec.
+    pub name: String,
+    /// As in the spec.
+    pub kind: StepKind,
+    /// How it ended.
+    pub end: StepEnd,
+    /// How long it took.
+    pub ms: u64,
+    /// The end of its output, at most [`skep_core::limits::OUTPUT_TAIL`] bytes, made valid UTF-8.
+    pub tail: String,
+    /// How much output it wrote in all.
+    pub output_bytes: u64,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepEnd {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By a signal that was not ours.
+    Signalled(i32),
+    /// By us: its time was up.
+    TimedOut,
+    /// By us: the run was stopped or reached its ceiling.
+    Stopped,
+    /// It could not be started: program not found, not executable, …
+    NotStarted(String),
+}
+
+/// Why a run was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// The keeper or a person asked.
+    Stopped,
+    /// The ceiling was reached.
+    Ceiling,
+}
+
+/// How a process tree is held so that nothing escapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Containment {
+    /// A PID namespace: ended by the kernel, also when the shim dies.
+    PidNamespace,
+    /// The shim is the subreaper and sweeps; the keeper sweeps when the shim dies.
+    Subreaper,
+}

@@ -1,0 +1,2 @@
+//! Where the log lives.
+#![forbid(unsafe_code)]
