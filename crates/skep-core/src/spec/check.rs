@@ -396,7 +396,7 @@ fn check_worker_fits(plan: &Plan, i: usize, faults: &mut Faults) {
     };
     for (c, capability) in task.capabilities.iter().enumerate() {
         let can = |role: &&Option<&String>| abilities(role).is_none_or(|a| a.contains(capability));
-        if !fitting.iter().any(|role| can(role)) {
+        if !fitting.iter().any(can) {
             let known: BTreeSet<&String> = fitting
                 .iter()
                 .filter_map(|r| abilities(r))
