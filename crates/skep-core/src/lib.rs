@@ -8,8 +8,28 @@
 
 extern crate alloc;
 
+pub mod attempt;
+pub mod claim;
+pub mod decide;
+pub mod due;
+pub mod engine;
+pub mod event;
 pub mod id;
+pub mod judge;
 pub mod limits;
+pub mod merge;
 pub mod money;
+pub mod plan;
+pub mod prompt;
+pub mod request;
+pub mod retry;
 pub mod spec;
+pub mod state;
+pub mod task;
 pub mod time;
+pub mod violations;
+pub mod waiting;
+pub mod worker;
+
+#[cfg(test)]
+mod testing;

@@ -69,3 +69,24 @@ impl Default for Policy {
         }
     }
 }
+
+impl Policy {
+    /// The hard stop of an agent whose task has `timebox` (or the policy's).
+    #[must_use]
+    pub fn hard_stop(&self, timebox: Option<Millis>) -> Millis {
+        Millis(percent(
+            timebox.unwrap_or(self.timebox),
+            self.hard_stop_percent,
+        ))
+    }
+    /// The end of a whole attempt whose task has `timebox` (or the policy's); never before the hard stop.
+    #[must_use]
+    pub fn ceiling(&self, timebox: Option<Millis>) -> Millis {
+        let ceiling = percent(timebox.unwrap_or(self.timebox), self.ceiling_percent);
+        Millis(ceiling.max(self.hard_stop(timebox).0))
+    }
+}
+
+fn percent(length: Millis, percent: u32) -> u64 {
+    length.0.saturating_mul(u64::from(percent)) / 100
+}

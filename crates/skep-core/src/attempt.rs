@@ -1,0 +1,280 @@
+//! An attempt: one run of one task by one worker; how it can end, and what its host reports of it.
+
+use crate::{
+    id::{Attempt, Oid, TaskId, WorkerId},
+    money::Usd,
+    time::{Millis, Time},
+};
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// How an attempt ended (SPEC §0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its claim was checked and holds.
+    Succeeded,
+    /// The agent gave up, or its claim did not hold.
+    Failed,
+    /// The hard stop or the ceiling ended it.
+    TimedOut,
+    /// It made no progress and was ended.
+    Stale,
+    /// The agent, its host or its shim died.
+    Crashed,
+    /// The provider refused for now.
+    RateLimited,
+    /// It would have cost too much.
+    OverBudget,
+    /// Its lease had been revoked when its result came.
+    Fenced,
+    /// Stopped on purpose.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::TimedOut => "timed_out",
+            Outcome::Stale => "stale",
+            Outcome::Crashed => "crashed",
+            Outcome::RateLimited => "rate_limited",
+            Outcome::OverBudget => "over_budget",
+            Outcome::Fenced => "fenced",
+            Outcome::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// How far a live attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Claimed; its process is not known to run yet.
+    Claimed,
+    /// Its process runs.
+    Running,
+    /// Its agent is done, its checks run.
+    Verifying,
+}
+
+/// Why an attempt is being stopped: decides what becomes of its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopWhy {
+    /// Its task was cancelled or skipped.
+    TaskCancelled,
+    /// The keeper was asked to end at once; the task goes back to the queue.
+    Interrupted,
+    /// Its worker is being removed or restarted; the task goes back to the queue.
+    WorkerGone,
+    /// It outlived its ceiling.
+    Overtime,
+    /// Its host has not been heard of.
+    NoHeartbeat,
+}
+
+/// A live attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    /// Its number, which is its fencing token.
+    pub attempt: Attempt,
+    /// The task it is of.
+    pub task: TaskId,
+    /// Who runs it.
+    pub worker: WorkerId,
+    /// The adapter.
+    pub agent: String,
+    /// The model.
+    pub model: Option<String>,
+    /// The commit it starts from.
+    pub base: Oid,
+    /// When it was claimed.
+    pub claimed: Time,
+    /// How far it is.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Time,
+    /// The keeper gives it up at this moment, whatever its shim says.
+    pub give_up: Time,
+    /// Whether and why it is being stopped.
+    pub stopping: Option<Stopping>,
+}
+
+/// A stop that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// Why.
+    pub why: StopWhy,
+    /// Without the grace.
+    pub at_once: bool,
+    /// Since when.
+    pub since: Time,
+}
+
+/// What a host reports when an attempt has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// How the agent ended; `None` if it was never begun (a setup step failed, or the run was cut short).
+    pub agent: Option<Step>,
+    /// The steps before the agent that failed.
+    pub setup_failed: Option<Step>,
+    /// The criteria's commands that were run, in order.
+    pub checks: Vec<Step>,
+    /// What the worktree held, or why it could not be saved.
+    pub saved: Saved,
+    /// Which of the paths asked for exist.
+    pub exists: Vec<String>,
+    /// Files that the checks changed after the work was saved.
+    pub changed_by_checks: Vec<String>,
+    /// Processes that outlived the agent and were ended.
+    pub survivors: u32,
+    /// Whether the run was cut short from outside: stopped, or at its ceiling.
+    pub cut: Option<Cut>,
+    /// The agent said, in its result file, that there was nothing to do, and why.
+    pub no_op: Option<String>,
+    /// Exit code of the agent means "rate limited".
+    pub rate_limited: bool,
+    /// What it used.
+    pub usage: Usage,
+    /// From the shim's start to its end.
+    pub took: Millis,
+}
+
+/// Why a run was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// Somebody asked.
+    Stopped,
+    /// The ceiling.
+    Ceiling,
+}
+
+/// One command and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The command, as the user wrote it.
+    pub name: String,
+    /// How it ended.
+    pub end: End,
+    /// How long it took.
+    pub took: Millis,
+    /// The end of its output.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// By itself.
+    Exited(i32),
+    /// By a signal that was not ours.
+    Signalled(i32),
+    /// By us: its time was up.
+    TimedOut,
+    /// By us: the run was stopped.
+    Stopped,
+    /// It could not be started.
+    NotStarted(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Exited(code) => write!(f, "exited with {code}"),
+            End::Signalled(signal) => write!(f, "was killed by signal {signal}"),
+            End::TimedOut => f.write_str("ran out of time"),
+            End::Stopped => f.write_str("was stopped"),
+            End::NotStarted(why) => write!(f, "could not be started: {why}"),
+        }
+    }
+}
+
+/// What became of the worktree's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saved {
+    /// Nothing differs from the base.
+    Nothing,
+    /// It is on a ref.
+    Commit(SavedWork),
+    /// It could not be saved; the worktree must be kept.
+    Failed(String),
+}
+
+/// Work on a ref.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedWork {
+    /// The commit.
+    pub commit: Oid,
+    /// Files that differ from the base, at most some thousands.
+    pub files: Vec<String>,
+    /// How many differ in all.
+    pub file_count: usize,
+}
+
+/// What an attempt used. Unknown stays unknown, never zero (W-14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens read.
+    pub input_tokens: Option<u64>,
+    /// Tokens written.
+    pub output_tokens: Option<u64>,
+    /// Money.
+    pub usd: Option<Usd>,
+}
+
+/// Why an attempt did not succeed, as the next attempt and a person see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// With which model.
+    pub model: Option<String>,
+    /// In a sentence.
+    pub reason: String,
+    /// The end of the output that shows it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+}
+
+/// The evidence that a task is done (W-14).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Files that differ from the base.
+    pub files: Vec<String>,
+    /// How many differ in all.
+    pub file_count: usize,
+    /// An explicit no-op, and why.
+    pub no_op: Option<String>,
+    /// Files touched outside the task's `files`.
+    pub outside_files: Vec<String>,
+    /// Every command that was run, with its exit.
+    pub checks: Vec<Step>,
+    /// Whether the tree was the same after the checks; the files that were not.
+    pub changed_by_checks: Vec<String>,
+    /// Processes that had to be ended.
+    pub survivors: u32,
+    /// What it used.
+    pub usage: Usage,
+    /// How long it took.
+    pub took: Millis,
+    /// What no machine has checked.
+    pub not_checked: Vec<String>,
+}

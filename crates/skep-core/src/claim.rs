@@ -1,0 +1,254 @@
+//! Who may claim what. Every cap and every exclusion is checked here and nowhere else, and the same
+//! functions that decide a claim explain why there is none (`skep why`).
+
+use crate::{
+    attempt::Live,
+    id::WorkerId,
+    limits,
+    spec::{ModelWish, TaskSpec},
+    state::State,
+    task::Task,
+    time::{Millis, Time},
+    worker::{Worker, WorkerState},
+};
+use alloc::string::{String, ToString};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Why nothing at all is claimed now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// No plan has been loaded.
+    NoPlan,
+    /// A person paused the swarm.
+    Paused,
+    /// The keeper is about to leave.
+    Draining,
+    /// Something is wrong with the swarm as a whole.
+    Halted(String),
+    /// A wave is being merged; claims go on from its result.
+    Merging(u32),
+    /// As many attempts run as may.
+    AtCap(u32),
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Closed::NoPlan => f.write_str("no plan has been loaded"),
+            Closed::Paused => f.write_str("the swarm is paused; `skep resume` goes on"),
+            Closed::Draining => f.write_str("the keeper is about to leave and claims nothing more"),
+            Closed::Halted(why) => write!(f, "the swarm is halted: {why}"),
+            Closed::Merging(wave) => write!(
+                f,
+                "wave {wave} is being merged; claims go on from its result"
+            ),
+            Closed::AtCap(cap) => write!(
+                f,
+                "{cap} attempts run, which is the cap (policy.concurrency)"
+            ),
+        }
+    }
+}
+
+/// Why one worker does not take one task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfit {
+    /// It is not idle.
+    Busy(WorkerState),
+    /// The task is for another worker.
+    AssignedTo(WorkerId),
+    /// The task is for another role.
+    Role(String),
+    /// The task needs a capability it lacks.
+    Capability(String),
+    /// Every model that the task may use has failed on it too often.
+    ModelsFailed(String),
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfit::Busy(state) => write!(f, "is {state}"),
+            Unfit::AssignedTo(worker) => {
+                write!(f, "is not {worker}, to which the task is assigned")
+            }
+            Unfit::Role(role) => write!(f, "does not have the role {role}"),
+            Unfit::Capability(what) => write!(f, "cannot do {what}"),
+            Unfit::ModelsFailed(model) => {
+                write!(
+                    f,
+                    "would use {model}, which failed on the task too often, and no stronger model is left"
+                )
+            }
+        }
+    }
+}
+
+/// Why one task is not claimable by anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// Not before this moment.
+    Until(Time),
+    /// A running attempt has the same ownership key.
+    OwnerKey(String, crate::id::TaskId),
+    /// Without worktrees, a running attempt may touch the same files.
+    Files(crate::id::TaskId),
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Held::Until(_) => f.write_str("its retry waits"),
+            Held::OwnerKey(key, task) => write!(f, "{task} runs and owns {key:?}"),
+            Held::Files(task) => {
+                write!(
+                    f,
+                    "{task} runs in the same checkout and may touch the same files"
+                )
+            }
+        }
+    }
+}
+
+/// Whether claims are open at all.
+///
+/// # Errors
+/// Why not.
+pub fn open(state: &State, now: Time) -> Result<(), Closed> {
+    if state.swarm().is_none() {
+        return Err(Closed::NoPlan);
+    }
+    if let Some(halt) = state.halted() {
+        let probing = halt.probe_at.is_some_and(|at| at <= now) && state.live().len() == 0;
+        if !probing {
+            return Err(Closed::Halted(halt.reason.clone()));
+        }
+    }
+    if state.draining() {
+        return Err(Closed::Draining);
+    }
+    if state.paused() {
+        return Err(Closed::Paused);
+    }
+    if let Some(merge) = state.merge() {
+        return Err(Closed::Merging(merge.wave));
+    }
+    let cap = state.policy().concurrency.min(limits::WORKERS);
+    if state.live().len() >= cap as usize {
+        return Err(Closed::AtCap(cap));
+    }
+    Ok(())
+}
+
+/// Whether a ready task may be claimed by anybody.
+///
+/// # Errors
+/// What holds it.
+pub fn free(state: &State, task: &Task, now: Time) -> Result<(), Held> {
+    if let Some(at) = task.not_before.filter(|at| *at > now) {
+        return Err(Held::Until(at));
+    }
+    if let Some(key) = &task.spec.owner_key
+        && let Some(owner) = state.owner(key).and_then(|a| state.attempt(a))
+    {
+        return Err(Held::OwnerKey(key.clone(), owner.task.clone()));
+    }
+    let shared = state.swarm().is_some_and(|s| !s.spec.worktree);
+    if shared && let Some(other) = state.live().find(|live| overlaps(state, &task.spec, live)) {
+        return Err(Held::Files(other.task.clone()));
+    }
+    Ok(())
+}
+
+/// A task that names no files may touch any.
+fn overlaps(state: &State, spec: &TaskSpec, live: &Live) -> bool {
+    let Some(other) = state.task(&live.task) else {
+        return false;
+    };
+    let (mine, theirs) = (&spec.files, &other.spec.files);
+    mine.is_empty()
+        || theirs.is_empty()
+        || mine.iter().any(|a| theirs.iter().any(|b| a.may_overlap(b)))
+}
+
+/// Whether a worker may take a task, and with which model.
+///
+/// # Errors
+/// Why not.
+pub fn fits(state: &State, task: &Task, worker: &Worker) -> Result<Option<String>, Unfit> {
+    let base = state.swarm().map(|s| &s.tip);
+    let standing = worker.state(base);
+    if standing != WorkerState::Idle {
+        return Err(Unfit::Busy(standing));
+    }
+    suits(state, task, worker)
+}
+
+/// Whether a worker could take a task if it were idle, and with which model.
+///
+/// # Errors
+/// Why not.
+pub fn suits(state: &State, task: &Task, worker: &Worker) -> Result<Option<String>, Unfit> {
+    if let Some(other) = task.assigned.filter(|w| *w != worker.id) {
+        return Err(Unfit::AssignedTo(other));
+    }
+    if let (Some(want), Some(have)) = (&task.spec.role, &worker.role)
+        && want != have
+    {
+        return Err(Unfit::Role(want.clone()));
+    }
+    if let Some(can) = &worker.capabilities
+        && let Some(missing) = task.spec.capabilities.iter().find(|c| !can.contains(c))
+    {
+        return Err(Unfit::Capability(missing.clone()));
+    }
+    model(state, task, worker)
+}
+
+/// The model for a task on a worker: the worker's own, else the task's, else the swarm's; and if that one has
+/// failed on the task too often, the next stronger one that has not.
+fn model(state: &State, task: &Task, worker: &Worker) -> Result<Option<String>, Unfit> {
+    let Some(swarm) = state.swarm() else {
+        return Ok(None);
+    };
+    let (wanted, fixed) = match (&worker.model, &task.spec.model) {
+        (_, Some(ModelWish::Required(model))) => (Some(model), true),
+        (Some(model), _) => (Some(model), false),
+        (None, Some(ModelWish::Preferred(model))) => (Some(model), false),
+        (None, None) => (swarm.spec.model.as_ref(), false),
+    };
+    let Some(wanted) = wanted else {
+        return Ok(None);
+    };
+    let failed = |model: &str| {
+        task.model_failures
+            .get(model)
+            .is_some_and(|n| *n >= swarm.spec.policy.model_failures)
+    };
+    if !failed(wanted) {
+        return Ok(Some(wanted.clone()));
+    }
+    let stronger = swarm
+        .spec
+        .models
+        .iter()
+        .skip_while(|m| *m != wanted)
+        .skip(1);
+    let next = stronger.clone().find(|m| !failed(m)).filter(|_| !fixed);
+    next.map(|m| Some(m.to_string()))
+        .ok_or_else(|| Unfit::ModelsFailed(wanted.clone()))
+}
+
+/// The moment at which the keeper gives an attempt up even if its shim never reports: its ceiling, two
+/// graces (agent and checks), and a minute for a machine under load.
+#[must_use]
+pub fn give_up_after(state: &State, task: &TaskSpec) -> Millis {
+    let policy = state.policy();
+    let checks = task.success.len() as u64;
+    let ceiling = policy.ceiling(task.timebox);
+    Millis(ceiling.0 + policy.grace.times(2 + checks).0 + Millis::mins(1).0)
+}

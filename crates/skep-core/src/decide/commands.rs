@@ -1,0 +1,471 @@
+//! What people and programs ask for.
+
+use crate::{
+    attempt::StopWhy,
+    due,
+    event::Event,
+    id::{TaskId, WorkerId},
+    limits,
+    request::{Command, Refusal},
+    spec::{self, Plan, Priority, TaskSpec, Workers},
+    state::State,
+    task::{Origin, Task, TaskState},
+    time::Time,
+    worker::Worker,
+};
+use alloc::{
+    collections::BTreeSet,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+
+type Decision = Result<Vec<Event>, Refusal>;
+
+pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
+    match command {
+        Command::LoadPlan {
+            plan,
+            digest,
+            target,
+            base,
+        } => load_plan(state, plan, digest, target, base),
+        Command::AddTask { spec } => add_task(state, spec),
+        Command::EditTask { spec } => edit_task(state, spec),
+        Command::SkipTask { task } => skip_task(state, task),
+        Command::CancelTask { task } => cancel_task(state, task),
+        Command::RetryTask { task } => retry_task(state, task),
+        Command::BoostTask { task, priority } => boost_task(state, task, *priority),
+        Command::AssignTask { task, worker } => assign_task(state, task, *worker),
+        Command::AddWorkers { count, role } => add_workers(state, *count, role.as_ref()),
+        Command::RemoveWorker { worker, now } => remove_worker(state, *worker, *now),
+        Command::PauseWorker { worker } => pause_worker(state, *worker),
+        Command::ResumeWorker { worker } => resume_worker(state, *worker),
+        Command::RestartWorker { worker } => restart_worker(state, *worker),
+        Command::Pause => once(
+            !state.paused(),
+            Event::SwarmPaused {},
+            "the swarm is paused already",
+        ),
+        Command::Resume => {
+            let shut = state.paused() || state.draining() || state.halted().is_some();
+            once(
+                shut,
+                Event::SwarmResumed {},
+                "the swarm is not paused, draining or halted",
+            )
+        }
+        Command::Drain => once(
+            !state.draining(),
+            Event::SwarmDraining {},
+            "the keeper is draining already",
+        ),
+        Command::StopAll => stop_all(state),
+        Command::SetPolicy { policy } => {
+            state.swarm().ok_or(Refusal::NoPlan)?;
+            let same = state.policy() == **policy;
+            once(
+                !same,
+                Event::PolicyChanged {
+                    policy: policy.clone(),
+                },
+                "every number is as it was",
+            )
+        }
+    }
+}
+
+fn once(changes: bool, event: Event, otherwise: &str) -> Decision {
+    if changes {
+        Ok([event].into())
+    } else {
+        Err(Refusal::NothingToDo(otherwise.to_string()))
+    }
+}
+
+fn find<'s>(state: &'s State, id: &TaskId) -> Result<&'s Task, Refusal> {
+    state
+        .task(id)
+        .ok_or_else(|| Refusal::NoSuchTask(id.clone()))
+}
+
+fn find_worker(state: &State, id: WorkerId) -> Result<&Worker, Refusal> {
+    state.worker(id).ok_or(Refusal::NoSuchWorker(id))
+}
+
+fn wrong(task: &Task, need: &'static str) -> Refusal {
+    Refusal::WrongState {
+        task: task.id().clone(),
+        state: task.state,
+        need,
+    }
+}
+
+fn load_plan(
+    state: &State,
+    plan: &Plan,
+    digest: &str,
+    target: &str,
+    base: &crate::id::Oid,
+) -> Decision {
+    let faults = spec::check(plan);
+    if !faults.is_empty() {
+        return Err(Refusal::BadPlan(faults.len()));
+    }
+    let open = state.tasks().iter().filter(|t| !t.state.is_over()).count();
+    let same = state.swarm().is_some_and(|s| s.digest == digest);
+    let shut = state.paused() || state.draining() || state.halted().is_some();
+    let mut events = Vec::new();
+    if same && open > 0 {
+        // The same plan again means: go on.
+        return once(
+            shut,
+            Event::SwarmResumed {},
+            "this plan is under way already",
+        );
+    }
+    if open > 0 || state.live().len() > 0 || state.merge().is_some() {
+        return Err(Refusal::PlanUnderWay { open });
+    }
+    events.push(Event::PlanLoaded {
+        plan: plan.clone().into(),
+        digest: digest.into(),
+        target: target.into(),
+        base: base.clone(),
+    });
+    if shut {
+        events.push(Event::SwarmResumed {});
+    }
+    events.extend(staff(state, plan));
+    Ok(events)
+}
+
+/// The workers that the plan asks for, less those that are there already (W-1).
+fn staff(state: &State, plan: &Plan) -> Vec<Event> {
+    let mut wanted: Vec<Option<String>> = Vec::new();
+    match &plan.swarm.workers {
+        Workers::Count(n) => wanted.extend((0..*n).map(|_| None)),
+        Workers::PerRole(roles) => {
+            for (role, n) in roles {
+                wanted.extend((0..*n).map(|_| Some(role.clone())));
+            }
+        }
+        Workers::Auto => wanted = auto(plan),
+    }
+    for worker in state.workers().filter(|w| !w.stopping) {
+        if let Some(at) = wanted.iter().position(|role| *role == worker.role) {
+            wanted.swap_remove(at);
+        }
+    }
+    wanted.sort();
+    let ids = due::new_workers(state, wanted.len() as u32);
+    ids.zip(wanted)
+        .map(|(worker, role)| Event::WorkerAdded { worker, role })
+        .collect()
+}
+
+/// One worker per distinct role. A plan without roles would then get one worker and run in single file, so it
+/// gets as many as its widest wave can use, within the cap.
+fn auto(plan: &Plan) -> Vec<Option<String>> {
+    let roles: BTreeSet<Option<String>> = plan.tasks.iter().map(|t| t.role.clone()).collect();
+    if roles.iter().any(Option::is_some) {
+        return roles.into_iter().collect();
+    }
+    let index = |id: &TaskId| plan.tasks.iter().position(|t| t.id == *id);
+    let edges = plan
+        .tasks
+        .iter()
+        .map(|t| t.depends_on.iter().filter_map(index).collect());
+    let waves = spec::Graph {
+        edges: edges.collect(),
+    }
+    .waves();
+    let deepest = waves.iter().flatten().max().copied().unwrap_or(1);
+    let width = |wave| waves.iter().filter(|w| **w == Some(wave)).count();
+    let widest = (1..=deepest).map(width).max().unwrap_or(1).max(1);
+    let cap = plan.swarm.policy.concurrency.max(1) as usize;
+    (0..widest.min(cap)).map(|_| None).collect()
+}
+
+/// Checks a task as part of the plan that it would make.
+fn check_with(state: &State, spec: &TaskSpec) -> Result<(), Refusal> {
+    let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
+    let others = state.tasks().iter().filter(|t| *t.id() != spec.id);
+    let mut tasks: Vec<TaskSpec> = others.map(|t| (*t.spec).clone()).collect();
+    tasks.push(spec.clone());
+    let mine = spec::Step::Index(tasks.len() - 1);
+    let plan = Plan {
+        swarm: swarm.spec.clone(),
+        tasks,
+    };
+    let faults = spec::check(&plan);
+    let fault = faults
+        .into_iter()
+        .find(|f| f.at.get(1) == Some(&mine) || is_cycle(&f.kind));
+    fault.map_or(Ok(()), |f| {
+        Err(Refusal::Fault(format!("task {}: {}", spec.id, f.kind)))
+    })
+}
+
+fn is_cycle(kind: &spec::FaultKind) -> bool {
+    matches!(kind, spec::FaultKind::Cycle(_))
+}
+
+fn add_task(state: &State, spec: &Arc<TaskSpec>) -> Decision {
+    if state.task(&spec.id).is_some() {
+        return Err(Refusal::TaskExists(spec.id.clone()));
+    }
+    if state.tasks().len() >= limits::TASKS {
+        return Err(Refusal::Limit(format!(
+            "a swarm holds at most {} tasks",
+            limits::TASKS
+        )));
+    }
+    check_with(state, spec)?;
+    Ok([Event::TaskAdded {
+        spec: spec.clone(),
+        origin: Origin::Person,
+    }]
+    .into())
+}
+
+fn edit_task(state: &State, spec: &Arc<TaskSpec>) -> Decision {
+    let task = find(state, &spec.id)?;
+    if !matches!(
+        task.state,
+        TaskState::Waiting
+            | TaskState::Ready
+            | TaskState::Flagged
+            | TaskState::Dead
+            | TaskState::Cancelled
+    ) {
+        return Err(wrong(
+            task,
+            "only a task that nobody has begun, or that was given up, can be edited",
+        ));
+    }
+    check_with(state, spec)?;
+    once(
+        *task.spec != **spec,
+        Event::TaskEdited { spec: spec.clone() },
+        "the task reads so already",
+    )
+}
+
+fn skip_task(state: &State, id: &TaskId) -> Decision {
+    let task = find(state, id)?;
+    if !task.state.may_become(TaskState::Merged) || task.state == TaskState::Accepted {
+        return Err(wrong(
+            task,
+            "only a task that is not being worked on can be skipped",
+        ));
+    }
+    let mut events = close_fixes(state, task);
+    events.push(Event::TaskSkipped { task: id.clone() });
+    Ok(events)
+}
+
+fn cancel_task(state: &State, id: &TaskId) -> Decision {
+    let task = find(state, id)?;
+    if let Some(attempt) = task.current {
+        let already = state
+            .attempt(attempt)
+            .is_none_or(|l| l.stopping.is_some_and(|s| s.why == StopWhy::TaskCancelled));
+        let stop = Event::StopAsked {
+            attempt,
+            why: StopWhy::TaskCancelled,
+            at_once: false,
+        };
+        return once(!already, stop, "its attempt is being stopped already");
+    }
+    if state.merge().is_some() && task.state == TaskState::Accepted {
+        return Err(wrong(task, "its wave is being merged"));
+    }
+    if !task.state.may_become(TaskState::Cancelled) {
+        return Err(wrong(task, "it is over already"));
+    }
+    let mut events = close_fixes(state, task);
+    events.push(Event::TaskCancelled { task: id.clone() });
+    Ok(events)
+}
+
+/// A task that no longer needs its fix takes it along.
+fn close_fixes(state: &State, task: &Task) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut next = task.fixed_by.as_ref();
+    while let Some(fix) = next.take().and_then(|id| state.task(id)) {
+        if let Some(attempt) = fix.current {
+            events.push(Event::StopAsked {
+                attempt,
+                why: StopWhy::TaskCancelled,
+                at_once: false,
+            });
+        } else if fix.state.may_become(TaskState::Cancelled) {
+            events.push(Event::TaskCancelled {
+                task: fix.id().clone(),
+            });
+        }
+        next = fix.fixed_by.as_ref();
+    }
+    events
+}
+
+fn retry_task(state: &State, id: &TaskId) -> Decision {
+    let task = find(state, id)?;
+    match task.state {
+        TaskState::Flagged | TaskState::Dead | TaskState::Cancelled | TaskState::Blocked => {
+            let mut events = if task.state == TaskState::Blocked {
+                close_fixes(state, task)
+            } else {
+                Vec::new()
+            };
+            events.push(Event::TaskRequeued { task: id.clone() });
+            Ok(events)
+        }
+        TaskState::Waiting | TaskState::Ready => Err(wrong(task, "it is in the queue already")),
+        TaskState::Running | TaskState::Verifying => Err(wrong(
+            task,
+            "an attempt is under way; `skep cancel` it first",
+        )),
+        TaskState::Accepted | TaskState::Merged => Err(wrong(task, "it is done already")),
+    }
+}
+
+fn boost_task(state: &State, id: &TaskId, priority: Option<Priority>) -> Decision {
+    let task = find(state, id)?;
+    if task.state.is_over() {
+        return Err(wrong(task, "it is over"));
+    }
+    let priority = priority.unwrap_or(Priority::P0);
+    let event = Event::TaskBoosted {
+        task: id.clone(),
+        priority,
+    };
+    once(
+        task.priority != priority,
+        event,
+        "the task has this priority already",
+    )
+}
+
+fn assign_task(state: &State, id: &TaskId, worker: Option<WorkerId>) -> Decision {
+    let task = find(state, id)?;
+    if let Some(worker) = worker {
+        find_worker(state, worker)?;
+    }
+    if !matches!(
+        task.state,
+        TaskState::Waiting | TaskState::Ready | TaskState::Blocked
+    ) {
+        return Err(wrong(
+            task,
+            "only a task that nobody has begun can be assigned",
+        ));
+    }
+    let event = Event::TaskAssigned {
+        task: id.clone(),
+        worker,
+    };
+    once(
+        task.assigned != worker,
+        event,
+        "the task is assigned so already",
+    )
+}
+
+fn add_workers(state: &State, count: u32, role: Option<&String>) -> Decision {
+    state.swarm().ok_or(Refusal::NoPlan)?;
+    let room = limits::WORKERS.saturating_sub(state.workers().len() as u32);
+    if count > room {
+        let max = limits::WORKERS;
+        return Err(Refusal::Limit(format!(
+            "a swarm has at most {max} workers; {room} more fit"
+        )));
+    }
+    let ids = due::new_workers(state, count);
+    Ok(ids
+        .map(|worker| Event::WorkerAdded {
+            worker,
+            role: role.cloned(),
+        })
+        .collect())
+}
+
+fn remove_worker(state: &State, id: WorkerId, now: bool) -> Decision {
+    let worker = find_worker(state, id)?;
+    let mut events = Vec::new();
+    if !worker.stopping {
+        events.push(Event::WorkerLeaving { worker: id });
+    }
+    events.extend(
+        worker
+            .current
+            .filter(|_| now)
+            .and_then(|a| stop(state, a, StopWhy::WorkerGone, false)),
+    );
+    if events.is_empty() {
+        return Err(Refusal::NothingToDo("the worker is leaving already".into()));
+    }
+    Ok(events)
+}
+
+fn pause_worker(state: &State, id: WorkerId) -> Decision {
+    let worker = find_worker(state, id)?;
+    once(
+        !worker.paused,
+        Event::WorkerPaused { worker: id },
+        "the worker is paused already",
+    )
+}
+
+fn resume_worker(state: &State, id: WorkerId) -> Decision {
+    let worker = find_worker(state, id)?;
+    let shut = worker.paused || worker.not_before.is_some();
+    once(
+        shut,
+        Event::WorkerResumed { worker: id },
+        "the worker is neither paused nor crashed",
+    )
+}
+
+fn restart_worker(state: &State, id: WorkerId) -> Decision {
+    let worker = find_worker(state, id)?;
+    let stopped = worker
+        .current
+        .and_then(|a| stop(state, a, StopWhy::WorkerGone, false));
+    Ok(stopped
+        .into_iter()
+        .chain([Event::WorkerResumed { worker: id }])
+        .collect())
+}
+
+fn stop(state: &State, attempt: crate::id::Attempt, why: StopWhy, at_once: bool) -> Option<Event> {
+    let live = state.attempt(attempt)?;
+    let fresh = live.stopping.is_none_or(|s| at_once && !s.at_once);
+    // A reason given before stands: a cancelled task stays cancelled even if all is stopped later.
+    let why = live.stopping.map_or(why, |s| s.why);
+    fresh.then_some(Event::StopAsked {
+        attempt,
+        why,
+        at_once,
+    })
+}
+
+fn stop_all(state: &State) -> Decision {
+    let mut events = Vec::new();
+    if !state.draining() {
+        events.push(Event::SwarmDraining {});
+    }
+    events.extend(
+        state
+            .live()
+            .filter_map(|l| stop(state, l.attempt, StopWhy::Interrupted, true)),
+    );
+    if events.is_empty() {
+        return Err(Refusal::NothingToDo(
+            "everything is being stopped already".into(),
+        ));
+    }
+    Ok(events)
+}

@@ -1,0 +1,432 @@
+//! What hosts see. Every observation may come late, twice, or about something that has long been decided
+//! otherwise; then it is refused, or, if work hangs on it, recorded as fenced.
+
+use super::conflict;
+use crate::{
+    attempt::{Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
+    due,
+    event::{Event, WorkerNext},
+    id::{Attempt, Oid, WorkerId},
+    judge::{Verdict, judge},
+    merge::{Merge, MergeStep, Probe},
+    request::{Observation, Refusal},
+    retry,
+    state::State,
+    task::Accepted,
+    time::Time,
+};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+
+type Decision = Result<Vec<Event>, Refusal>;
+
+pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Decision {
+    match observation {
+        Observation::WorkerReady { worker, base } => worker_ready(state, *worker, base),
+        Observation::WorkerFailed { worker, reason } => worker_failed(state, *worker, reason, now),
+        Observation::WorkerGone { worker } => {
+            let leaving = state
+                .worker(*worker)
+                .is_some_and(|w| w.stopping && w.current.is_none());
+            known(leaving)?;
+            Ok([Event::WorkerGone { worker: *worker }].into())
+        }
+        Observation::Started { attempt } => {
+            let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
+            known(live.phase < Phase::Running)?;
+            Ok([Event::AttemptStarted { attempt: *attempt }].into())
+        }
+        Observation::AgentEnded { attempt } => {
+            let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
+            known(live.phase < Phase::Verifying)?;
+            Ok([Event::AgentEnded { attempt: *attempt }].into())
+        }
+        Observation::StartFailed { attempt, reason } => {
+            let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
+            let reason = format!("its shim could not be started: {reason}");
+            Ok(ended(
+                state,
+                now,
+                live,
+                Outcome::Crashed,
+                reason,
+                String::new(),
+                true,
+                None,
+            ))
+        }
+        Observation::Ended {
+            attempt,
+            report,
+            untouched,
+        } => attempt_ended(state, now, *attempt, report, *untouched),
+        Observation::Lost {
+            attempt,
+            reason,
+            saved,
+        } => lost(state, now, *attempt, reason, saved),
+        Observation::Silent { attempt } => {
+            let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
+            known(live.stopping.is_none_or(|s| !s.at_once))?;
+            let why = live.stopping.map_or(StopWhy::NoHeartbeat, |s| s.why);
+            Ok([Event::StopAsked {
+                attempt: *attempt,
+                why,
+                at_once: true,
+            }]
+            .into())
+        }
+        Observation::Built {
+            wave,
+            round,
+            chain,
+            clashes,
+        } => {
+            let merge = merging(state, *wave)?;
+            known(merge.round == *round && merge.step == MergeStep::Building)?;
+            Ok(conflict::built(state, merge, chain, clashes))
+        }
+        Observation::Checked {
+            wave,
+            round,
+            prefix,
+            passed,
+            output,
+        } => checked(state, now, *wave, *round, *prefix, *passed, output),
+        Observation::Landed { wave, tip } => landed(state, *wave, tip),
+        Observation::BaseMoved {
+            wave,
+            actual,
+            descends,
+        } => base_moved(state, *wave, actual.as_ref(), *descends),
+        Observation::MergeFailed { wave, reason } => {
+            merging(state, *wave)?;
+            known(state.halted().is_none())?;
+            let reason = format!("wave {wave} cannot be merged: {reason}");
+            Ok([Event::SwarmHalted {
+                reason,
+                probe_at: None,
+            }]
+            .into())
+        }
+        Observation::TargetLanded { tip } => {
+            let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
+            known(swarm.landed.as_ref() != Some(tip))?;
+            Ok([Event::TargetLanded { tip: tip.clone() }].into())
+        }
+        Observation::TargetRefused {
+            tip,
+            reason,
+            diverged,
+        } => {
+            let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
+            known(swarm.landing_refused.as_ref().is_none_or(|(t, _)| t != tip))?;
+            let (tip, reason, diverged) = (tip.clone(), reason.clone(), *diverged);
+            Ok([Event::TargetRefused {
+                tip,
+                reason,
+                diverged,
+            }]
+            .into())
+        }
+    }
+}
+
+fn known(waited_for: bool) -> Result<(), Refusal> {
+    if waited_for {
+        Ok(())
+    } else {
+        Err(Refusal::OutOfDate)
+    }
+}
+
+fn merging(state: &State, wave: u32) -> Result<&Merge, Refusal> {
+    state
+        .merge()
+        .filter(|m| m.wave == wave)
+        .ok_or(Refusal::OutOfDate)
+}
+
+fn worker_ready(state: &State, worker: WorkerId, base: &Oid) -> Decision {
+    let known_worker = state.worker(worker).ok_or(Refusal::NoSuchWorker(worker))?;
+    known(known_worker.current.is_none() && known_worker.ready_at.as_ref() != Some(base))?;
+    Ok([Event::WorkerReady {
+        worker,
+        base: base.clone(),
+    }]
+    .into())
+}
+
+fn worker_failed(state: &State, worker: WorkerId, reason: &str, now: Time) -> Decision {
+    let w = state.worker(worker).ok_or(Refusal::NoSuchWorker(worker))?;
+    known(w.current.is_none() && w.not_before.is_none())?;
+    let not_before = now + retry::backoff(&state.policy(), w.crashes, u64::from(worker.0));
+    Ok([Event::WorkerFailed {
+        worker,
+        reason: reason.into(),
+        not_before,
+    }]
+    .into())
+}
+
+fn attempt_ended(
+    state: &State,
+    now: Time,
+    attempt: Attempt,
+    report: &Report,
+    untouched: bool,
+) -> Decision {
+    let Some(live) = state.attempt(attempt) else {
+        return fenced(state, attempt, &report.saved);
+    };
+    let task = state
+        .task(&live.task)
+        .ok_or_else(|| Refusal::NoSuchTask(live.task.clone()))?;
+    match judge(&task.spec, report, live.stopping.map(|s| s.why)) {
+        Verdict::Success(receipt) => {
+            let commit = match &report.saved {
+                Saved::Commit(work) if work.file_count > 0 || task.fix().is_some() => {
+                    Some(work.commit.clone())
+                }
+                _ => None,
+            };
+            let accepted = Accepted {
+                attempt,
+                commit,
+                receipt,
+            };
+            let mut events = Vec::from([Event::AttemptAccepted {
+                task: live.task.clone(),
+                worker: live.worker,
+                accepted: Box::new(accepted),
+            }]);
+            if untouched {
+                events.push(Event::WorkerReady {
+                    worker: live.worker,
+                    base: live.base.clone(),
+                });
+            }
+            events.extend(probe_passed(state, attempt));
+            Ok(events)
+        }
+        Verdict::Failure {
+            outcome,
+            reason,
+            output,
+            spawn_failed,
+        } => {
+            let salvage = match &report.saved {
+                Saved::Commit(work) => Some(work.commit.clone()),
+                Saved::Nothing | Saved::Failed(_) => None,
+            };
+            Ok(ended(
+                state,
+                now,
+                live,
+                outcome,
+                reason,
+                output,
+                spawn_failed,
+                salvage,
+            ))
+        }
+    }
+}
+
+/// A late result changes nothing, but is recorded once and its work is kept (Q-6, W-12).
+fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
+    known(attempt < state.next_attempt())?;
+    let past = |t: &&crate::task::Task| t.history.iter().any(|p| p.attempt == attempt);
+    let task = state.tasks().iter().find(past);
+    // A report that was acted on and comes again is not late, only repeated.
+    let accepted =
+        |t: &&crate::task::Task| t.accepted.as_ref().is_some_and(|a| a.attempt == attempt);
+    known(!task.as_ref().is_some_and(accepted))?;
+    let revoked = task.is_none_or(|t| {
+        let fact = t.history.iter().find(|p| p.attempt == attempt);
+        fact.is_some_and(|p| p.outcome == Outcome::TimedOut)
+    });
+    let salvage = match saved {
+        Saved::Commit(work) => Some(work.commit.clone()),
+        Saved::Nothing | Saved::Failed(_) => None,
+    };
+    known(revoked && salvage.is_some())?;
+    Ok([Event::AttemptFenced {
+        attempt,
+        task: task.map(|t| t.id().clone()),
+        salvage,
+    }]
+    .into())
+}
+
+fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved) -> Decision {
+    let Some(live) = state.attempt(attempt) else {
+        return fenced(state, attempt, saved);
+    };
+    let why = live.stopping.map(|s| s.why);
+    let (outcome, reason) = match why {
+        Some(StopWhy::TaskCancelled) => (Outcome::Cancelled, "the task was cancelled".into()),
+        Some(StopWhy::Interrupted | StopWhy::WorkerGone) => (
+            Outcome::Cancelled,
+            format!("stopped, and its shim died: {reason}"),
+        ),
+        _ => (Outcome::Crashed, String::from(reason)),
+    };
+    let salvage = match saved {
+        Saved::Commit(work) => Some(work.commit.clone()),
+        Saved::Nothing | Saved::Failed(_) => None,
+    };
+    Ok(ended(
+        state,
+        now,
+        live,
+        outcome,
+        reason,
+        String::new(),
+        false,
+        salvage,
+    ))
+}
+
+/// The events of an attempt's end without success.
+#[allow(clippy::too_many_arguments)] // Each is a separate fact of one end; a struct would be built once.
+fn ended(
+    state: &State,
+    now: Time,
+    live: &Live,
+    outcome: Outcome,
+    reason: String,
+    output: String,
+    spawn_failed: bool,
+    salvage: Option<Oid>,
+) -> Vec<Event> {
+    let policy = state.policy();
+    let why = live.stopping.map(|s| s.why);
+    let Some(task) = state.task(&live.task) else {
+        return Vec::new();
+    };
+    let failure = Failure {
+        attempt: live.attempt,
+        outcome,
+        model: live.model.clone(),
+        reason,
+        output,
+    };
+    let worker = state.worker(live.worker);
+    let worker_next = retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now);
+    let mut events = Vec::from([Event::AttemptEnded {
+        task: live.task.clone(),
+        worker: live.worker,
+        failure: Box::new(failure),
+        next: retry::next(task, outcome, why, &policy, now),
+        worker_next,
+        spawn_failed,
+        salvage,
+    }]);
+    if state
+        .halted()
+        .is_some_and(|h| h.probing == Some(live.attempt))
+    {
+        events.extend(probe_ended(state, live.attempt, worker_next, now));
+    }
+    events
+}
+
+fn probe_passed(state: &State, attempt: Attempt) -> Option<Event> {
+    state
+        .halted()
+        .filter(|h| h.probing == Some(attempt))
+        .map(|_| Event::SwarmResumed {})
+}
+
+/// A probe that ended in a failure of the task is still a successful probe of the swarm.
+fn probe_ended(state: &State, attempt: Attempt, worker: WorkerNext, now: Time) -> Option<Event> {
+    if worker == WorkerNext::GoOn {
+        return probe_passed(state, attempt);
+    }
+    let halt = state.halted()?;
+    let probe_at = Some(now + state.policy().backoff_cap);
+    Some(Event::SwarmHalted {
+        reason: halt.reason.clone(),
+        probe_at,
+    })
+}
+
+fn checked(
+    state: &State,
+    _now: Time,
+    wave: u32,
+    round: u32,
+    prefix: usize,
+    passed: bool,
+    output: &str,
+) -> Decision {
+    let merge = merging(state, wave)?;
+    known(merge.round == round)?;
+    let MergeStep::Checking(checking) = &merge.step else {
+        return Err(Refusal::OutOfDate);
+    };
+    known(checking.probe() == Probe::Check(prefix))?;
+    let mut events = Vec::from([Event::MergeChecked {
+        round,
+        prefix,
+        passed,
+        output: output.into(),
+    }]);
+    let mut after = checking.clone();
+    after.learn(prefix, passed, output);
+    match after.probe() {
+        Probe::Check(_) | Probe::Land => {}
+        Probe::Culprit(link) => events.extend(conflict::culprit(state, merge, &after, link)),
+        Probe::BaseFails => {
+            let tail = output.trim_end().lines().last().unwrap_or_default();
+            let target = state.swarm().map_or("", |s| s.target.as_str());
+            let reason = format!(
+                "the integration check fails on {target} itself, before any task's work ({tail}); mend the \
+                 branch or `check`, then `skep resume`"
+            );
+            events.push(Event::SwarmHalted {
+                reason,
+                probe_at: None,
+            });
+        }
+    }
+    Ok(events)
+}
+
+fn landed(state: &State, wave: u32, tip: &Oid) -> Decision {
+    let merge = merging(state, wave)?;
+    let MergeStep::Landing(chain) = &merge.step else {
+        return Err(Refusal::OutOfDate);
+    };
+    known(chain.last().is_some_and(|link| link.commit == *tip))?;
+    Ok(due::landed(state, tip.clone()).into_iter().collect())
+}
+
+fn base_moved(state: &State, wave: u32, actual: Option<&Oid>, descends: bool) -> Decision {
+    let merge = merging(state, wave)?;
+    known(actual != Some(&merge.base))?;
+    match actual {
+        Some(base) if descends => Ok([Event::MergeRebuilt {
+            round: merge.round + 1,
+            base: base.clone(),
+        }]
+        .into()),
+        _ => {
+            known(state.halted().is_none())?;
+            let reason = format!(
+                "the integration branch was {} while the swarm ran; put it back to {} and `skep resume`",
+                if actual.is_some() {
+                    "moved to a commit without what was merged"
+                } else {
+                    "deleted"
+                },
+                merge.base.short(),
+            );
+            Ok([Event::SwarmHalted {
+                reason,
+                probe_at: None,
+            }]
+            .into())
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What is due now: the policies that act by themselves, one event at a time.
+//!
+//! [`next`] is asked again and again until it has nothing more to say; the keeper asks after every request
+//! and when [`wake_at`] comes. Each policy is a small function, in the order in which they matter.
+
+use crate::{
+    attempt::{Failure, Outcome, StopWhy},
+    claim,
+    event::{Event, WorkerNext},
+    id::WorkerId,
+    limits,
+    merge::{MergeStep, Queued, Severity},
+    retry,
+    spec::Landing,
+    state::State,
+    task::TaskState,
+    time::Time,
+};
+use alloc::{boxed::Box, format, string::ToString, vec::Vec};
+
+/// How many crashes in a row of *every* worker halt the swarm (L-5): one round of bad luck is not a storm.
+const CRASH_ROUNDS: u32 = 3;
+
+/// The next event that is due, if any.
+#[must_use]
+pub fn next(state: &State, now: Time) -> Option<Event> {
+    state.swarm()?;
+    tasks_ready(state)
+        .or_else(|| worker_restored(state, now))
+        .or_else(|| overtime(state, now))
+        .or_else(|| halt(state, now))
+        .or_else(|| cap_warning(state))
+        .or_else(|| claim(state, now))
+        .or_else(|| merge_starts(state))
+        .or_else(|| empty_merge_lands(state))
+        .or_else(|| finished(state))
+}
+
+/// When something will next be due without anything else happening. Moments that have passed are left out:
+/// what was due then waits for something else.
+#[must_use]
+pub fn wake_at(state: &State, now: Time) -> Option<Time> {
+    let workers = state.workers().filter_map(|w| w.not_before);
+    let attempts = state.live().map(|live| live.give_up);
+    let probe = state
+        .halted()
+        .and_then(|h| h.probe_at)
+        .filter(|_| state.live().len() == 0);
+    workers
+        .chain(attempts)
+        .chain(probe)
+        .chain(state.next_not_before())
+        .filter(|at| *at > now)
+        .min()
+}
+
+fn tasks_ready(state: &State) -> Option<Event> {
+    let tasks: Vec<_> = state.unblocked().map(|t| t.id().clone()).collect();
+    (!tasks.is_empty()).then_some(Event::TasksReady { tasks })
+}
+
+fn worker_restored(state: &State, now: Time) -> Option<Event> {
+    let due = state
+        .workers()
+        .find(|w| w.not_before.is_some_and(|at| at <= now))?;
+    Some(Event::WorkerRestored { worker: due.id })
+}
+
+/// An attempt that even its shim's own ceiling did not end: its lease is revoked, so that its task can go on.
+/// Should a result come after all, it is fenced and kept.
+fn overtime(state: &State, now: Time) -> Option<Event> {
+    let live = state.live().find(|live| live.give_up <= now)?;
+    let task = state.task(&live.task)?;
+    let why = live.stopping.map_or(StopWhy::Overtime, |s| s.why);
+    let outcome = if why == StopWhy::TaskCancelled {
+        Outcome::Cancelled
+    } else {
+        Outcome::TimedOut
+    };
+    let failure = Failure {
+        attempt: live.attempt,
+        outcome,
+        model: live.model.clone(),
+        reason: "its shim did not end it at its ceiling; the lease was revoked".to_string(),
+        output: Default::default(),
+    };
+    let policy = state.policy();
+    Some(Event::AttemptEnded {
+        task: live.task.clone(),
+        worker: live.worker,
+        failure: Box::new(failure),
+        next: retry::next(task, outcome, Some(why), &policy, now),
+        worker_next: WorkerNext::BackOff(now + policy.backoff),
+        spawn_failed: false,
+        salvage: None,
+    })
+}
+
+/// L-5: never a respawn storm.
+fn halt(state: &State, now: Time) -> Option<Event> {
+    if state.halted().is_some() {
+        return None;
+    }
+    let policy = state.policy();
+    let storm = state.workers().len() > 0
+        && state
+            .workers()
+            .all(|w| w.crashes >= CRASH_ROUNDS && w.current.is_none());
+    let reason = if state.spawn_failures() >= policy.spawn_failures {
+        let last = state
+            .workers()
+            .filter_map(|w| w.trouble.as_deref())
+            .next()
+            .unwrap_or("unknown");
+        format!(
+            "{} spawn failures in a row, the last: {last}",
+            state.spawn_failures()
+        )
+    } else if storm {
+        let last = state
+            .workers()
+            .filter_map(|w| w.trouble.as_deref())
+            .next()
+            .unwrap_or("unknown");
+        format!("every worker has crashed {CRASH_ROUNDS} times in a row, the last: {last}")
+    } else {
+        return None;
+    };
+    Some(Event::SwarmHalted {
+        reason,
+        probe_at: Some(now + policy.backoff_cap),
+    })
+}
+
+/// L-7: the warning comes one before the cap.
+fn cap_warning(state: &State) -> Option<Event> {
+    let cap = state.policy().concurrency as usize;
+    if state.cap_warned() || cap < 2 || state.live().len() + 1 < cap || state.workers().len() < cap
+    {
+        return None;
+    }
+    let text = format!(
+        "{} of at most {cap} attempts run; more will queue",
+        state.live().len()
+    );
+    Some(Event::Signal {
+        severity: Severity::Warning,
+        text,
+    })
+}
+
+fn claim(state: &State, now: Time) -> Option<Event> {
+    claim::open(state, now).ok()?;
+    let base = &state.swarm()?.tip;
+    let idle = |w: &&crate::worker::Worker| w.state(Some(base)) == crate::worker::WorkerState::Idle;
+    let idle: Vec<_> = state.workers().filter(idle).collect();
+    if idle.is_empty() {
+        return None;
+    }
+    for task in state.ready() {
+        if claim::free(state, task, now).is_err() {
+            continue;
+        }
+        let fitting = idle
+            .iter()
+            .find_map(|w| claim::fits(state, task, w).ok().map(|m| (w.id, m)));
+        let Some((worker, model)) = fitting else {
+            continue;
+        };
+        let agent = task
+            .spec
+            .agent
+            .as_ref()
+            .unwrap_or(&state.swarm()?.spec.agent);
+        return Some(Event::Claimed {
+            attempt: state.next_attempt(),
+            task: task.id().clone(),
+            worker,
+            agent: agent.clone(),
+            model,
+            base: base.clone(),
+            give_up: now + claim::give_up_after(state, &task.spec),
+        });
+    }
+    None
+}
+
+/// W-6: a wave merges when nothing of it is still to be done.
+fn merge_starts(state: &State) -> Option<Event> {
+    let swarm = state.swarm()?;
+    let wave = state.open_wave();
+    if state.merge().is_some()
+        || state.draining()
+        || state.halted().is_some()
+        || state.holding(wave) > 0
+    {
+        return None;
+    }
+    let mut queue = Vec::new();
+    let mut any = false;
+    for task in state.accepted() {
+        any = true;
+        let Some(accepted) = &task.accepted else {
+            continue;
+        };
+        if let Some(commit) = &accepted.commit {
+            queue.push(Queued {
+                task: task.id().clone(),
+                attempt: accepted.attempt,
+                commit: commit.clone(),
+                mission: task.spec.mission.clone(),
+            });
+        }
+    }
+    // The target's own new commits are worth a merge of their own, so that it can be fast-forwarded.
+    let for_target = swarm.spec.landing == Landing::Main && swarm.target_diverged && idle(state);
+    (any || for_target).then(|| Event::MergeStarted {
+        wave,
+        base: swarm.tip.clone(),
+        queue,
+    })
+}
+
+/// A chain without links leaves the tip where it is: there is nothing to check and nothing to move.
+fn empty_merge_lands(state: &State) -> Option<Event> {
+    let merge = state.merge()?;
+    let MergeStep::Landing(chain) = &merge.step else {
+        return None;
+    };
+    let moves = chain.last().is_some_and(|link| link.commit != merge.base);
+    (!moves).then(|| landed(state, merge.base.clone()))?
+}
+
+/// The event that says that `tip` is now the integration branch's, with all that it merges.
+#[must_use]
+pub fn landed(state: &State, tip: crate::id::Oid) -> Option<Event> {
+    let merge = state.merge()?;
+    let MergeStep::Landing(chain) = &merge.step else {
+        return None;
+    };
+    let mut merged = Vec::new();
+    for link in chain {
+        if let Some(task) = &link.task {
+            add_with_origin(state, task, &link.commit, &mut merged);
+        }
+    }
+    // Explicit no-ops have nothing on the branch but are of this wave all the same.
+    for task in state
+        .accepted()
+        .filter(|t| t.accepted.as_ref().is_some_and(|a| a.commit.is_none()))
+    {
+        add_with_origin(state, task.id(), &tip, &mut merged);
+    }
+    let swarm = state.swarm()?;
+    let checked = !chain.is_empty() && !swarm.spec.check.is_empty();
+    Some(Event::WaveLanded {
+        wave: merge.wave,
+        tip,
+        merged,
+        checked,
+    })
+}
+
+/// A fix brings in the task it fixes, which may be a fix itself.
+fn add_with_origin(
+    state: &State,
+    task: &crate::id::TaskId,
+    commit: &crate::id::Oid,
+    merged: &mut Vec<(crate::id::TaskId, crate::id::Oid)>,
+) {
+    let mut next = Some(task.clone());
+    while let Some(id) = next.take() {
+        let Some(task) = state.task(&id) else { return };
+        merged.push((id.clone(), commit.clone()));
+        let origin = task.fix().and_then(|fix| state.task(&fix.of));
+        next = origin
+            .filter(|of| of.state == TaskState::Blocked && of.fixed_by.as_ref() == Some(&id))
+            .map(|of| of.id().clone());
+    }
+}
+
+/// Nothing runs and nothing can.
+fn idle(state: &State) -> bool {
+    state.live().len() == 0
+        && state.merge().is_none()
+        && state.unblocked().next().is_none()
+        && state.ready().next().is_none()
+        && state.accepted().next().is_none()
+}
+
+fn finished(state: &State) -> Option<Event> {
+    let swarm = state.swarm()?;
+    if state.finished().is_some() || !idle(state) {
+        return None;
+    }
+    let landing_open = swarm.spec.landing == Landing::Main
+        && swarm.landed.as_ref() != Some(&swarm.tip)
+        && swarm.tip != swarm.began_at
+        && swarm
+            .landing_refused
+            .as_ref()
+            .is_none_or(|(tip, _)| *tip != swarm.tip);
+    (!landing_open).then_some(Event::Finished {})
+}
+
+/// The worker ids for `count` new workers.
+pub(crate) fn new_workers(state: &State, count: u32) -> impl Iterator<Item = WorkerId> + use<> {
+    let first = state.next_worker().0;
+    let room = limits::WORKERS.saturating_sub(state.workers().len() as u32);
+    (first..).take(count.min(room) as usize).map(WorkerId)
+}

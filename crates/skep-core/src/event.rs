@@ -1,0 +1,351 @@
+//! What happened: the only thing that changes a [`State`](crate::state::State), and, with snapshots, the
+//! only thing that is stored.
+
+use crate::{
+    attempt::{Failure, StopWhy},
+    id::{Attempt, Oid, TaskId, WorkerId},
+    merge::{Clash, Conflict, Link, Queued, Severity},
+    spec::{Plan, Policy, Priority, TaskSpec},
+    task::{Accepted, Origin},
+    time::Time,
+};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use serde::{Deserialize, Serialize};
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number, from 1, without gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Time,
+    /// Ties together everything that one request led to.
+    pub trace: String,
+    /// Who or what caused it.
+    pub by: By,
+    /// The idempotency key of the command it answers; on the first event of that command only.
+    pub key: Option<String>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Who or what caused an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A person or a program acting for one; how they are known to the edge.
+    Person(String),
+    /// A host saw something.
+    Host,
+    /// Skep's own policy.
+    Policy,
+}
+
+/// What happened. Past tense; self-contained enough for a reader of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// A plan began. Tasks of an earlier, ended plan leave the state.
+    PlanLoaded {
+        /// The plan.
+        plan: Box<Plan>,
+        /// Tells two plans apart.
+        digest: String,
+        /// The branch it builds on.
+        target: String,
+        /// The integration branch's tip.
+        base: Oid,
+    },
+    /// A task joined the plan.
+    TaskAdded {
+        /// The task.
+        spec: Arc<TaskSpec>,
+        /// Where it comes from.
+        origin: Origin,
+    },
+    /// A task that no attempt held was changed.
+    TaskEdited {
+        /// The new text, under the same id.
+        spec: Arc<TaskSpec>,
+    },
+    /// All dependencies of these tasks are merged.
+    TasksReady {
+        /// Which.
+        tasks: Vec<TaskId>,
+    },
+    /// A task counts as merged without having been done.
+    TaskSkipped {
+        /// Which.
+        task: TaskId,
+    },
+    /// A task was given up.
+    TaskCancelled {
+        /// Which.
+        task: TaskId,
+    },
+    /// A task begins anew, its counts at zero.
+    TaskRequeued {
+        /// Which.
+        task: TaskId,
+    },
+    /// A task's priority was changed.
+    TaskBoosted {
+        /// Which.
+        task: TaskId,
+        /// The priority from now on.
+        priority: Priority,
+    },
+    /// Only this worker may claim the task (none: any).
+    TaskAssigned {
+        /// Which.
+        task: TaskId,
+        /// The worker.
+        worker: Option<WorkerId>,
+    },
+    /// An attempt took a task.
+    Claimed {
+        /// Its number and fencing token.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// The worker.
+        worker: WorkerId,
+        /// The adapter.
+        agent: String,
+        /// The model.
+        model: Option<String>,
+        /// The commit it starts from.
+        base: Oid,
+        /// The keeper gives it up at this moment.
+        give_up: Time,
+    },
+    /// An attempt's process runs.
+    AttemptStarted {
+        /// Which.
+        attempt: Attempt,
+    },
+    /// An attempt's agent is done; its checks run.
+    AgentEnded {
+        /// Which.
+        attempt: Attempt,
+    },
+    /// An attempt is being stopped.
+    StopAsked {
+        /// Which.
+        attempt: Attempt,
+        /// Why.
+        why: StopWhy,
+        /// Without the grace.
+        at_once: bool,
+    },
+    /// An attempt succeeded and its task is accepted.
+    AttemptAccepted {
+        /// The task.
+        task: TaskId,
+        /// The worker.
+        worker: WorkerId,
+        /// The result.
+        accepted: Box<Accepted>,
+    },
+    /// An attempt ended without success.
+    AttemptEnded {
+        /// The task.
+        task: TaskId,
+        /// The worker.
+        worker: WorkerId,
+        /// What went wrong.
+        failure: Box<Failure>,
+        /// What becomes of the task.
+        next: Next,
+        /// What becomes of the worker.
+        worker_next: WorkerNext,
+        /// The agent's program could not even be started.
+        spawn_failed: bool,
+        /// Where its work is, if it left any.
+        salvage: Option<Oid>,
+    },
+    /// A result came for an attempt that no longer holds its task. It changes nothing; its work is kept.
+    AttemptFenced {
+        /// Which.
+        attempt: Attempt,
+        /// Its task.
+        task: Option<TaskId>,
+        /// Where its work is, if it left any.
+        salvage: Option<Oid>,
+    },
+    /// A worker joined.
+    WorkerAdded {
+        /// Its id.
+        worker: WorkerId,
+        /// Its role.
+        role: Option<String>,
+    },
+    /// A worker's worktree is ready at a commit.
+    WorkerReady {
+        /// Which.
+        worker: WorkerId,
+        /// The commit.
+        base: Oid,
+    },
+    /// A worker could not be made ready.
+    WorkerFailed {
+        /// Which.
+        worker: WorkerId,
+        /// Why.
+        reason: String,
+        /// It is tried again at this moment.
+        not_before: Time,
+    },
+    /// A worker's back-off is over.
+    WorkerRestored {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A worker takes no tasks until it is resumed.
+    WorkerPaused {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A paused worker takes tasks again.
+    WorkerResumed {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A worker leaves once its attempt has ended.
+    WorkerLeaving {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A worker is gone, its worktree removed.
+    WorkerGone {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A wave's merge began; nothing is claimed until it ends.
+    MergeStarted {
+        /// The wave.
+        wave: u32,
+        /// The integration branch's tip.
+        base: Oid,
+        /// What is to be merged, in order.
+        queue: Vec<Queued>,
+    },
+    /// A chain was built.
+    MergeBuilt {
+        /// In which round.
+        round: u32,
+        /// The chain.
+        chain: Vec<Link>,
+        /// What did not merge.
+        clashes: Vec<Clash>,
+        /// The same, as people see it.
+        conflicts: Vec<Conflict>,
+    },
+    /// A commit of the chain was checked.
+    MergeChecked {
+        /// In which round.
+        round: u32,
+        /// After so many links.
+        prefix: usize,
+        /// Whether every command of the check exited 0.
+        passed: bool,
+        /// The end of the output, if not.
+        output: String,
+    },
+    /// A task's work was taken out of the merge; a fix task, or a person, is to see to it.
+    LeftOut {
+        /// Which.
+        task: TaskId,
+        /// The fix task, unless there were too many already.
+        fixed_by: Option<TaskId>,
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// The next round builds the chain anew.
+    MergeRebuilt {
+        /// The round that begins.
+        round: u32,
+        /// On what.
+        base: Oid,
+    },
+    /// The integration branch moved to the end of the chain.
+    WaveLanded {
+        /// The wave.
+        wave: u32,
+        /// The branch's new tip.
+        tip: Oid,
+        /// The tasks that are now merged, each with the commit that holds it.
+        merged: Vec<(TaskId, Oid)>,
+        /// Whether the tip passed an integration check.
+        checked: bool,
+    },
+    /// The target branch moved to the integration branch's tip (`landing = "main"`).
+    TargetLanded {
+        /// The commit.
+        tip: Oid,
+    },
+    /// The target branch could not be moved.
+    TargetRefused {
+        /// The tip it should have moved to.
+        tip: Oid,
+        /// Why.
+        reason: String,
+        /// It has commits of its own, to be merged first.
+        diverged: bool,
+    },
+    /// Something was noticed.
+    Signal {
+        /// How much it matters.
+        severity: Severity,
+        /// What, in a sentence.
+        text: String,
+    },
+    /// A number was changed.
+    PolicyChanged {
+        /// All numbers from now on.
+        policy: Box<Policy>,
+    },
+    /// Nothing more is claimed until a person resumes.
+    SwarmPaused {},
+    /// Claims go on.
+    SwarmResumed {},
+    /// Nothing more is claimed; live attempts end by themselves.
+    SwarmDraining {},
+    /// Something is wrong with the swarm as a whole.
+    SwarmHalted {
+        /// What.
+        reason: String,
+        /// One attempt is tried at this moment; `None`: a person must resume.
+        probe_at: Option<Time>,
+    },
+    /// All that can be done is done.
+    Finished {},
+}
+
+/// What becomes of a task whose attempt did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// Back to the queue; counted as a failure.
+    RetryFailed,
+    /// Back to the queue; counted as a crash. Not before this moment, if one is given.
+    RetryCrashed(Option<Time>),
+    /// Back to the queue; not counted.
+    Release,
+    /// A person must look.
+    Flag,
+    /// To the dead-letter list.
+    DeadLetter,
+    /// Given up.
+    Cancel,
+}
+
+/// What becomes of a worker whose attempt did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerNext {
+    /// Takes the next task.
+    GoOn,
+    /// Crashed: waits until this moment.
+    BackOff(Time),
+}

@@ -1,0 +1,305 @@
+//! What should be true of the world now, as actions. Level-triggered: the same state gives the same actions
+//! until an observation says that they are done, so a crash between deciding and doing costs nothing.
+
+use crate::{
+    attempt::{Failure, Phase, StopWhy},
+    due,
+    id::{Attempt, Oid, SwarmName, WorkerId},
+    merge::{MergeStep, Probe, Queued},
+    prompt,
+    spec::{AgentSpec, Command, Landing, TaskSpec},
+    state::State,
+    task::{Fix, TaskState},
+    time::{Millis, Time},
+    worker::WorkerState,
+};
+use alloc::{string::String, sync::Arc, vec::Vec};
+
+/// What should be done now, and when to look again if nothing happens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Steps {
+    /// In order of urgency. Each is harmless to do twice or half.
+    pub actions: Vec<Action>,
+    /// The next moment at which something is due by itself.
+    pub wake_at: Option<Time>,
+}
+
+/// One thing that should be true of the world. Equal actions are the same action.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// An attempt's shim should run: see [`order`].
+    Start {
+        /// Which.
+        attempt: Attempt,
+    },
+    /// An attempt should end.
+    Stop {
+        /// Which.
+        attempt: Attempt,
+        /// Why.
+        why: StopWhy,
+        /// Without the grace.
+        at_once: bool,
+    },
+    /// A worker's worktree should be clean, at this commit.
+    Prepare {
+        /// Which.
+        worker: WorkerId,
+        /// The commit.
+        base: Oid,
+    },
+    /// A worker's worktree should be gone.
+    Remove {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A chain should be built.
+    Build {
+        /// For which wave.
+        wave: u32,
+        /// In which round.
+        round: u32,
+    },
+    /// A commit should be checked.
+    Check {
+        /// For which wave.
+        wave: u32,
+        /// In which round.
+        round: u32,
+        /// After so many links.
+        prefix: usize,
+        /// The commit.
+        commit: Oid,
+    },
+    /// The integration branch should move.
+    Land {
+        /// For which wave.
+        wave: u32,
+        /// From where.
+        from: Oid,
+        /// To where.
+        to: Oid,
+    },
+    /// The target branch should move to the integration branch's tip.
+    LandTarget {
+        /// To where.
+        to: Oid,
+    },
+}
+
+/// What should be done now.
+#[must_use]
+pub fn plan(state: &State, now: Time) -> Steps {
+    let mut actions = Vec::new();
+    attempts(state, &mut actions);
+    merge(state, &mut actions);
+    workers(state, &mut actions);
+    Steps {
+        actions,
+        wake_at: due::wake_at(state, now),
+    }
+}
+
+fn attempts(state: &State, actions: &mut Vec<Action>) {
+    for live in state.live() {
+        let attempt = live.attempt;
+        match live.stopping {
+            Some(stop) => {
+                actions.push(Action::Stop {
+                    attempt,
+                    why: stop.why,
+                    at_once: stop.at_once,
+                });
+            }
+            None if live.phase == Phase::Claimed => actions.push(Action::Start { attempt }),
+            None => {}
+        }
+    }
+}
+
+fn merge(state: &State, actions: &mut Vec<Action>) {
+    let Some(swarm) = state.swarm() else { return };
+    if state.halted().is_some() {
+        return;
+    }
+    if let Some(merge) = state.merge() {
+        let (wave, round) = (merge.wave, merge.round);
+        match &merge.step {
+            MergeStep::Building => actions.push(Action::Build { wave, round }),
+            MergeStep::Checking(checking) => {
+                if let Probe::Check(prefix) = checking.probe() {
+                    let commit = checking.commit(&merge.base, prefix).clone();
+                    actions.push(Action::Check {
+                        wave,
+                        round,
+                        prefix,
+                        commit,
+                    });
+                }
+            }
+            MergeStep::Landing(chain) => {
+                if let Some(end) = chain.last().filter(|end| end.commit != merge.base) {
+                    let (from, to) = (merge.base.clone(), end.commit.clone());
+                    actions.push(Action::Land { wave, from, to });
+                }
+            }
+        }
+        return;
+    }
+    let refused = swarm
+        .landing_refused
+        .as_ref()
+        .is_some_and(|(tip, _)| *tip == swarm.tip);
+    let open = swarm.tip != swarm.began_at && swarm.landed.as_ref() != Some(&swarm.tip) && !refused;
+    if swarm.spec.landing == Landing::Main && open {
+        actions.push(Action::LandTarget {
+            to: swarm.tip.clone(),
+        });
+    }
+}
+
+fn workers(state: &State, actions: &mut Vec<Action>) {
+    let Some(swarm) = state.swarm() else { return };
+    let wanted = state.merge().is_none() && !state.draining() && work_is_left(state);
+    for worker in state.workers() {
+        match worker.state(Some(&swarm.tip)) {
+            WorkerState::Stopped => actions.push(Action::Remove { worker: worker.id }),
+            WorkerState::Spawning if wanted => {
+                actions.push(Action::Prepare {
+                    worker: worker.id,
+                    base: swarm.tip.clone(),
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a worker made ready now could find something to do.
+fn work_is_left(state: &State) -> bool {
+    [
+        TaskState::Ready,
+        TaskState::Waiting,
+        TaskState::Running,
+        TaskState::Verifying,
+    ]
+    .iter()
+    .any(|s| state.count(*s) > 0)
+}
+
+/// What is to be merged, for [`Action::Build`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildOrder {
+    /// Built on this.
+    pub base: Oid,
+    /// In this order.
+    pub queue: Vec<Queued>,
+    /// This branch's own new commits come first.
+    pub target: Option<String>,
+}
+
+/// The order for a round's build, or `None` if it is over.
+#[must_use]
+pub fn build_order(state: &State, wave: u32, round: u32) -> Option<BuildOrder> {
+    let merge = state
+        .merge()
+        .filter(|m| m.wave == wave && m.round == round)?;
+    let swarm = state.swarm()?;
+    let to_target = swarm.spec.landing == Landing::Main;
+    Some(BuildOrder {
+        base: merge.base.clone(),
+        queue: merge.queue.clone(),
+        target: to_target.then(|| swarm.target.clone()),
+    })
+}
+
+/// All that a host must know to start an attempt, for [`Action::Start`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Its number.
+    pub attempt: Attempt,
+    /// The swarm's name.
+    pub swarm: SwarmName,
+    /// The task.
+    pub task: Arc<TaskSpec>,
+    /// Who runs it.
+    pub worker: WorkerId,
+    /// The worker's role.
+    pub role: Option<String>,
+    /// The adapter.
+    pub agent: String,
+    /// The adapter's configuration, if it is one by configuration.
+    pub agent_spec: Option<AgentSpec>,
+    /// The model.
+    pub model: Option<String>,
+    /// The commit it starts from.
+    pub base: Oid,
+    /// What the agent is told (L-2).
+    pub prompt: String,
+    /// The failure before, if there was one.
+    pub previous: Option<Failure>,
+    /// What it is to bring in, if it is a fix.
+    pub fix: Option<Fix>,
+    /// Run before the agent in a fresh worktree.
+    pub setup: Vec<Command>,
+    /// Whether the swarm's workers have worktrees of their own.
+    pub worktree: bool,
+    /// Times and sizes.
+    pub limits: OrderLimits,
+    /// When it was claimed: dates its commits.
+    pub claimed: Time,
+}
+
+/// Times and sizes of an [`Order`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderLimits {
+    /// The agent's hard stop.
+    pub hard_stop: Millis,
+    /// The end of everything.
+    pub ceiling: Millis,
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Millis,
+    /// One success criterion's command.
+    pub criterion: Millis,
+    /// One setup command.
+    pub setup: Millis,
+    /// Output kept, in bytes.
+    pub output_bytes: u64,
+    /// Ports of its own.
+    pub ports: u16,
+}
+
+/// The order for a live attempt, or `None` if it is not live any more.
+#[must_use]
+pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
+    let live = state.attempt(attempt)?;
+    let task = state.task(&live.task)?;
+    let swarm = state.swarm()?;
+    let policy = &swarm.spec.policy;
+    Some(Order {
+        attempt,
+        swarm: swarm.spec.name.clone(),
+        task: task.spec.clone(),
+        worker: live.worker,
+        role: state.worker(live.worker).and_then(|w| w.role.clone()),
+        agent: live.agent.clone(),
+        agent_spec: swarm.spec.agents.get(&live.agent).cloned(),
+        model: live.model.clone(),
+        base: live.base.clone(),
+        prompt: prompt::render(prompt::TEMPLATE, &prompt::facts(swarm, task, live)),
+        previous: task.last_failure.clone(),
+        fix: task.fix().cloned(),
+        setup: swarm.spec.setup.clone(),
+        worktree: swarm.spec.worktree,
+        limits: OrderLimits {
+            hard_stop: policy.hard_stop(task.spec.timebox),
+            ceiling: policy.ceiling(task.spec.timebox),
+            grace: policy.grace,
+            criterion: policy.criterion_timeout,
+            setup: policy.setup_timeout,
+            output_bytes: policy.output_bytes,
+            ports: policy.ports_per_worktree,
+        },
+        claimed: live.claimed,
+    })
+}

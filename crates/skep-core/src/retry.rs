@@ -1,0 +1,111 @@
+//! What becomes of a task and its worker after an attempt that did not succeed (Q-8, L-5).
+
+use crate::{
+    attempt::{Outcome, StopWhy},
+    event::{Next, WorkerNext},
+    id::Attempt,
+    spec::Policy,
+    task::Task,
+    time::{Millis, Time},
+    worker::Worker,
+};
+
+/// What becomes of the task.
+#[must_use]
+pub fn next(
+    task: &Task,
+    outcome: Outcome,
+    stopping: Option<StopWhy>,
+    policy: &Policy,
+    now: Time,
+) -> Next {
+    let crashes_left = task.crashes < policy.crash_retries;
+    match outcome {
+        Outcome::Failed | Outcome::TimedOut | Outcome::OverBudget | Outcome::Succeeded => {
+            let allowed = task.spec.max_retries.unwrap_or(policy.max_retries);
+            if task.failures < allowed {
+                Next::RetryFailed
+            } else {
+                Next::Flag
+            }
+        }
+        Outcome::Crashed | Outcome::Stale if crashes_left => Next::RetryCrashed(None),
+        Outcome::RateLimited if crashes_left => {
+            Next::RetryCrashed(Some(now + backoff(policy, task.crashes, 0)))
+        }
+        Outcome::Crashed | Outcome::Stale | Outcome::RateLimited => Next::DeadLetter,
+        Outcome::Cancelled if stopping == Some(StopWhy::TaskCancelled) => Next::Cancel,
+        Outcome::Cancelled | Outcome::Fenced => Next::Release,
+    }
+}
+
+/// What becomes of the worker: one whose process died is restarted after a back-off, in the same role with
+/// the same worktree.
+#[must_use]
+pub fn worker_next(
+    worker: Option<&Worker>,
+    outcome: Outcome,
+    spawn_failed: bool,
+    attempt: Attempt,
+    policy: &Policy,
+    now: Time,
+) -> WorkerNext {
+    let crashes = worker.map_or(0, |w| w.crashes);
+    if spawn_failed || matches!(outcome, Outcome::Crashed | Outcome::Stale) {
+        WorkerNext::BackOff(now + backoff(policy, crashes, attempt.0))
+    } else {
+        WorkerNext::GoOn
+    }
+}
+
+/// The wait before restart number `crashes` + 1: doubling from the first wait to the cap, with a jitter of up
+/// to a quarter less, so that workers that crashed together do not restart together. The jitter follows
+/// from `seed` alone: the core has no randomness of its own.
+#[must_use]
+pub fn backoff(policy: &Policy, crashes: u32, seed: u64) -> Millis {
+    let doubled = policy
+        .backoff
+        .times(1u64.checked_shl(crashes.min(32)).unwrap_or(u64::MAX));
+    let wait = doubled.min(policy.backoff_cap).0;
+    let scrambled = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    Millis(wait - (wait / 4).saturating_mul(scrambled % 1000) / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{task::Origin, testing};
+    use proptest::prelude::*;
+
+    fn task(failures: u32, crashes: u32) -> Task {
+        let mut task = Task::new(testing::task("t").into(), Origin::Plan, 0, Time(0));
+        (task.failures, task.crashes) = (failures, crashes);
+        task
+    }
+
+    // proves: Q-8
+    #[test]
+    fn a_failure_is_retried_once_and_a_crash_three_times_on_its_own_count() {
+        let policy = Policy::default();
+        let after = |failures, crashes, outcome| {
+            next(&task(failures, crashes), outcome, None, &policy, Time(0))
+        };
+        assert_eq!(after(0, 3, Outcome::Failed), Next::RetryFailed);
+        assert_eq!(after(1, 0, Outcome::Failed), Next::Flag);
+        assert_eq!(after(1, 2, Outcome::Crashed), Next::RetryCrashed(None));
+        assert_eq!(after(0, 3, Outcome::Crashed), Next::DeadLetter);
+        assert_eq!(after(0, 3, Outcome::Stale), Next::DeadLetter);
+        assert_eq!(after(9, 9, Outcome::Cancelled), Next::Release);
+    }
+
+    proptest! {
+        // proves: L-5
+        #[test]
+        fn back_off_doubles_to_its_cap_and_jitters_by_a_quarter(crashes in 0u32..80, seed: u64) {
+            let policy = Policy::default();
+            let wait = backoff(&policy, crashes, seed).0;
+            let whole = (5_000u64 << crashes.min(20)).min(300_000);
+            prop_assert!(wait <= whole && wait >= whole * 3 / 4, "{} of {}", wait, whole);
+        }
+    }
+}

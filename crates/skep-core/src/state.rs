@@ -1,0 +1,326 @@
+//! The state of a swarm: a fold over its events.
+//!
+//! Fields are private; [`apply`](State::apply) is the only way to change them. Beside the facts stand
+//! indices over them, so that a decision costs what changed, not what there is.
+
+mod apply;
+mod index;
+
+use crate::{
+    attempt::Live,
+    id::{Attempt, Oid, TaskId, WorkerId},
+    merge::{Conflict, Merge},
+    spec::{Policy, SwarmSpec},
+    task::{Task, TaskState},
+    time::Time,
+    worker::Worker,
+};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    vec::Vec,
+};
+use core::fmt;
+use index::Index;
+use serde::{Deserialize, Serialize};
+
+/// Everything known of a swarm.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    seq: u64,
+    swarm: Option<Swarm>,
+    tasks: Vec<Task>,
+    live: BTreeMap<Attempt, Live>,
+    workers: BTreeMap<WorkerId, Worker>,
+    merge: Option<Merge>,
+    waves: Vec<Wave>,
+    conflicts: Vec<Conflict>,
+    keys: Keys,
+    next: Counters,
+    paused: bool,
+    draining: bool,
+    halted: Option<Halt>,
+    finished: Option<Time>,
+    spawn_failures: u32,
+    cap_warned: bool,
+    index: Index,
+}
+
+/// What holds for the plan under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Swarm {
+    /// The plan's own settings.
+    pub spec: SwarmSpec,
+    /// Tells two plans apart.
+    pub digest: String,
+    /// The branch it builds on.
+    pub target: String,
+    /// The integration branch's tip: what new attempts start from.
+    pub tip: Oid,
+    /// The tip where the plan began.
+    pub began_at: Oid,
+    /// Whether the tip is known to pass the integration check.
+    pub tip_checked: bool,
+    /// The last commit the target branch was moved to (`landing = "main"`).
+    pub landed: Option<Oid>,
+    /// Why the target branch could not be moved, and which tip it was.
+    pub landing_refused: Option<(Oid, String)>,
+    /// The target has commits of its own that must be merged before landing.
+    pub target_diverged: bool,
+    /// When the plan began.
+    pub since: Time,
+}
+
+/// A wave that has landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Its number, from 1.
+    pub id: u32,
+    /// What it merged.
+    pub tasks: Vec<TaskId>,
+    /// The tip it left.
+    pub tip: Oid,
+}
+
+/// Why the swarm does nothing until it is resumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Time,
+    /// One attempt may be tried from this moment.
+    pub probe_at: Option<Time>,
+    /// The attempt that is being tried.
+    pub probing: Option<Attempt>,
+}
+
+/// The swarm's state (SPEC §0), derived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwarmState {
+    /// Tasks are being claimed or done.
+    Running,
+    /// A person paused it.
+    Paused,
+    /// A wave is being merged.
+    Merging,
+    /// Nothing to do.
+    Sleeping,
+    /// Something is wrong with the swarm as a whole.
+    Halted,
+    /// The keeper is about to leave.
+    Draining,
+}
+
+impl SwarmState {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            SwarmState::Running => "running",
+            SwarmState::Paused => "paused",
+            SwarmState::Merging => "merging",
+            SwarmState::Sleeping => "sleeping",
+            SwarmState::Halted => "halted",
+            SwarmState::Draining => "draining",
+        }
+    }
+}
+
+impl fmt::Display for SwarmState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// The next numbers to give out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counters {
+    attempt: u64,
+    worker: u32,
+    order: u64,
+    wave: u32,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Counters {
+            attempt: 1,
+            worker: 1,
+            order: 0,
+            wave: 1,
+        }
+    }
+}
+
+/// Idempotency keys already acted on, oldest first; bounded by [`limits::KEYS`](crate::limits::KEYS).
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Keys {
+    seen: BTreeMap<String, u64>,
+    order: VecDeque<String>,
+}
+
+impl State {
+    /// The sequence number of the last event applied.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+    /// The plan under way, if one was ever loaded.
+    #[must_use]
+    pub fn swarm(&self) -> Option<&Swarm> {
+        self.swarm.as_ref()
+    }
+    /// The numbers in force.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.swarm
+            .as_ref()
+            .map_or_else(Policy::default, |s| s.spec.policy.clone())
+    }
+    /// All tasks, oldest first.
+    #[must_use]
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+    /// A task by id.
+    #[must_use]
+    pub fn task(&self, id: &TaskId) -> Option<&Task> {
+        self.index.find(id).map(|ix| &self.tasks[ix])
+    }
+    /// How many tasks are in a state.
+    #[must_use]
+    pub fn count(&self, state: TaskState) -> usize {
+        self.index.count(state)
+    }
+    /// All live attempts, oldest first.
+    pub fn live(&self) -> impl ExactSizeIterator<Item = &Live> {
+        self.live.values()
+    }
+    /// A live attempt by number.
+    #[must_use]
+    pub fn attempt(&self, attempt: Attempt) -> Option<&Live> {
+        self.live.get(&attempt)
+    }
+    /// The number the next attempt will get: every smaller one has been given out.
+    #[must_use]
+    pub fn next_attempt(&self) -> Attempt {
+        Attempt(self.next.attempt)
+    }
+    /// The number the next worker will get.
+    #[must_use]
+    pub fn next_worker(&self) -> WorkerId {
+        WorkerId(self.next.worker)
+    }
+    /// All workers.
+    pub fn workers(&self) -> impl ExactSizeIterator<Item = &Worker> {
+        self.workers.values()
+    }
+    /// A worker by id.
+    #[must_use]
+    pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
+        self.workers.get(&id)
+    }
+    /// The merge under way.
+    #[must_use]
+    pub fn merge(&self) -> Option<&Merge> {
+        self.merge.as_ref()
+    }
+    /// The waves that have landed.
+    #[must_use]
+    pub fn waves(&self) -> &[Wave] {
+        &self.waves
+    }
+    /// The wave that is being worked on.
+    #[must_use]
+    pub fn open_wave(&self) -> u32 {
+        self.next.wave
+    }
+    /// Conflicts met so far in this plan.
+    #[must_use]
+    pub fn conflicts(&self) -> &[Conflict] {
+        &self.conflicts
+    }
+    /// Whether a person paused the swarm.
+    #[must_use]
+    pub fn paused(&self) -> bool {
+        self.paused
+    }
+    /// Whether the keeper is about to leave.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.draining
+    }
+    /// Why the swarm is halted, if it is.
+    #[must_use]
+    pub fn halted(&self) -> Option<&Halt> {
+        self.halted.as_ref()
+    }
+    /// When everything that can be done was done; `None` while there is something to do.
+    #[must_use]
+    pub fn finished(&self) -> Option<Time> {
+        self.finished
+    }
+    /// Spawn failures in a row (L-5).
+    #[must_use]
+    pub fn spawn_failures(&self) -> u32 {
+        self.spawn_failures
+    }
+    /// Whether the warning before the concurrency cap was given since attempts were last below it.
+    #[must_use]
+    pub fn cap_warned(&self) -> bool {
+        self.cap_warned
+    }
+    /// The event that answered an idempotency key.
+    #[must_use]
+    pub fn answered(&self, key: &str) -> Option<u64> {
+        self.keys.seen.get(key).copied()
+    }
+
+    /// The tasks that can be claimed, in dispatch order.
+    pub fn ready(&self) -> impl Iterator<Item = &Task> {
+        self.index.ready().map(|ix| &self.tasks[ix])
+    }
+    /// The waiting tasks whose dependencies are all merged.
+    pub fn unblocked(&self) -> impl Iterator<Item = &Task> {
+        self.index.unblocked().map(|ix| &self.tasks[ix])
+    }
+    /// The accepted tasks, in plan order.
+    pub fn accepted(&self) -> impl Iterator<Item = &Task> {
+        self.index.accepted().map(|ix| &self.tasks[ix])
+    }
+    /// How many tasks keep a wave from merging.
+    #[must_use]
+    pub fn holding(&self, wave: u32) -> usize {
+        self.index.holding(wave)
+    }
+    /// The live attempt that holds an ownership key.
+    #[must_use]
+    pub fn owner(&self, key: &str) -> Option<Attempt> {
+        self.index.owner(key)
+    }
+    /// The earliest moment at which a ready task that must wait may be claimed.
+    #[must_use]
+    pub fn next_not_before(&self) -> Option<Time> {
+        self.index.next_not_before()
+    }
+
+    /// The swarm's state, derived from the facts.
+    #[must_use]
+    pub fn swarm_state(&self) -> SwarmState {
+        if self.halted.is_some() {
+            SwarmState::Halted
+        } else if self.draining {
+            SwarmState::Draining
+        } else if self.paused {
+            SwarmState::Paused
+        } else if self.merge.is_some() {
+            SwarmState::Merging
+        } else if self.swarm.is_none() || self.finished.is_some() {
+            SwarmState::Sleeping
+        } else {
+            SwarmState::Running
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Indices over the tasks, kept in step by `apply`: never stored, always derivable.
+
+use crate::{
+    id::{Attempt, TaskId},
+    spec::{Graph, Priority},
+    task::{Task, TaskState},
+    time::Time,
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec,
+    vec::Vec,
+};
+use core::cmp::Reverse;
+
+/// Dispatch order: priority, then the longest chain behind it, then age.
+type ReadyKey = (Priority, Reverse<u32>, usize);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Index {
+    by_id: BTreeMap<TaskId, usize>,
+    counts: [usize; TaskState::ALL.len()],
+    ready: BTreeSet<ReadyKey>,
+    unmet: Vec<u32>,
+    dependents: Vec<Vec<usize>>,
+    unblocked: BTreeSet<usize>,
+    accepted: BTreeSet<usize>,
+    holding: BTreeMap<u32, usize>,
+    owners: BTreeMap<String, Attempt>,
+    not_before: BTreeSet<(Time, usize)>,
+}
+
+impl Index {
+    pub(super) fn find(&self, id: &TaskId) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+    pub(super) fn count(&self, state: TaskState) -> usize {
+        self.counts[state as usize]
+    }
+    pub(super) fn ready(&self) -> impl Iterator<Item = usize> {
+        self.ready.iter().map(|(_, _, ix)| *ix)
+    }
+    pub(super) fn unblocked(&self) -> impl Iterator<Item = usize> {
+        self.unblocked.iter().copied()
+    }
+    pub(super) fn accepted(&self) -> impl Iterator<Item = usize> {
+        self.accepted.iter().copied()
+    }
+    pub(super) fn holding(&self, wave: u32) -> usize {
+        self.holding.get(&wave).copied().unwrap_or(0)
+    }
+    pub(super) fn owner(&self, key: &str) -> Option<Attempt> {
+        self.owners.get(key).copied()
+    }
+    pub(super) fn next_not_before(&self) -> Option<Time> {
+        self.not_before.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn own(&mut self, key: &str, attempt: Attempt) {
+        self.owners.insert(key.into(), attempt);
+    }
+    pub(super) fn disown(&mut self, key: &str, attempt: Attempt) {
+        if self.owners.get(key) == Some(&attempt) {
+            self.owners.remove(key);
+        }
+    }
+
+    /// Counts a task in, as it now stands.
+    pub(super) fn enter(&mut self, ix: usize, task: &Task) {
+        self.counts[task.state as usize] += 1;
+        if task.state.holds_wave() {
+            *self.holding.entry(task.wave).or_default() += 1;
+        }
+        match task.state {
+            TaskState::Ready => {
+                self.ready
+                    .insert((task.priority, Reverse(task.critical), ix));
+                if let Some(at) = task.not_before {
+                    self.not_before.insert((at, ix));
+                }
+            }
+            TaskState::Waiting if self.unmet[ix] == 0 => {
+                self.unblocked.insert(ix);
+            }
+            TaskState::Accepted => {
+                self.accepted.insert(ix);
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts a task out, as it stood. Exactly undoes [`enter`](Self::enter).
+    pub(super) fn leave(&mut self, ix: usize, task: &Task) {
+        self.counts[task.state as usize] -= 1;
+        if task.state.holds_wave()
+            && let Some(n) = self.holding.get_mut(&task.wave)
+        {
+            *n -= 1;
+            if *n == 0 {
+                self.holding.remove(&task.wave);
+            }
+        }
+        self.ready
+            .remove(&(task.priority, Reverse(task.critical), ix));
+        self.unblocked.remove(&ix);
+        self.accepted.remove(&ix);
+        if let Some(at) = task.not_before {
+            self.not_before.remove(&(at, ix));
+        }
+    }
+
+    /// A task was merged: its dependents wait for one task less.
+    pub(super) fn met(&mut self, ix: usize, tasks: &[Task]) {
+        for &dependent in &self.dependents[ix] {
+            self.unmet[dependent] = self.unmet[dependent].saturating_sub(1);
+            if self.unmet[dependent] == 0 && tasks[dependent].state == TaskState::Waiting {
+                self.unblocked.insert(dependent);
+            }
+        }
+    }
+
+    /// Builds everything that follows from the tasks, waves and critical paths included: after a plan
+    /// was loaded, a task was added or edited, or a wave has landed.
+    pub(super) fn rebuild(&mut self, tasks: &mut [Task], open_wave: u32) {
+        self.by_id = tasks
+            .iter()
+            .enumerate()
+            .map(|(ix, t)| (t.id().clone(), ix))
+            .collect();
+        self.set_waves(tasks, open_wave);
+        self.dependents = vec![Vec::new(); tasks.len()];
+        self.unmet = vec![0; tasks.len()];
+        for (ix, task) in tasks.iter().enumerate() {
+            for dependency in task
+                .spec
+                .depends_on
+                .iter()
+                .filter_map(|d| self.by_id.get(d))
+            {
+                self.dependents[*dependency].push(ix);
+                if tasks[*dependency].state != TaskState::Merged {
+                    self.unmet[ix] += 1;
+                }
+            }
+        }
+        self.counts = [0; TaskState::ALL.len()];
+        self.ready.clear();
+        self.unblocked.clear();
+        self.accepted.clear();
+        self.holding.clear();
+        self.not_before.clear();
+        for (ix, task) in tasks.iter().enumerate() {
+            self.enter(ix, task);
+        }
+    }
+
+    /// Unmerged tasks get waves from the open one on; merged ones keep theirs. A blocked task comes in with
+    /// its fix, so what depends on it comes after the fix.
+    fn set_waves(&self, tasks: &mut [Task], open_wave: u32) {
+        let open = |ix: &usize| tasks[*ix].state != TaskState::Merged;
+        let edges = tasks.iter().enumerate().map(|(ix, task)| {
+            if !open(&ix) {
+                return Vec::new();
+            }
+            let found = task
+                .spec
+                .depends_on
+                .iter()
+                .filter_map(|d| self.find(d))
+                .filter(open);
+            found.collect()
+        });
+        let mut graph = Graph {
+            edges: edges.collect(),
+        };
+        let critical = graph.critical_paths();
+        for (ix, task) in tasks.iter().enumerate() {
+            if let Some(fix) = task.fixed_by.as_ref().and_then(|f| self.find(f))
+                && task.state == TaskState::Blocked
+            {
+                graph.edges[ix].push(fix);
+            }
+        }
+        // A task that its own fix (or what blocks it) would push back one wave is not work of its own.
+        for ((task, wave), critical) in tasks.iter_mut().zip(graph.waves()).zip(critical) {
+            if task.state != TaskState::Merged {
+                task.wave = wave.unwrap_or(1) + open_wave - 1;
+                task.critical = critical;
+            }
+        }
+    }
+}

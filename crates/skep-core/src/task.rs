@@ -1,0 +1,311 @@
+//! A task: its states, the one table of moves between them, and what is remembered of it.
+
+use crate::{
+    attempt::{Failure, Outcome, Receipt},
+    id::{Attempt, Oid, TaskId, WorkerId},
+    spec::{Priority, TaskSpec},
+    time::Time,
+};
+use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Where a task stands (SPEC §0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Some dependency is not merged yet.
+    Waiting,
+    /// Claimable.
+    Ready,
+    /// An attempt holds it, its agent at work.
+    Running,
+    /// The agent is done; its claim is being checked.
+    Verifying,
+    /// Done and checked; waits for its wave to merge.
+    Accepted,
+    /// On the integration branch.
+    Merged,
+    /// Its work could not be merged; a fix task is to bring it in.
+    Blocked,
+    /// Needs a person.
+    Flagged,
+    /// In the dead-letter list: crashed too often.
+    Dead,
+    /// Given up by a person.
+    Cancelled,
+}
+
+impl TaskState {
+    /// All states, in the order in which a status shows them.
+    pub const ALL: [TaskState; 10] = [
+        TaskState::Waiting,
+        TaskState::Ready,
+        TaskState::Running,
+        TaskState::Verifying,
+        TaskState::Accepted,
+        TaskState::Merged,
+        TaskState::Blocked,
+        TaskState::Flagged,
+        TaskState::Dead,
+        TaskState::Cancelled,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            TaskState::Waiting => "waiting",
+            TaskState::Ready => "ready",
+            TaskState::Running => "running",
+            TaskState::Verifying => "verifying",
+            TaskState::Accepted => "accepted",
+            TaskState::Merged => "merged",
+            TaskState::Blocked => "blocked",
+            TaskState::Flagged => "flagged",
+            TaskState::Dead => "dead",
+            TaskState::Cancelled => "cancelled",
+        }
+    }
+
+    /// The table: may a task go from `self` to `to`?
+    #[must_use]
+    pub const fn may_become(self, to: TaskState) -> bool {
+        use TaskState::*;
+        matches!(
+            (self, to),
+            (Waiting, Ready | Merged | Cancelled)
+                | (Ready, Waiting | Running | Merged | Cancelled)
+                | (
+                    Running,
+                    Verifying | Accepted | Ready | Flagged | Dead | Cancelled
+                )
+                | (Verifying, Accepted | Ready | Flagged | Dead | Cancelled)
+                | (Accepted, Merged | Blocked | Flagged | Cancelled)
+                | (Blocked, Merged | Waiting | Ready | Flagged | Cancelled)
+                | (Flagged | Dead | Cancelled, Waiting | Ready | Merged)
+                | (Flagged | Dead, Cancelled)
+        )
+    }
+
+    /// Whether the task keeps its wave from merging: something of it is still to happen.
+    #[must_use]
+    pub const fn holds_wave(self) -> bool {
+        matches!(
+            self,
+            TaskState::Waiting | TaskState::Ready | TaskState::Running | TaskState::Verifying
+        )
+    }
+
+    /// Whether an attempt holds the task.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, TaskState::Running | TaskState::Verifying)
+    }
+
+    /// Whether nothing more happens unless a person acts.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(
+            self,
+            TaskState::Merged | TaskState::Flagged | TaskState::Dead | TaskState::Cancelled
+        )
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Where a task comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The plan.
+    Plan,
+    /// Added by a person while the swarm ran.
+    Person,
+    /// Made by Skep to bring in work that could not be merged (W-7, W-8).
+    Fix(Fix),
+}
+
+/// What a fix task is to bring in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// The task whose work it is.
+    pub of: TaskId,
+    /// The commit that could not be merged.
+    pub theirs: Oid,
+    /// Why not.
+    pub why: FixWhy,
+    /// How it is done.
+    pub strategy: FixStrategy,
+}
+
+/// Why work could not be merged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FixWhy {
+    /// It conflicts in these files.
+    Conflict(Vec<String>),
+    /// The integration check fails with it; the end of the check's output.
+    Check(String),
+}
+
+/// How a fix is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FixStrategy {
+    /// The worktree holds the merge with its conflict markers; the agent resolves it.
+    Resolve,
+    /// The task is done again on the new base: right for the shell agent, whose command knows nothing of
+    /// markers. The first result stays in salvage.
+    Redo,
+}
+
+/// A finished attempt that was accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// Its commit; `None` for an explicit no-op.
+    pub commit: Option<Oid>,
+    /// The evidence (W-14).
+    pub receipt: Receipt,
+}
+
+/// One line of a task's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// By whom.
+    pub worker: WorkerId,
+    /// With which model.
+    pub model: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When.
+    pub ended: Time,
+    /// In a sentence.
+    pub reason: String,
+}
+
+/// A task and everything remembered of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// What was asked for.
+    pub spec: Arc<TaskSpec>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its place in the order of arrival: the smaller, the older.
+    pub order: u64,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Since when.
+    pub since: Time,
+    /// The wave it merges with.
+    pub wave: u32,
+    /// How many tasks deep the longest chain behind it is, itself included.
+    pub critical: u32,
+    /// The priority now; a boost raises it over the plan's.
+    pub priority: Priority,
+    /// The only worker that may claim it, when a person said so.
+    pub assigned: Option<WorkerId>,
+    /// The attempt that holds it.
+    pub current: Option<Attempt>,
+    /// Not claimable before this moment.
+    pub not_before: Option<Time>,
+    /// Failed attempts since the last requeue (Q-8's first count).
+    pub failures: u32,
+    /// Crashed, stale and rate-limited attempts since the last requeue (Q-8's own count).
+    pub crashes: u32,
+    /// Failures by model.
+    pub model_failures: BTreeMap<String, u32>,
+    /// The last failure, shown to the next attempt.
+    pub last_failure: Option<Failure>,
+    /// The accepted result.
+    pub accepted: Option<Accepted>,
+    /// The commit on the integration branch that holds it.
+    pub merged: Option<Oid>,
+    /// The fix task that is to bring its work in.
+    pub fixed_by: Option<TaskId>,
+    /// Why a person must look, or why it was given up.
+    pub note: Option<String>,
+    /// Past attempts, oldest first.
+    pub history: Vec<Past>,
+}
+
+impl Task {
+    /// A task that has just arrived.
+    #[must_use]
+    pub fn new(spec: Arc<TaskSpec>, origin: Origin, order: u64, now: Time) -> Task {
+        Task {
+            priority: spec.priority,
+            spec,
+            origin,
+            order,
+            state: TaskState::Waiting,
+            since: now,
+            wave: 1,
+            critical: 1,
+            assigned: None,
+            current: None,
+            not_before: None,
+            failures: 0,
+            crashes: 0,
+            model_failures: BTreeMap::new(),
+            last_failure: None,
+            accepted: None,
+            merged: None,
+            fixed_by: None,
+            note: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> &TaskId {
+        &self.spec.id
+    }
+
+    /// The fix this task is, if it is one.
+    #[must_use]
+    pub fn fix(&self) -> Option<&Fix> {
+        match &self.origin {
+            Origin::Fix(fix) => Some(fix),
+            Origin::Plan | Origin::Person => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_is_final_and_every_other_state_has_a_way_on() {
+        for from in TaskState::ALL {
+            let ways = TaskState::ALL
+                .iter()
+                .filter(|to| from.may_become(**to))
+                .count();
+            assert_eq!(ways == 0, from == TaskState::Merged, "{from}");
+            assert!(!from.may_become(from), "{from}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_accepted_without_having_run() {
+        for from in TaskState::ALL {
+            assert_eq!(
+                from.may_become(TaskState::Accepted),
+                from.is_live(),
+                "{from}"
+            );
+        }
+    }
+}

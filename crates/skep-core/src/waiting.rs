@@ -1,0 +1,280 @@
+//! Why something is not moving, in one line (L-4a): from the same predicates that decide claims.
+
+use crate::{
+    attempt::Phase,
+    claim::{self, Closed, Held, Unfit},
+    id::{TaskId, WorkerId},
+    spec::Landing,
+    state::State,
+    task::{Task, TaskState},
+    time::Time,
+    worker::{Worker, WorkerState},
+};
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Why a task is where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waiting {
+    /// Dependencies are not merged.
+    Dependencies(Vec<(TaskId, TaskState)>),
+    /// Nothing is claimed now.
+    Closed(Closed),
+    /// Something holds this task.
+    Held(Held),
+    /// There are no workers at all.
+    NoWorkers,
+    /// No worker takes it now; each with why not.
+    NoWorkerFits(Vec<(WorkerId, Unfit)>),
+    /// It will be claimed at once.
+    AboutToStart,
+    /// An attempt is at it.
+    Attempt {
+        /// By whom.
+        worker: WorkerId,
+        /// How far it is.
+        phase: Phase,
+        /// For how long it has been that far, in milliseconds.
+        for_ms: u64,
+        /// It is being stopped.
+        stopping: bool,
+    },
+    /// Accepted; its wave is not done.
+    WaveOpen {
+        /// Which wave.
+        wave: u32,
+        /// What keeps it open.
+        by: Vec<TaskId>,
+    },
+    /// Accepted; its wave is being merged.
+    Merging(u32),
+    /// Its work waits for a fix.
+    Fix {
+        /// The fix task.
+        task: TaskId,
+        /// Where that stands.
+        state: TaskState,
+    },
+    /// It is done.
+    Merged,
+    /// A person must act; what was noted.
+    Person(String),
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Waiting::Dependencies(open) => {
+                let named: Vec<String> = open
+                    .iter()
+                    .map(|(id, state)| format!("{id} ({state})"))
+                    .collect();
+                write!(f, "waits for {} to be merged", named.join(", "))
+            }
+            Waiting::Closed(why) => write!(f, "{why}"),
+            Waiting::Held(why) => write!(f, "{why}"),
+            Waiting::NoWorkers => {
+                f.write_str("the swarm has no workers; `skep workers add` adds some")
+            }
+            Waiting::NoWorkerFits(each) => no_worker_fits(f, each),
+            Waiting::AboutToStart => f.write_str("is about to be claimed"),
+            Waiting::Attempt {
+                worker,
+                phase,
+                for_ms,
+                stopping,
+            } => {
+                let doing = match phase {
+                    Phase::Claimed => "is starting it",
+                    Phase::Running => "is at work on it",
+                    Phase::Verifying => "is checking the result",
+                };
+                let age = crate::time::Millis(for_ms - for_ms % 1000);
+                write!(f, "{worker} {doing}, for {age}")?;
+                if *stopping {
+                    f.write_str(", and is being stopped")
+                } else {
+                    Ok(())
+                }
+            }
+            Waiting::WaveOpen { wave, by } => {
+                let named: Vec<&str> = by.iter().take(5).map(TaskId::as_str).collect();
+                write!(
+                    f,
+                    "is done and waits for the rest of wave {wave}: {}",
+                    named.join(", ")
+                )?;
+                if by.len() > 5 {
+                    write!(f, " and {} more", by.len() - 5)
+                } else {
+                    Ok(())
+                }
+            }
+            Waiting::Merging(wave) => write!(f, "is being merged with wave {wave}"),
+            Waiting::Fix { task, state } => {
+                write!(f, "waits for {task} ({state}) to bring its work in")
+            }
+            Waiting::Merged => f.write_str("is merged"),
+            Waiting::Person(note) => {
+                write!(f, "needs a person: {note}; `skep retry` begins it anew")
+            }
+        }
+    }
+}
+
+fn no_worker_fits(f: &mut fmt::Formatter<'_>, each: &[(WorkerId, Unfit)]) -> fmt::Result {
+    let mut by_reason: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (worker, why) in each {
+        by_reason
+            .entry(why.to_string())
+            .or_default()
+            .push(worker.to_string());
+    }
+    f.write_str("no worker is free for it: ")?;
+    for (n, (reason, workers)) in by_reason.iter().enumerate() {
+        let separator = if n > 0 { "; " } else { "" };
+        write!(f, "{separator}{} {reason}", workers.join(", "))?;
+    }
+    Ok(())
+}
+
+/// Why `task` is where it is.
+#[must_use]
+pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
+    match task.state {
+        TaskState::Waiting => {
+            let open = |id: &TaskId| {
+                let other = state.task(id)?;
+                (other.state != TaskState::Merged).then(|| (id.clone(), other.state))
+            };
+            Waiting::Dependencies(task.spec.depends_on.iter().filter_map(open).collect())
+        }
+        TaskState::Ready => ready(state, task, now),
+        TaskState::Running | TaskState::Verifying => {
+            let live = task.current.and_then(|a| state.attempt(a));
+            live.map_or(Waiting::AboutToStart, |live| Waiting::Attempt {
+                worker: live.worker,
+                phase: live.phase,
+                for_ms: now.since(live.since).0,
+                stopping: live.stopping.is_some(),
+            })
+        }
+        TaskState::Accepted => accepted(state, task),
+        TaskState::Merged => Waiting::Merged,
+        TaskState::Blocked => {
+            let fix = task.fixed_by.as_ref().and_then(|id| state.task(id));
+            fix.map_or(Waiting::Person("its fix is gone".into()), |fix| {
+                Waiting::Fix {
+                    task: fix.id().clone(),
+                    state: fix.state,
+                }
+            })
+        }
+        TaskState::Flagged | TaskState::Dead | TaskState::Cancelled => {
+            Waiting::Person(task.note.clone().unwrap_or_else(|| task.state.to_string()))
+        }
+    }
+}
+
+fn ready(state: &State, task: &Task, now: Time) -> Waiting {
+    if let Err(closed) = claim::open(state, now) {
+        return Waiting::Closed(closed);
+    }
+    if let Err(held) = claim::free(state, task, now) {
+        return Waiting::Held(held);
+    }
+    let mut each = Vec::new();
+    for worker in state.workers() {
+        // What a worker can never do says more than that it is busy now.
+        let why = claim::suits(state, task, worker).and_then(|_| claim::fits(state, task, worker));
+        match why {
+            Ok(_) => return Waiting::AboutToStart,
+            Err(why) => each.push((worker.id, why)),
+        }
+    }
+    if each.is_empty() {
+        Waiting::NoWorkers
+    } else {
+        Waiting::NoWorkerFits(each)
+    }
+}
+
+fn accepted(state: &State, task: &Task) -> Waiting {
+    if let Some(merge) = state.merge() {
+        return match state.halted() {
+            Some(halt) => Waiting::Closed(Closed::Halted(halt.reason.clone())),
+            None => Waiting::Merging(merge.wave),
+        };
+    }
+    let wave = state.open_wave();
+    let holds = |t: &&Task| t.wave == wave && t.state.holds_wave() && t.id() != task.id();
+    let by = state
+        .tasks()
+        .iter()
+        .filter(holds)
+        .map(|t| t.id().clone())
+        .collect();
+    Waiting::WaveOpen { wave, by }
+}
+
+/// Why a worker is what it is, in one line.
+#[must_use]
+pub fn worker(state: &State, worker: &Worker, now: Time) -> String {
+    let base = state.swarm().map(|s| &s.tip);
+    let age = crate::time::Millis(now.since(worker.since).0 / 1000 * 1000);
+    match worker.state(base) {
+        WorkerState::Working => {
+            let live = worker.current.and_then(|a| state.attempt(a));
+            let task = live.map_or_else(String::new, |l| l.task.to_string());
+            format!("works on {task}, for {age}")
+        }
+        WorkerState::Idle => {
+            let closed = claim::open(state, now).err().map(|c| c.to_string());
+            closed.unwrap_or_else(|| "no ready task fits it".to_string())
+        }
+        WorkerState::Spawning => "its worktree is being made ready".to_string(),
+        WorkerState::Paused => format!("a person paused it {age} ago"),
+        WorkerState::Crashed => {
+            let rest = worker.not_before.map_or(0, |at| at.since(now).0);
+            let trouble = worker.trouble.as_deref().unwrap_or("unknown");
+            format!("restarts in {}: {trouble}", crate::time::Millis(rest))
+        }
+        WorkerState::Stopped => "is being removed".to_string(),
+    }
+}
+
+/// What keeps the swarm as a whole from going on, if only a person can change it.
+#[must_use]
+pub fn stuck(state: &State, now: Time) -> Option<String> {
+    if let Some(halt) = state.halted() {
+        return Some(halt.reason.clone());
+    }
+    let moving = state.live().len() > 0
+        || state.merge().is_some()
+        || crate::due::wake_at(state, now).is_some()
+        || !crate::plan::plan(state, now).actions.is_empty();
+    if moving || state.finished().is_some() {
+        return None;
+    }
+    let first = state.ready().next()?;
+    Some(format!("{} {}", first.id(), task(state, first, now)))
+}
+
+/// What a person should know about the landing, if it did not go as the plan says.
+#[must_use]
+pub fn landing(state: &State) -> Option<String> {
+    let swarm = state.swarm().filter(|s| s.spec.landing == Landing::Main)?;
+    let (tip, reason) = swarm.landing_refused.as_ref()?;
+    Some(format!(
+        "{} was not moved to {}: {reason}",
+        swarm.target,
+        tip.short()
+    ))
+}
