@@ -7,6 +7,7 @@
 mod attempts;
 mod merging;
 mod ports;
+mod runs;
 mod worktrees;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::{git::Repo, run::Running, site::Site};
 use ports::Ports;
 use skep_core::{
     event::{Event, Record},
-    id::Attempt,
+    id::{Attempt, WorkerId},
     plan::Action,
     request::Observation,
     state::State,
@@ -25,7 +26,7 @@ use skep_core::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -39,15 +40,27 @@ pub(super) struct World {
     options: Options,
     handle: Handle,
     runtime: tokio::runtime::Handle,
-    /// Attempts whose shims are known to run.
-    running: Mutex<BTreeMap<Attempt, Arc<Running>>>,
+    /// Attempts whose shims are known to run, with the worker whose worktree they are in.
+    running: Mutex<BTreeMap<Attempt, (WorkerId, Arc<Running>)>>,
+    /// Workers whose worktrees may hold something that no snapshot has saved.
+    unsaved: Mutex<BTreeSet<WorkerId>>,
     ports: Ports,
 }
 
 impl World {
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<Attempt, Arc<Running>>> {
+    fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
         // A panic elsewhere leaves the map whole: every change is one call.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running_of(&self, worker: WorkerId) -> Option<(Attempt, Arc<Running>)> {
+        let all = self.running();
+        let found = all.iter().find(|(_, (w, _))| *w == worker);
+        found.map(|(attempt, (_, running))| (*attempt, Arc::clone(running)))
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, BTreeSet<WorkerId>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, seen: Vec<Observation>) {
@@ -75,6 +88,7 @@ impl Performer {
             handle,
             runtime,
             running: Mutex::default(),
+            unsaved: Mutex::default(),
             ports: Ports::default(),
         };
         let world = Arc::new(world);
@@ -90,8 +104,8 @@ impl Performer {
     /// Begins every action that is not under way.
     pub(super) fn perform(&mut self, state: &State, actions: Vec<Action>) {
         for action in actions {
-            if self.under_way.insert(action.clone()) {
-                self.begin(state, action);
+            if !self.under_way.contains(&action) && self.begin(state, action.clone()) {
+                self.under_way.insert(action);
             }
         }
         self.end_orphans(state);
@@ -127,54 +141,59 @@ impl Performer {
 
     /// A shim whose attempt is not live any more (its lease was revoked) is ended; its result will be fenced.
     fn end_orphans(&self, state: &State) {
-        for (attempt, running) in self.world.running().iter() {
+        for (attempt, (_, running)) in self.world.running().iter() {
             if state.attempt(*attempt).is_none() {
                 attempts::end_now(running);
             }
         }
     }
 
-    fn begin(&self, state: &State, action: Action) {
+    /// False when the state holds no order for it: then it is not wanted any more.
+    fn begin(&self, state: &State, action: Action) -> bool {
         let world = Arc::clone(&self.world);
         let job: Box<dyn FnOnce() -> Vec<Observation> + Send> = match &action {
             Action::Start { attempt } => {
-                let Some(order) = skep_core::plan::order(state, *attempt) else { return };
+                let Some(order) = skep_core::plan::order(state, *attempt) else { return false };
                 Box::new(move || attempts::start(&world, &order))
             }
             Action::Stop { attempt, at_once, .. } => {
                 let (attempt, at_once) = (*attempt, *at_once);
+                let Some(worker) = state.attempt(attempt).map(|live| live.worker) else {
+                    return false;
+                };
                 // Stays under way: see `forget_ended`.
-                self.spawn(None, Box::new(move || attempts::stop(&world, attempt, at_once)));
-                return;
+                self.spawn(None, Box::new(move || attempts::stop(&world, attempt, worker, at_once)));
+                return true;
             }
             Action::Prepare { worker, base } => {
-                let Some(order) = worktrees::order(state, *worker, base) else { return };
+                let Some(order) = worktrees::order(state, *worker, base) else { return false };
                 Box::new(move || worktrees::prepare(&world, &order))
             }
             Action::Remove { worker } => {
-                let Some(order) = worktrees::leaving(state, *worker) else { return };
+                let Some(order) = worktrees::leaving(state, *worker) else { return false };
                 Box::new(move || worktrees::remove(&world, &order))
             }
             Action::Build { wave, round } => {
-                let Some(order) = merging::build_order(state, *wave, *round) else { return };
+                let Some(order) = merging::build_order(state, *wave, *round) else { return false };
                 Box::new(move || merging::build(&world, &order))
             }
             Action::Check { wave, round, prefix, commit } => {
                 let Some(order) = merging::check_order(state, *wave, *round, *prefix, commit) else {
-                    return;
+                    return false;
                 };
                 Box::new(move || merging::check(&world, &order))
             }
             Action::Land { wave, from, to } => {
-                let Some(order) = merging::land_order(state, *wave, from, to) else { return };
+                let Some(order) = merging::land_order(state, *wave, from, to) else { return false };
                 Box::new(move || merging::land(&world, &order))
             }
             Action::LandTarget { to } => {
-                let Some(order) = merging::target_order(state, to) else { return };
+                let Some(order) = merging::target_order(state, to) else { return false };
                 Box::new(move || merging::land_target(&world, &order))
             }
         };
         self.spawn(Some(action), job);
+        true
     }
 
     fn spawn(&self, action: Option<Action>, job: Box<dyn FnOnce() -> Vec<Observation> + Send>) {

@@ -12,7 +12,7 @@ use crate::{
 use skep_agents::{Place, launch};
 use skep_core::{
     attempt::{Phase, Saved},
-    id::Attempt,
+    id::{Attempt, WorkerId},
     plan::Order,
     request::Observation,
     spec::Criterion,
@@ -42,13 +42,13 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
     let attempt = order.attempt;
     match try_start(world, order) {
         Ok(running) => {
-            watch(world, attempt, running);
+            watch(world, attempt, order.worker, running);
             vec![Observation::Started { attempt }]
         }
         Err(reason) => match run::look(&folder(world, attempt)) {
             // It had been started before: by an earlier keeper, or an earlier try.
             Look::Running(running) => {
-                watch(world, attempt, running);
+                watch(world, attempt, order.worker, running);
                 vec![Observation::Started { attempt }]
             }
             Look::Ended(_) | Look::Lost { .. } => ended(world, attempt),
@@ -79,6 +79,10 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
     fs::write(&prompt_file, &order.prompt).map_err(|e| e.to_string())?;
     let previous = order.previous.as_ref().map_or("", |f| f.output.as_str());
     fs::write(&failure_file, previous).map_err(|e| e.to_string())?;
+    if let Some(codes) = order.agent_spec.as_ref().map(|a| &a.rate_limited_exit).filter(|c| !c.is_empty()) {
+        let text = serde_json::to_vec(codes).map_err(|e| e.to_string())?;
+        fs::write(folder.join("rate-limited.json"), text).map_err(|e| e.to_string())?;
+    }
     let port_base = world.ports.block(order.worker, order.limits.ports);
     let place = Place {
         worktree: utf8(&worktree)?,
@@ -144,21 +148,35 @@ fn utf8(path: &Path) -> Result<&str, String> {
 }
 
 /// Waits for a shim's end on its pidfd, and reports it.
-fn watch(world: &Arc<World>, attempt: Attempt, running: Running) {
+fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Running) {
     let running = Arc::new(running);
-    world.running().insert(attempt, Arc::clone(&running));
+    world.unsaved().insert(worker);
+    world.running().insert(attempt, (worker, Arc::clone(&running)));
     let world = Arc::clone(world);
     world.runtime.clone().spawn(async move {
-        let pidfd = running.as_ref().pidfd().try_clone_to_owned().and_then(AsyncFd::new);
+        let pidfd = running.pidfd().try_clone_to_owned().and_then(AsyncFd::new);
         if let Ok(pidfd) = pidfd {
             // Readable means ended; an error can only mean that the runtime is going down.
             let _ = pidfd.readable().await;
         }
         let told = Arc::clone(&world);
         let seen = tokio::task::spawn_blocking(move || ended(&told, attempt)).await;
+        let seen = seen.unwrap_or_default();
+        if seen.iter().any(is_saved) {
+            world.unsaved().remove(&worker);
+        }
         world.running().remove(&attempt);
-        world.tell(seen.unwrap_or_default());
+        world.tell(seen);
     });
+}
+
+/// Whether what the worktree held is on a ref now, or is nothing.
+fn is_saved(seen: &Observation) -> bool {
+    match seen {
+        Observation::Ended { report, .. } => !matches!(report.saved, Saved::Failed(_)),
+        Observation::Lost { saved, .. } => !matches!(saved, Saved::Failed(_)),
+        _ => false,
+    }
 }
 
 /// What became of an attempt whose shim runs no more. A shim that died is cleaned up after: survivors are
@@ -208,16 +226,21 @@ fn rate_limited(folder: &Path) -> Vec<i32> {
 
 /// Whether the worktree is as it was before the attempt: nothing saved, nothing changed by checks.
 fn untouched(report: &RunReport) -> bool {
-    let nothing = report.snapshot.as_ref().is_some_and(|s| {
-        s.as_ref().is_ok_and(|snapshot| snapshot.file_count == 0 && snapshot.head_moved == Some(false))
-    });
+    let saved = report.snapshot.as_ref().and_then(|s| s.as_ref().ok());
+    // Without a change no ref is written, and HEAD is where it was.
+    let nothing = saved.is_some_and(|s| s.file_count == 0 && s.reference.is_none());
     nothing && report.changed_by_checks.is_empty()
 }
 
 /// Asks an attempt's shim to end it.
-pub(super) fn stop(world: &Arc<World>, attempt: Attempt, at_once: bool) -> Vec<Observation> {
+pub(super) fn stop(
+    world: &Arc<World>,
+    attempt: Attempt,
+    worker: WorkerId,
+    at_once: bool,
+) -> Vec<Observation> {
     let running = world.running().get(&attempt).cloned();
-    if let Some(running) = running {
+    if let Some((_, running)) = running {
         let how = if at_once { Stop::AtOnce } else { Stop::Gracefully };
         // It may have ended meanwhile; then its end is on its way.
         let _ = running.stop(how);
@@ -231,7 +254,7 @@ pub(super) fn stop(world: &Arc<World>, attempt: Attempt, at_once: bool) -> Vec<O
             Look::Running(running) => {
                 let how = if at_once { Stop::AtOnce } else { Stop::Gracefully };
                 let _ = running.stop(how);
-                watch(world, attempt, running);
+                watch(world, attempt, worker, running);
                 Vec::new()
             }
             _ => ended(world, attempt),
@@ -253,11 +276,14 @@ pub(super) fn end_now(running: &Running) {
 /// After a restart: every live attempt's folder says how it stands.
 pub(super) fn adopt(world: &Arc<World>, state: &State) -> Vec<Observation> {
     let mut seen = Vec::new();
+    // Whatever the last keeper saved, this one cannot know: every worktree is looked at before its reset.
+    world.unsaved().extend(state.workers().map(|w| w.id));
+    end_strays(world, state);
     for live in state.live() {
         let attempt = live.attempt;
         match run::look(&folder(world, attempt)) {
             Look::Running(running) => {
-                watch(world, attempt, running);
+                watch(world, attempt, live.worker, running);
                 seen.push(Observation::Started { attempt });
                 seen.extend(agent_ended(&folder(world, attempt), attempt));
             }
@@ -272,6 +298,27 @@ pub(super) fn adopt(world: &Arc<World>, state: &State) -> Vec<Observation> {
         }
     }
     seen
+}
+
+/// Ends shims of attempts that are not live any more: their leases were revoked while no keeper lived to end
+/// them. Their results are reported, and will be fenced.
+fn end_strays(world: &Arc<World>, state: &State) {
+    let Ok(folders) = fs::read_dir(world.site.runs()) else { return };
+    for entry in folders.flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|n| n.strip_prefix('a')).and_then(|n| n.parse().ok());
+        let Some(attempt) = number.map(Attempt).filter(|a| state.attempt(*a).is_none()) else { continue };
+        if let Look::Running(running) = run::look(&entry.path())
+            && let Some(worker) = worker_of(&entry.path())
+        {
+            end_now(&running);
+            watch(world, attempt, worker, running);
+        }
+    }
+}
+
+fn worker_of(folder: &Path) -> Option<WorkerId> {
+    run::read_spec(folder).ok()?.env.get("SKEP_WORKER")?.parse().ok()
 }
 
 fn agent_ended(folder: &Path, attempt: Attempt) -> Option<Observation> {
