@@ -9,11 +9,14 @@ mod diagnostic;
 mod excerpt;
 mod fault;
 mod json;
+mod markdown;
 mod toml;
 mod tree;
+mod write;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use write::{to_json, to_toml};
 
 use fault::{Fault, Faults};
 use skep_core::{id::SwarmName, spec::Plan};
@@ -132,6 +135,15 @@ pub fn read_bytes(
     }
 }
 
+/// Reads a Markdown checklist as a plan to be edited: unlike [`read`], it does not mind that no agent of the
+/// plan can do the work yet.
+///
+/// # Errors
+/// Everything else that is wrong with it.
+pub fn import_markdown(name: &str, text: &str, options: &Options) -> Result<Plan, Diagnostics> {
+    read_as(name, text, Format::Markdown, options, true)
+}
+
 fn read_as(
     name: &str,
     text: &str,
@@ -152,13 +164,13 @@ fn read_as(
         Format::Yaml => yaml::read(&text, &mut faults),
         Format::Json => json::read(&text, false, &mut faults),
         Format::Jsonc => json::read(&text, true, &mut faults),
-        Format::Markdown => todo!(),
+        Format::Markdown => Some(markdown::read(&text, &mut faults)),
     };
     let Some(root) = root else {
         return Err(faults.finish(name, &text));
     };
     let draft = decode::decode(&root, options, &mut faults);
-    checked::note(&root, &draft, to_be_edited, &mut faults);
+    checked::note(&root, &draft, format, to_be_edited, &mut faults);
     if faults.is_empty() {
         Ok(draft.plan)
     } else {

@@ -2,6 +2,7 @@
 //! tree, so that the message can point at the text.
 
 use super::{
+    Format,
     decode::{Doubts, Draft},
     fault::{Fault, Faults, SHOWN, nearest},
     tree::{Node, Span, Value},
@@ -13,11 +14,18 @@ use skep_core::{
 
 /// Runs the core's checks and notes what they find. `draft`: the plan is still to be edited by a person, so
 /// that it may lack what only they know (which agent does the work).
-pub(super) fn note(root: &Node, draft: &Draft, to_be_edited: bool, faults: &mut Faults) {
+pub(super) fn note(
+    root: &Node,
+    draft: &Draft,
+    format: Format,
+    to_be_edited: bool,
+    faults: &mut Faults,
+) {
     let cx = Context {
         root,
         plan: &draft.plan,
         doubts: &draft.doubts,
+        format,
     };
     let found = check(&draft.plan);
     let mut real = found
@@ -43,6 +51,7 @@ struct Context<'a> {
     root: &'a Node,
     plan: &'a Plan,
     doubts: &'a Doubts,
+    format: Format,
 }
 
 impl Context<'_> {
@@ -123,9 +132,15 @@ impl Context<'_> {
         let span = node.span.clone();
         let text = fault.kind.to_string();
         match &fault.kind {
-            FaultKind::NoTasks => Fault::new("plan::no_tasks", span.start..span.start, text).help(
-                "add a task: [[task]] with id = \"first\" and mission = \"What is to be reached.\"",
-            ),
+            FaultKind::NoTasks => {
+                let help = match self.format {
+                    Format::Toml => "add a task: [[task]] with id = \"first\" and mission = \"What is to be reached.\"",
+                    Format::Yaml => "add a task: `task:` and below it `- id: first` with `mission: What is to be reached.`",
+                    Format::Json | Format::Jsonc => "add a task: \"task\": [{ \"id\": \"first\", \"mission\": \"What is to be reached.\" }]",
+                    Format::Markdown => "write each task as `- [ ] What is to be reached.`; those marked [x] are done and left out",
+                };
+                Fault::new("plan::no_tasks", span.start..span.start, text).help(help)
+            }
             FaultKind::TooManyTasks(_) => Fault::new("plan::too_many", span.start..span.start, text)
                 .help("split the plan into several swarms"),
             FaultKind::DuplicateId { first, .. } => Fault::new("plan::duplicate_id", span, text)

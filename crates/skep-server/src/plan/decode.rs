@@ -3,6 +3,9 @@
 //! A fault never stops the reading: a value that cannot be used is noted, replaced by a default and
 //! remembered as doubtful, so that one run reports everything and nothing is reported because of a stand-in.
 
+pub(super) use swarm::CHECK_TIMEOUT;
+pub(super) use task::RELATIONS;
+
 mod policy;
 mod swarm;
 mod task;

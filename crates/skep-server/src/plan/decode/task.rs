@@ -26,7 +26,8 @@ const COMPLEXITIES: [(&str, Complexity); 3] = [
     ("complex", Complexity::Complex),
 ];
 
-const RELATIONS: [(&str, RelationKind); 4] = [
+/// The keys of `relations`, in the order in which a task's relations are kept.
+pub(crate) const RELATIONS: [(&str, RelationKind); 4] = [
     ("parent", RelationKind::Parent),
     ("supports", RelationKind::Supports),
     ("complements", RelationKind::Complements),
