@@ -169,8 +169,12 @@ impl Context<'_> {
                 };
                 Fault::new("plan::impossible_capability", span, text).help(help)
             }
-            FaultKind::ShellWithoutCommand => Fault::new("plan::shell_without_command", span, text)
-                .help("add command = \"make docs\" (a shell line) or command = [\"make\", \"docs\"]"),
+            FaultKind::ShellWithoutCommand => {
+                Fault::new("plan::shell_without_command", span, text).help(match self.format {
+                    Format::Markdown => "add (command: `make docs`) to the item, or (agent: …) for another agent",
+                    _ => "add command = \"make docs\" (a shell line) or command = [\"make\", \"docs\"], or name another `agent`",
+                })
+            }
             FaultKind::CommandWithoutShell(_) => {
                 Fault::new("plan::command_without_shell", key.unwrap_or(span), text).help(
                     "add agent = \"shell\" to the task, or move the command's purpose into `mission`",
