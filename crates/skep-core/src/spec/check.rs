@@ -88,7 +88,7 @@ fn is_branch_name(name: &str) -> bool {
     parts_are_safe
         && !name.starts_with('-')
         && !name.ends_with('.')
-        && name != "@"
+        && !matches!(name, "@" | "HEAD")
         && !name.contains("..")
         && !name.contains("@{")
         && !name
