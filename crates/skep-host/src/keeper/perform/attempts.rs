@@ -1,6 +1,6 @@
 //! Attempts: starting, stopping, watching and adopting their shims.
 
-use super::{World, worktrees};
+use super::{World, runs, worktrees};
 use crate::{
     git::{self, snapshot::SnapshotSpec},
     keeper::report,
@@ -21,11 +21,12 @@ use skep_core::{
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::fd::AsFd,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
-use tokio::{io::unix::AsyncFd, net::UnixDatagram};
+use tokio::net::UnixDatagram;
 
 /// An attempt's folder.
 pub(super) fn folder(world: &World, attempt: Attempt) -> PathBuf {
@@ -147,28 +148,34 @@ fn utf8(path: &Path) -> Result<&str, String> {
     path.to_str().ok_or_else(|| format!("{} is not UTF-8; move the repository", path.display()))
 }
 
-/// Waits for a shim's end on its pidfd, and reports it.
+/// The stack of a thread that waits for one shim: it reads some files and calls git, nothing deeper.
+const WATCHER_STACK: usize = 256 * 1024;
+
+/// Waits for a shim's end on its pidfd, and reports it. A thread each: it sleeps in the kernel, and an end is
+/// noticed at once whatever else the keeper is busy with.
 fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Running) {
     let running = Arc::new(running);
     world.unsaved().insert(worker);
     world.running().insert(attempt, (worker, Arc::clone(&running)));
-    let world = Arc::clone(world);
-    world.runtime.clone().spawn(async move {
-        let pidfd = running.pidfd().try_clone_to_owned().and_then(AsyncFd::new);
-        if let Ok(pidfd) = pidfd {
-            // Readable means ended; an error can only mean that the runtime is going down.
-            let _ = pidfd.readable().await;
-        }
-        let told = Arc::clone(&world);
-        let seen = tokio::task::spawn_blocking(move || ended(&told, attempt)).await;
-        let seen = seen.unwrap_or_default();
+    let watcher = Arc::clone(world);
+    let wait = move || {
+        while !runs::wait(&running, Instant::now() + FOREVER) {}
+        let seen = ended(&watcher, attempt);
         if seen.iter().any(is_saved) {
-            world.unsaved().remove(&worker);
+            watcher.unsaved().remove(&worker);
         }
+        watcher.running().remove(&attempt);
+        watcher.tell(seen);
+    };
+    let thread = thread::Builder::new().name(format!("a{attempt}")).stack_size(WATCHER_STACK);
+    if thread.spawn(wait).is_err() {
+        // Out of threads: the attempt runs on, bounded by its shim; the lease's end or a restart finds it.
         world.running().remove(&attempt);
-        world.tell(seen);
-    });
+    }
 }
+
+/// Longer than any attempt: a wait that ends early is only begun again.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether what the worktree held is on a ref now, or is nothing.
 fn is_saved(seen: &Observation) -> bool {
