@@ -90,13 +90,12 @@ impl Context<'_> {
                 Step::Name(name) => node.entry(name),
                 Step::Index(index) => {
                     let index = self.doubts.place(&path[..n], *index);
-                    match &node.value {
-                        Value::List(items) => match items.get(index) {
+                    // A lone value stands for a list of one.
+                    if let Value::List(items) = &node.value {
+                        match items.get(index) {
                             Some(item) => (node, key) = (item, None),
                             None => return (node, key),
-                        },
-                        // A lone value stands for a list of one.
-                        _ => {}
+                        }
                     }
                     continue;
                 }

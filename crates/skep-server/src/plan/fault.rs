@@ -108,7 +108,7 @@ impl Faults {
 /// Help is written with TOML's syntax; this says it in the file's own. It only has to cope with the help texts
 /// of this module's neighbours: `key = value`, `[table]` and `[[table]]`.
 fn said_in(format: Format, help: &str) -> String {
-    if format == Format::Toml {
+    if matches!(format, Format::Toml | Format::Markdown) {
         return help.into();
     }
     let json = matches!(format, Format::Json | Format::Jsonc);

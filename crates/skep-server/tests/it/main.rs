@@ -1,5 +1,7 @@
 //! Plans as users write them, good and bad, through the public API.
 
+#![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
+
 mod bad_plans;
 mod good_plans;
 mod markdown;
