@@ -71,6 +71,11 @@ impl Faults {
         self.list.is_empty()
     }
 
+    /// Whether further faults are only counted, so that wording them is wasted.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= KEPT
+    }
+
     /// Counts faults that are not worth wording.
     pub(super) fn count(&mut self, more: usize) {
         self.more += more;

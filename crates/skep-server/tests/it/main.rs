@@ -7,6 +7,7 @@ mod good_plans;
 mod markdown;
 mod round_trip;
 mod rules;
+mod schema;
 
 use skep_core::spec::Plan;
 use skep_server::plan::{self, Diagnostics, Format, Options};
