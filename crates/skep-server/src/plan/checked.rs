@@ -179,6 +179,14 @@ impl Context<'_> {
                     "add agent = \"shell\" to the task, or move the command's purpose into `mission`",
                 )
             }
+            FaultKind::NoSuchAgent { name, .. }
+                if fault.at.first() == Some(&Step::Key("swarm")) && node.as_text() != Some(name.as_str()) =>
+            {
+                // Nothing in the file says so: point at its beginning, not at what stands there.
+                let text = format!("{text}; this is the default, as the plan names no agent");
+                Fault::new("plan::no_such_agent", span.start..span.start, text)
+                    .help("name one: agent = \"shell\" under [swarm]")
+            }
             FaultKind::NoSuchAgent { name, known } => Fault::new("plan::no_such_agent", span, text)
                 .help(match nearest(name, known.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean {near:?}?"),
