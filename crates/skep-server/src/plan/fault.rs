@@ -71,6 +71,11 @@ impl Faults {
         self.list.is_empty()
     }
 
+    /// Whether further faults are only counted, so that wording them is wasted.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= KEPT
+    }
+
     /// Counts faults that are not worth wording.
     pub(super) fn count(&mut self, more: usize) {
         self.more += more;
@@ -108,7 +113,7 @@ impl Faults {
 /// Help is written with TOML's syntax; this says it in the file's own. It only has to cope with the help texts
 /// of this module's neighbours: `key = value`, `[table]` and `[[table]]`.
 fn said_in(format: Format, help: &str) -> String {
-    if format == Format::Toml {
+    if matches!(format, Format::Toml | Format::Markdown) {
         return help.into();
     }
     let json = matches!(format, Format::Json | Format::Jsonc);

@@ -12,6 +12,7 @@ use skep_core::{
     time::Millis,
 };
 use skep_server::plan::{self, Format};
+use std::sync::LazyLock;
 
 fn name() -> impl Strategy<Value = String> {
     "[a-z][a-z0-9_-]{0,8}"
@@ -355,8 +356,11 @@ fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+static SCHEMA: LazyLock<serde_json::Value> =
+    LazyLock::new(|| serde_json::from_str(&plan::schema()).unwrap());
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     // proves: Q-1
     #[test]
@@ -364,6 +368,8 @@ proptest! {
         assert_reads(&plan::to_toml(&plan), Format::Toml, &plan)?;
         let json = plan::to_json(&plan);
         assert_reads(&json, Format::Json, &plan)?;
+        let document = serde_json::from_str(&json).unwrap();
+        prop_assert_eq!(super::schema::fault(&SCHEMA, &SCHEMA, &document), None, "{}", json);
         // JSON is YAML, in flow style.
         assert_reads(&json, Format::Yaml, &plan)?;
         let mut block = String::new();

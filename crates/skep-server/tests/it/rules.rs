@@ -48,6 +48,19 @@ fn what_follows_from_a_reported_fault_is_not_reported() {
     }
 }
 
+// proves: Q-2, U-1
+#[test]
+fn a_default_agent_that_is_not_there_is_said_to_be_the_default() {
+    let options = skep_server::plan::Options {
+        default_agent: "nobody".into(),
+        ..super::options()
+    };
+    let text = "[[task]]\nid='a'\nmission='m'\n";
+    let found = skep_server::plan::read("p.toml", text, None, &options).unwrap_err();
+    let message = &found.list()[0].message;
+    assert!(message.contains("this is the default"), "{message}");
+}
+
 // proves: Q-2
 #[test]
 fn the_swarms_name_has_no_dot() {
