@@ -13,7 +13,7 @@ use crate::run::{
     procfs,
 };
 use rustix::{
-    event::{PollFd, PollFlags, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{OFlags, fcntl_setfl},
     pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
 };
@@ -62,6 +62,7 @@ struct Watch {
     holder: Holder,
     output: OwnedFd,
     output_open: bool,
+    reports_open: bool,
     tail: Tail,
     timeout_at: Instant,
     push: Push,
@@ -120,6 +121,7 @@ impl Shim<'_> {
             holder,
             output,
             output_open: true,
+            reports_open: true,
             tail: Tail::default(),
             timeout_at,
             push: Push::Free,
@@ -168,20 +170,7 @@ impl Shim<'_> {
         loop {
             let deadline = self.next_deadline(watch);
             let left = tree::timespec(deadline.saturating_duration_since(Instant::now()));
-            let [ordered, gone, reported, written] = {
-                let on = PollFlags::IN;
-                let mut fds = vec![
-                    PollFd::new(&self.orders, on),
-                    PollFd::new(&watch.holder.pidfd, on),
-                    PollFd::new(&watch.holder.reports, on),
-                ];
-                if watch.output_open {
-                    fds.push(PollFd::new(&watch.output, on));
-                }
-                let _ = poll(&mut fds, Some(&left));
-                let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
-                [ready(0), ready(1), ready(2), ready(3)]
-            };
+            let [ordered, gone, reported, written] = self.wait(watch, &left);
             if ordered {
                 self.take_orders();
                 self.obey(watch);
@@ -200,6 +189,38 @@ impl Shim<'_> {
                 return;
             }
         }
+    }
+
+    /// Waits for something to happen, and says what: an order, the holder's end, its report, output.
+    fn wait(&self, watch: &mut Watch, left: &Timespec) -> [bool; 4] {
+        // A pipe whose writers are gone is ready for ever: it is looked at once more and then no longer.
+        let mut fds = vec![
+            PollFd::new(&self.orders, PollFlags::IN),
+            PollFd::new(&watch.holder.pidfd, PollFlags::IN),
+        ];
+        if watch.reports_open {
+            fds.push(PollFd::new(&watch.holder.reports, PollFlags::IN));
+        }
+        if watch.output_open {
+            fds.push(PollFd::new(&watch.output, PollFlags::IN));
+        }
+        let _ = poll(&mut fds, Some(left));
+        let found = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
+        let reports = if watch.reports_open {
+            found(2)
+        } else {
+            PollFlags::empty()
+        };
+        let output = if watch.output_open {
+            found(fds.len() - 1)
+        } else {
+            PollFlags::empty()
+        };
+        let (ordered, gone) = (!found(0).is_empty(), !found(1).is_empty());
+        if reports == PollFlags::HUP {
+            watch.reports_open = false;
+        }
+        [ordered, gone, !reports.is_empty(), !output.is_empty()]
     }
 
     fn next_deadline(&self, watch: &Watch) -> Instant {

@@ -5,7 +5,7 @@ use super::sys;
 use crate::run::procfs;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid},
+    process::{Pid, Signal, WaitOptions, getpid, kill_process, wait},
 };
 use std::{
     collections::HashSet,
@@ -40,7 +40,7 @@ pub(super) fn end_children(limit: Duration) -> u32 {
 /// Takes note of every child that has ended; says whether any is left.
 pub(super) fn reap_all(mut ended: impl FnMut(Pid, i32)) -> bool {
     loop {
-        match waitpid(None, WaitOptions::NOHANG) {
+        match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) => ended(pid, status.as_raw()),
             Ok(None) => return true,
             Err(rustix::io::Errno::INTR) => {}
