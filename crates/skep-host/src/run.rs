@@ -17,6 +17,7 @@ pub use sweep::{SweepError, sweep};
 use crate::command::command;
 use files::{RunReport, RunSpec, Started};
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{FlockOperation, flock},
     process::{
         Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
@@ -304,14 +305,25 @@ pub fn look(folder: &Path) -> Look {
         return lost("the machine was restarted while it ran".into());
     }
     // First the descriptor, then the proof: whoever holds the lock now is the shim, and had this
-    // number all its life, so the descriptor is the shim's.
+    // number all its life, so the descriptor is the shim's. A holder that was just forked has the
+    // lock for a moment longer than a shim that is killed then, so the shim must live, too.
     let pid = i32::try_from(started.pid).ok().and_then(Pid::from_raw);
     let pidfd = pid.and_then(|pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?)));
-    match (is_locked(&file), pidfd) {
-        (true, Some((pid, pidfd))) => Look::Running(Running { pid, pidfd }),
+    match pidfd {
+        Some((pid, pidfd)) if is_locked(&file) && is_alive(&pidfd) => {
+            Look::Running(Running { pid, pidfd })
+        }
         // It may have written its report between the first glance and now.
         _ => ended(folder).unwrap_or_else(|| lost("its shim died without a report".into())),
     }
+}
+
+fn is_alive(pidfd: &OwnedFd) -> bool {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&now)) == Ok(0)
 }
 
 fn ended(folder: &Path) -> Option<Look> {
@@ -329,7 +341,7 @@ fn ended(folder: &Path) -> Option<Look> {
 
 /// Whether a shim holds the lock. The shim's lock is exclusive and ours is shared, so that any number
 /// may look at once.
-pub(super) fn is_locked(started: &File) -> bool {
+fn is_locked(started: &File) -> bool {
     flock(started, FlockOperation::NonBlockingLockShared).is_err()
 }
 

@@ -160,7 +160,7 @@ impl<'a> Shim<'a> {
             orders: sys::signal_fd(&[libc::SIGTERM, libc::SIGUSR1])?,
             reserve: report::Reserve::new(folder),
             log,
-            buffer: vec![0; 64 * 1024],
+            buffer: vec![0; output::WRITE],
             progress,
             grace,
             ceiling: began + ceiling,

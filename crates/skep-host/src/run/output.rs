@@ -2,7 +2,7 @@
 
 use super::progress::{self, OUTPUT, OUTPUT_OLD};
 use std::{
-    fs::{self, File},
+    fs::{File, Metadata},
     io,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
@@ -39,27 +39,25 @@ pub struct Chunk {
 /// # Errors
 /// When the files cannot be read.
 pub fn read_output(folder: &Path, from: u64, most: usize) -> io::Result<Chunk> {
-    // A rotation between two of these looks shows in the inode; it takes the shim a moment to note.
+    // Repeated when the log is rotated between two of these looks.
     for _ in 0..100 {
         let (old, new) = (open(folder, OUTPUT_OLD)?, open(folder, OUTPUT)?);
-        let Some(new) = new else {
+        let place = progress::read(folder)?.map(|p| p.log).unwrap_or_default();
+        let Some((new, meta)) = new else {
             return Ok(Chunk {
                 at: from,
                 bytes: Vec::new(),
             });
         };
-        let place = progress::read(folder)?.map(|p| p.log).unwrap_or_default();
-        if new.metadata()?.ino() != place.inode {
+        let Some(base) = place.base_of(&meta, old.as_ref().map(|(_, meta)| meta)) else {
             std::thread::yield_now();
             continue;
-        }
-        let old_size = old
-            .as_ref()
-            .map_or(Ok(0), |file| file.metadata().map(|m| m.size()))?;
-        let at = from.max(place.base.saturating_sub(old_size));
+        };
+        let old_size = old.as_ref().map_or(0, |(_, meta)| meta.size());
+        let at = from.max(base.saturating_sub(old_size));
         let (file, offset) = match old {
-            Some(old) if at < place.base => (old, at + old_size - place.base),
-            _ => (new, at - place.base),
+            Some((old, _)) if at < base => (old, at + old_size - base),
+            _ => (new, at - base),
         };
         let mut bytes = vec![0; most];
         let length = file.read_at(&mut bytes, offset)?;
@@ -71,9 +69,9 @@ pub fn read_output(folder: &Path, from: u64, most: usize) -> io::Result<Chunk> {
     ))
 }
 
-fn open(folder: &Path, name: &str) -> io::Result<Option<File>> {
-    match fs::File::open(folder.join(name)) {
-        Ok(file) => Ok(Some(file)),
+fn open(folder: &Path, name: &str) -> io::Result<Option<(File, Metadata)>> {
+    match File::open(folder.join(name)) {
+        Ok(file) => file.metadata().map(|meta| Some((file, meta))),
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(fault),
     }

@@ -3,7 +3,12 @@
 
 use super::{files::StepKind, procfs::ProcessId};
 use serde::{Deserialize, Serialize};
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +65,20 @@ pub struct LogPlace {
     pub dropped: u64,
 }
 
+impl LogPlace {
+    /// Where in the whole output this `output.log` begins. None if the log was rotated several times
+    /// since this was written down.
+    pub(super) fn base_of(&self, new: &Metadata, old: Option<&Metadata>) -> Option<u64> {
+        if new.ino() == self.inode {
+            return Some(self.base);
+        }
+        // Rotated, and not noted yet (or never, if the shim died here): the file this is about is the
+        // older one now, and complete.
+        old.filter(|old| old.ino() == self.inode)
+            .map(|old| self.base + old.size())
+    }
+}
+
 /// Where a run stands and how much output it has logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepProgress {
@@ -88,13 +107,10 @@ pub fn step_progress(folder: &Path) -> io::Result<Option<StepProgress>> {
     let Some(progress) = read(folder)? else {
         return Ok(None);
     };
-    // Between a rotation and its note the file is not the one that `base` is about: then its length
-    // would count twice or not at all.
-    let size = match fs::metadata(folder.join(OUTPUT)) {
-        Ok(meta) if meta.ino() == progress.log.inode => meta.size(),
-        _ => 0,
-    };
-    let output_bytes = progress.log.base + size;
+    let [old, new] = [OUTPUT_OLD, OUTPUT].map(|name| fs::metadata(folder.join(name)).ok());
+    let size = new.as_ref().map_or(0, MetadataExt::size);
+    let base = new.and_then(|new| progress.log.base_of(&new, old.as_ref()));
+    let output_bytes = base.map_or(progress.log.base, |base| base + size);
     Ok(Some(StepProgress {
         progress,
         output_bytes,

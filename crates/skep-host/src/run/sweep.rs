@@ -1,14 +1,13 @@
 //! Ending what a dead shim left behind. In a PID namespace the kernel has done that already, and
 //! otherwise the step's holder does it; this waits for them, and then looks for itself.
 
-use super::{COOKIE, STARTED, cookie, is_locked, procfs, progress};
+use super::{COOKIE, cookie, procfs, progress};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Signal, pidfd_send_signal},
 };
 use std::{
     collections::HashSet,
-    fs::File,
     io,
     os::fd::AsFd,
     path::Path,
@@ -43,10 +42,7 @@ pub enum SweepError {
 /// # Errors
 /// See [`SweepError`].
 pub fn sweep(folder: &Path) -> Result<u32, SweepError> {
-    if let Ok(started) = File::open(folder.join(STARTED))
-        && is_locked(&started)
-        && matches!(super::look(folder), super::Look::Running(_))
-    {
+    if matches!(super::look(folder), super::Look::Running(_)) {
         return Err(SweepError::Running);
     }
     let cookie = format!("{COOKIE}={}", cookie(folder)?);

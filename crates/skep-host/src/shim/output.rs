@@ -13,8 +13,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Smaller halves would make a flood of output a flood of renames.
-const HALF_MIN: u64 = 32 * 1024;
+/// The most that is ever written at once.
+pub(super) const WRITE: usize = 64 * 1024;
+/// Smaller halves would make a flood of output a flood of renames. And not smaller than a write: so a
+/// write rotates once at most, and every rotation is noted before the next.
+const HALF_MIN: u64 = WRITE as u64;
 
 /// The log of one run.
 pub(super) struct Log {
@@ -26,7 +29,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// A fresh log that will keep at most `most` bytes (at least 64 KiB).
+    /// A fresh log that will keep at most `most` bytes (at least 128 KiB).
     pub(super) fn new(folder: &Path, most: u64) -> Log {
         let half = (most / 2).max(HALF_MIN);
         let place = LogPlace::default();
@@ -190,16 +193,16 @@ mod tests {
     #[test]
     fn the_log_never_exceeds_its_limit_and_keeps_the_end() {
         let folder = tempfile::tempdir().unwrap();
-        let mut log = Log::new(folder.path(), 100_000);
+        let mut log = Log::new(folder.path(), 150_000);
         let all: Vec<u8> = (0..1_000_003u32).map(|n| (n % 251) as u8).collect();
         for piece in all.chunks(7_777) {
             log.write(piece);
             let size = |name| fs::metadata(folder.path().join(name)).map_or(0, |m| m.size());
-            assert!(size(OUTPUT) + size(OUTPUT_OLD) <= 100_000);
+            assert!(size(OUTPUT) + size(OUTPUT_OLD) <= 150_000);
         }
         assert_eq!(log.end(), 1_000_003);
         let mut kept = fs::read(folder.path().join(OUTPUT_OLD)).unwrap();
         kept.extend(fs::read(folder.path().join(OUTPUT)).unwrap());
-        assert!(kept.len() >= 50_000 && all.ends_with(&kept));
+        assert!(kept.len() >= 75_000 && all.ends_with(&kept));
     }
 }

@@ -82,8 +82,20 @@ pub(super) fn block_signals() {
 /// Gives every signal its default meaning and lets all of them in, as a new program expects.
 pub(super) fn default_signals() {
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL is valid for every signal; those that cannot be set are refused, harmlessly.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: all-zero is the kernel's `sigaction` for SIG_DFL, of which this is more than enough;
+        // signals that cannot be set are refused, harmlessly. Not through the C library, which keeps
+        // its hands over two that a keeper may have been started with ignored.
+        unsafe {
+            let default = [0u64; 8];
+            let none = ptr::null_mut::<u64>();
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                none,
+                8usize,
+            );
+        }
     }
     // SAFETY: the set is initialised by sigemptyset before it is used.
     unsafe {
