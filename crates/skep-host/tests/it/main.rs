@@ -1,0 +1,3 @@
+//! What this crate does to the world, tried on the world.
+
+mod git;
