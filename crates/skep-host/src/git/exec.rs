@@ -129,6 +129,14 @@ impl Git {
         }
     }
 
+    /// A call on the objects and refs in the git folder `common`, out of reach of any worktree or index.
+    pub(crate) fn objects(common: &Path) -> Self {
+        Self::new(common)
+            .env("GIT_DIR", common)
+            .env("GIT_WORK_TREE", "/dev/null")
+            .env("GIT_INDEX_FILE", common.join("skep-no-index"))
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self

@@ -33,17 +33,25 @@ pub(super) fn copy(repo: &Repo, place: &Place) -> Result<Vec<String>, GitError> 
     let state = [STATE_DIR.as_bytes(), b"/"].concat();
     let named: Vec<_> = records(&listed)
         .filter(|p| !p.starts_with(&state) && !p.ends_with(b"/"))
+        .filter(|p| way_is_clear(&place.files, path(p)))
         .collect();
     if named.is_empty() {
         return Ok(Vec::new());
     }
-    let check = place.git().args(["check-ignore", "-z", "--stdin"]);
+    // This command knows no literal paths; behind `./` no path looks like a pattern to it.
+    let check = place.git().env("GIT_LITERAL_PATHSPECS", "0");
+    let check = check.args(["check-ignore", "-z", "--stdin"]);
     let (text, dir) = (check.text(), place.files.clone());
-    let checked = check.input(joined(named.iter().copied())).output()?;
+    let asked: Vec<_> = named.iter().map(|n| [b"./", *n].concat()).collect();
+    let checked = check
+        .input(joined(asked.iter().map(Vec::as_slice)))
+        .output()?;
     if !matches!(checked.code(), Some(0 | 1)) {
         return Err(checked.failure(text, dir));
     }
-    let ignored: HashSet<&[u8]> = records(&checked.stdout).collect();
+    let ignored: HashSet<&[u8]> = records(&checked.stdout)
+        .filter_map(|n| n.strip_prefix(b"./"))
+        .collect();
     let mut copied = Vec::new();
     for name in named.into_iter().filter(|n| ignored.contains(n)) {
         if copy_one(repo.root(), &place.files, path(name))? {
@@ -90,6 +98,14 @@ fn copy_one(from: &Path, to: &Path, name: &Path) -> Result<bool, GitError> {
     };
     copy().map_err(failed)?;
     Ok(true)
+}
+
+/// Whether no link and no file stands where a folder above `name` should be.
+fn way_is_clear(root: &Path, name: &Path) -> bool {
+    let above = name.ancestors().skip(1);
+    above
+        .filter_map(|folder| fs::symlink_metadata(root.join(folder)).ok())
+        .all(|meta| meta.is_dir())
 }
 
 /// Makes the folders above `name` below `root`. `false` when a link or a file is in the way: a link

@@ -74,6 +74,12 @@ impl Place {
         }
     }
 
+    /// A call on objects and refs only: neither the files nor the index (which may be damaged) are
+    /// within its reach.
+    pub(super) fn objects(&self) -> Git {
+        Git::objects(&self.common).limit(self.limit)
+    }
+
     /// The folder for files of ours that belong to this worktree.
     pub(super) fn own(&self) -> &Path {
         self.admin.as_deref().unwrap_or(&self.common)

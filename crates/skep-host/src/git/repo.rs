@@ -197,11 +197,7 @@ impl Repo {
 
     /// A call on objects and refs only: no worktree and no index is within its reach.
     pub(super) fn git(&self) -> Git {
-        Git::new(&self.common)
-            .limit(self.quick())
-            .env("GIT_DIR", &self.common)
-            .env("GIT_WORK_TREE", "/dev/null")
-            .env("GIT_INDEX_FILE", self.common.join("skep-no-index"))
+        Git::objects(&self.common).limit(self.quick())
     }
     /// A call that sees the HEAD of the user's worktree, and still neither files nor index.
     fn git_here(&self) -> Git {

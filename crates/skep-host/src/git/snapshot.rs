@@ -87,21 +87,21 @@ pub(super) fn differences(place: &Place, tree: &Oid) -> Result<Vec<String>, GitE
     if now == *tree {
         return Ok(Vec::new());
     }
-    let git = place.git().args(DIFF_NAMES);
+    let git = place.objects().args(DIFF_NAMES);
     let listed = git.args([tree.as_str(), now.as_str()]).run()?;
     Ok(records(&listed).map(shown).collect())
 }
 
 fn save(worktree: &Path, spec: &SnapshotSpec) -> Result<Snapshot, GitError> {
     let place = Place::find(worktree)?;
-    let base_tree = place.git().args(["rev-parse", "--verify"]);
+    let base_tree = place.objects().args(["rev-parse", "--verify"]);
     let base_tree = base_tree.arg(format!("{}^{{tree}}", spec.base)).oid()?;
     let head = head(&place)?;
     let tree = tree::write(&place, &spec.base)?;
     let listed = if tree == base_tree {
         Vec::new()
     } else {
-        let git = place.git().args(DIFF_NAMES);
+        let git = place.objects().args(DIFF_NAMES);
         git.args([base_tree.as_str(), tree.as_str()]).run()?
     };
     let mut files: Vec<_> = records(&listed).map(shown).collect();
@@ -120,7 +120,7 @@ fn save(worktree: &Path, spec: &SnapshotSpec) -> Result<Snapshot, GitError> {
     let parent_tree = if parent == spec.base {
         base_tree
     } else {
-        let git = place.git().args(["rev-parse", "--verify"]);
+        let git = place.objects().args(["rev-parse", "--verify"]);
         git.arg(format!("{parent}^{{tree}}")).oid()?
     };
     let commit = if tree == parent_tree && merged.is_none() {
@@ -147,11 +147,12 @@ fn save(worktree: &Path, spec: &SnapshotSpec) -> Result<Snapshot, GitError> {
 
 /// The commit that the worktree's HEAD is at, if it is at one.
 fn head(place: &Place) -> Result<Option<Oid>, GitError> {
-    if place.admin.is_none() {
+    let Some(admin) = &place.admin else {
         return Ok(None);
-    }
-    let git = place.git().args(["rev-parse", "--verify", "--quiet"]);
-    let git = git.arg("HEAD^{commit}");
+    };
+    let git = place.objects().env("GIT_DIR", admin);
+    let git = git.env("GIT_COMMON_DIR", &place.common);
+    let git = git.args(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
     let text = git.text();
     let output = git.output()?;
     // A HEAD without a commit (an agent's orphan branch, a ref it deleted) is no parent.
@@ -163,7 +164,7 @@ fn is_ancestor(place: &Place, old: &Oid, new: &Oid) -> Result<bool, GitError> {
     if old == new {
         return Ok(true);
     }
-    let git = place.git().args(["merge-base", "--is-ancestor"]);
+    let git = place.objects().args(["merge-base", "--is-ancestor"]);
     let git = git.args([old.as_str(), new.as_str()]);
     let text = git.text();
     let output = git.output()?;
@@ -182,7 +183,7 @@ fn commit<'a>(
     spec: &SnapshotSpec,
 ) -> Result<Oid, GitError> {
     let make = |ours: bool| {
-        let git = place.git().signed(ours, spec.date);
+        let git = place.objects().signed(ours, spec.date);
         let git = git.args(["commit-tree", tree.as_str(), "-F", "-"]);
         let git = parents
             .clone()
@@ -218,7 +219,7 @@ fn keep(place: &Place, reference: &str, commit: &Oid) -> Result<String, GitError
         if found.is_empty() {
             // Create only: should another snapshot win the name now, it stays.
             let zero = "0".repeat(commit.as_str().len());
-            let git = place.git().args(["update-ref", "-m", "skep: snapshot"]);
+            let git = place.objects().args(["update-ref", "-m", "skep: snapshot"]);
             match git.args([&name, commit.as_str(), &zero]).run() {
                 Ok(_) => return Ok(name),
                 Err(e) if e.says("already exists") => {}
@@ -286,7 +287,7 @@ fn keep_left_commits(
     }
     let args = safe.iter().chain(&roots).map(|a| format!("{a}\n"));
     let input = list + &args.collect::<String>();
-    let git = place.git().args(["rev-list", "--stdin"]);
+    let git = place.objects().args(["rev-list", "--stdin"]);
     let loose = git.input(input).run()?;
     let loose: BTreeSet<&[u8]> = loose.split(|b| *b == b'\n').collect();
     let tips: Vec<&str> = there
@@ -298,14 +299,14 @@ fn keep_left_commits(
         [one] => oid("reflog", one.as_bytes())?,
         many => {
             // git takes a few dozen at a time; an agent that leaves more lines than that gets the first.
-            let git = place.git().args(["merge-base", "--independent"]);
+            let git = place.objects().args(["merge-base", "--independent"]);
             let found = git.args(many.iter().take(200)).run()?;
             let text = String::from_utf8_lossy(&found);
             let ids: Vec<Oid> = text.lines().filter_map(|l| l.parse().ok()).collect();
             match ids.as_slice() {
                 [one] => one.clone(),
                 all => {
-                    let git = place.git().args(["rev-parse", "--verify"]);
+                    let git = place.objects().args(["rev-parse", "--verify"]);
                     let tree = git.arg(format!("{commit}^{{tree}}")).oid()?;
                     self::commit(place, &tree, all.iter(), spec)?
                 }

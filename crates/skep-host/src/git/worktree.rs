@@ -126,9 +126,11 @@ impl Repo {
         if let Some(branch) = branch {
             tips.extend(self.branch_tip(branch)?);
         }
-        if place.admin.is_some() {
-            let git = place.git().args(["rev-parse", "--verify", "--quiet"]);
-            let git = git.arg("HEAD^{commit}");
+        if let Some(admin) = &place.admin {
+            // Its files may be gone, so this must not run among them.
+            let git = self.git().env("GIT_DIR", admin);
+            let git = git.env("GIT_COMMON_DIR", self.common_dir());
+            let git = git.args(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
             let text = git.text();
             let head = git.output()?;
             if head.status.success() {

@@ -1,3 +1,4 @@
-//! Everything of this crate against the real system.
+//! What this crate does to the world, tried on the world.
 
+mod git;
 mod shim;
