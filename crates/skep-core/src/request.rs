@@ -283,8 +283,13 @@ pub enum Refusal {
         open: usize,
     },
     /// The plan has faults.
-    #[error("the plan has {0} faults")]
-    BadPlan(usize),
+    #[error("the plan has {faults} faults, the first: {first}")]
+    BadPlan {
+        /// How many.
+        faults: usize,
+        /// The first, in a sentence.
+        first: String,
+    },
     /// No such task.
     #[error("there is no task {0}")]
     NoSuchTask(TaskId),

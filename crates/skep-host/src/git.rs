@@ -7,6 +7,7 @@
 mod error;
 mod exec;
 mod include;
+mod interim;
 mod land;
 mod lock;
 pub mod names;
@@ -20,6 +21,7 @@ mod worktree;
 pub use self::{
     error::{GitError, MIN_VERSION, RepoError, shown},
     include::INCLUDE_FILE,
+    interim::{Conflict, Merge, message},
     land::Land,
     repo::{Head, ObjectFormat, Registered, Repo, STATE_DIR},
     worktree::{Prepared, Want},

@@ -110,8 +110,11 @@ fn load_plan(
     base: &crate::id::Oid,
 ) -> Decision {
     let faults = spec::check(plan);
-    if !faults.is_empty() {
-        return Err(Refusal::BadPlan(faults.len()));
+    if let Some(first) = faults.first() {
+        return Err(Refusal::BadPlan {
+            faults: faults.len(),
+            first: first.kind.to_string(),
+        });
     }
     let open = state.tasks().iter().filter(|t| !t.state.is_over()).count();
     let same = state.swarm().is_some_and(|s| s.digest == digest);
