@@ -52,6 +52,7 @@ const OPTIONS: &[&str] = &[
     "rerere.enabled=false",
     "merge.conflictStyle=merge",
     "merge.renames=true",
+    "merge.renameLimit=7000",
     "merge.directoryRenames=conflict",
     "diff.renameLimit=1000",
     "checkout.workers=0",
