@@ -8,7 +8,6 @@ mod error;
 mod exec;
 mod fix;
 mod include;
-mod interim;
 mod land;
 mod lock;
 mod merge;
@@ -26,7 +25,6 @@ mod worktree;
 pub use self::{
     error::{GitError, MIN_VERSION, RepoError, shown},
     include::INCLUDE_FILE,
-    interim::{Conflict, Merge, message},
     land::Land,
     merge::{Conflict, ConflictKind, Merge},
     message::{ATTEMPT, MergedAttempt, TASK, message},

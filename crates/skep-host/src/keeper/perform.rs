@@ -120,12 +120,12 @@ impl Performer {
     }
 
     /// What was decided is durable.
-    pub(super) fn committed(&mut self, records: &[Record]) {
+    pub(super) fn committed(&mut self, state: &State, records: &[Record]) {
         for record in records {
             if let Event::AttemptAccepted { .. } | Event::AttemptEnded { .. } = &record.event {
                 self.forget_ended(&record.event);
             }
-            merging::learn(&self.world, &record.event);
+            merging::learn(&self.world, state, &record.event);
         }
     }
 

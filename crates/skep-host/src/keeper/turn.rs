@@ -155,7 +155,7 @@ impl Turns {
             match self.log.append(expected, &entries) {
                 Ok(_) => {
                     let records = self.engine.committed();
-                    self.performer.committed(&records);
+                    self.performer.committed(self.engine.state(), &records);
                     self.handle.publish(Arc::new(records));
                     break;
                 }

@@ -13,6 +13,7 @@ use skep_core::{
     request::Observation,
     spec::Command,
     state::State,
+    task::FixStrategy,
     time::Millis,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -73,7 +74,7 @@ fn try_build(world: &World, build: &BuildOrder) -> Result<(Vec<Link>, Vec<Clash>
                     remembered: Vec::new(),
                 });
             }
-            Merge::Conflict(conflicts) => {
+            Merge::Conflict { conflicts, .. } => {
                 let files = conflicts
                     .into_iter()
                     .map(|c| (c.path, c.description))
@@ -345,7 +346,18 @@ fn try_land_target(world: &World, order: &TargetOrder) -> Result<Option<(String,
     }
 }
 
-/// What a landed fix teaches about conflicts is remembered for the next merge that meets them (W-7).
-pub(super) fn learn(world: &World, event: &Event) {
-    let _ = (world, event);
+/// What an accepted fix teaches about its conflicts is remembered for the next merge that meets them (W-7).
+pub(super) fn learn(world: &std::sync::Arc<World>, state: &State, event: &Event) {
+    let Event::AttemptAccepted { task, accepted, .. } = event else { return };
+    let fix = state.task(task).and_then(|t| t.fix()).filter(|f| f.strategy == FixStrategy::Resolve);
+    let (Some(fix), Some(resolved)) = (fix, accepted.commit.clone()) else { return };
+    let (world, theirs) = (std::sync::Arc::clone(world), fix.theirs.clone());
+    let folder = super::attempts::folder(&world, accepted.attempt);
+    world.runtime.clone().spawn_blocking(move || {
+        let spec = crate::run::read_spec(&folder).ok();
+        if let Some(base) = spec.and_then(|s| s.snapshot).map(|s| s.base) {
+            // Remembering is a convenience: without it the conflict is only resolved once more.
+            let _ = world.repo.learn(&base, &theirs, &resolved);
+        }
+    });
 }
