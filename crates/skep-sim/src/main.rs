@@ -5,7 +5,7 @@ use skep_sim::{Coverage, Failure, Kind, Mutant, Options, run, shrink};
 use std::{process::ExitCode, time::Instant};
 
 const USAGE: &str = "usage: skep-sim [--seeds FIRST..LAST | --seed N [--trace]] [--tasks N] \
-[--faults PERCENT] [--no-people] [--mutant NAME] [--any-coverage]
+[--faults PERCENT] [--no-people] [--mutant NAME] [--any-coverage] [--keep-going]
 exit codes: 0 all hold, 2 usage, 3 a panic, 4 safety, 5 liveness, 6 something was never exercised";
 
 struct Args {
@@ -13,6 +13,7 @@ struct Args {
     last: u64,
     options: Options,
     coverage: bool,
+    keep_going: bool,
 }
 
 fn main() -> ExitCode {
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
         let outcome = run(seed, &args.options);
         for line in &outcome.trace {
             println!("{line}");
+        }
+        if let Some(failure) = outcome.failure.as_ref().filter(|_| args.keep_going) {
+            println!("seed {seed}: {:?} {}: {}", failure.kind, failure.invariant, failure.text);
+            continue;
         }
         if let Some(failure) = outcome.failure {
             return explain(seed, &failure, &args.options);
@@ -60,6 +65,7 @@ fn parse(args: impl Iterator<Item = String>) -> Option<Args> {
         last: 1_000,
         options: Options::default(),
         coverage: true,
+        keep_going: false,
     };
     let mut args = args.peekable();
     while let Some(arg) = args.next() {
@@ -77,6 +83,7 @@ fn parse(args: impl Iterator<Item = String>) -> Option<Args> {
             "--tasks" => parsed.options.max_tasks = args.next()?.parse().ok()?,
             "--faults" => parsed.options.faults = args.next()?.parse().ok()?,
             "--no-people" => parsed.options.people = false,
+            "--keep-going" => parsed.keep_going = true,
             "--any-coverage" => parsed.coverage = false,
             "--mutant" => {
                 let name = args.next()?;
