@@ -486,12 +486,16 @@ impl State {
                         .find(passing)
                         .or(base_passes.then_some(0));
                     let chain = chain.clone();
-                    MergeStep::Checking(Checking {
-                        chain,
-                        good,
-                        bad: None,
-                        output: String::new(),
-                    })
+                    if good == Some(chain.len()) {
+                        MergeStep::Landing(chain)
+                    } else {
+                        MergeStep::Checking(Checking {
+                            chain,
+                            good,
+                            bad: None,
+                            output: String::new(),
+                        })
+                    }
                 };
             }
             Event::MergeChecked {
