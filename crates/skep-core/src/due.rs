@@ -9,7 +9,7 @@ use crate::{
     event::{Event, WorkerNext},
     id::WorkerId,
     limits,
-    merge::{MergeStep, Queued, Severity},
+    merge::{MergeStep, Probe, Queued, Severity},
     retry,
     spec::Landing,
     state::State,
@@ -32,6 +32,7 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| cap_warning(state))
         .or_else(|| claim(state, now))
         .or_else(|| merge_starts(state))
+        .or_else(|| merge_goes_on(state))
         .or_else(|| empty_merge_lands(state))
         .or_else(|| finished(state))
 }
@@ -218,6 +219,20 @@ fn merge_starts(state: &State) -> Option<Event> {
         wave,
         base: swarm.tip.clone(),
         queue,
+    })
+}
+
+/// A merge that halted because nobody's work was to blame begins another round once a person has resumed: what
+/// they mended is looked at anew.
+fn merge_goes_on(state: &State) -> Option<Event> {
+    let merge = state.merge().filter(|_| state.halted().is_none())?;
+    let MergeStep::Checking(checking) = &merge.step else {
+        return None;
+    };
+    let over = matches!(checking.probe(), Probe::BaseFails | Probe::Culprit(_));
+    over.then(|| Event::MergeRebuilt {
+        round: merge.round + 1,
+        base: merge.base.clone(),
     })
 }
 
