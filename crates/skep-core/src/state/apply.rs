@@ -73,6 +73,10 @@ impl State {
             Event::SwarmResumed {} => {
                 (self.paused, self.draining, self.halted) = (false, false, None);
                 self.spawn_failures = 0;
+                // Else the storm that halted the swarm would halt it again at once.
+                for worker in self.workers.values_mut() {
+                    worker.crashes = 0;
+                }
             }
             Event::SwarmDraining {} => self.draining = true,
             Event::SwarmHalted { reason, probe_at } => {
