@@ -192,7 +192,7 @@ fn merge_starts(state: &State) -> Option<Event> {
     let wave = state.open_wave();
     if state.merge().is_some()
         || state.draining()
-        || state.halted().is_some()
+        || state.needs_person()
         || state.holding(wave) > 0
     {
         return None;
@@ -225,7 +225,7 @@ fn merge_starts(state: &State) -> Option<Event> {
 /// A merge that halted because nobody's work was to blame begins another round once a person has resumed: what
 /// they mended is looked at anew.
 fn merge_goes_on(state: &State) -> Option<Event> {
-    let merge = state.merge().filter(|_| state.halted().is_none())?;
+    let merge = state.merge().filter(|_| !state.needs_person())?;
     let MergeStep::Checking(checking) = &merge.step else {
         return None;
     };

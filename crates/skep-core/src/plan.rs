@@ -119,7 +119,7 @@ fn attempts(state: &State, actions: &mut Vec<Action>) {
 
 fn merge(state: &State, actions: &mut Vec<Action>) {
     let Some(swarm) = state.swarm() else { return };
-    if state.halted().is_some() {
+    if state.needs_person() {
         return;
     }
     if let Some(merge) = state.merge() {
