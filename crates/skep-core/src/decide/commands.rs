@@ -261,7 +261,7 @@ fn skip_task(state: &State, id: &TaskId) -> Decision {
             "only a task that is not being worked on can be skipped",
         ));
     }
-    let mut events = close_fixes(state, task);
+    let mut events = close_fixes(state, task)?;
     events.push(Event::TaskSkipped { task: id.clone() });
     Ok(events)
 }
@@ -285,16 +285,19 @@ fn cancel_task(state: &State, id: &TaskId) -> Decision {
     if !task.state.may_become(TaskState::Cancelled) {
         return Err(wrong(task, "it is over already"));
     }
-    let mut events = close_fixes(state, task);
+    let mut events = close_fixes(state, task)?;
     events.push(Event::TaskCancelled { task: id.clone() });
     Ok(events)
 }
 
 /// A task that no longer needs its fix takes it along.
-fn close_fixes(state: &State, task: &Task) -> Vec<Event> {
+fn close_fixes(state: &State, task: &Task) -> Decision {
     let mut events = Vec::new();
     let mut next = task.fixed_by.as_ref();
     while let Some(fix) = next.take().and_then(|id| state.task(id)) {
+        if fix.state == TaskState::Accepted && state.merge().is_some() {
+            return Err(wrong(task, "its fix is being merged"));
+        }
         if let Some(attempt) = fix.current {
             events.push(Event::StopAsked {
                 attempt,
@@ -308,7 +311,7 @@ fn close_fixes(state: &State, task: &Task) -> Vec<Event> {
         }
         next = fix.fixed_by.as_ref();
     }
-    events
+    Ok(events)
 }
 
 fn retry_task(state: &State, id: &TaskId) -> Decision {
@@ -316,7 +319,7 @@ fn retry_task(state: &State, id: &TaskId) -> Decision {
     match task.state {
         TaskState::Flagged | TaskState::Dead | TaskState::Cancelled | TaskState::Blocked => {
             let mut events = if task.state == TaskState::Blocked {
-                close_fixes(state, task)
+                close_fixes(state, task)?
             } else {
                 Vec::new()
             };
