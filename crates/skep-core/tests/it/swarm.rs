@@ -10,7 +10,7 @@ use skep_core::{
     merge::{Clash, Link},
     plan::{Action, build_order, plan},
     request::{Answer, Command, Observation, Refusal, Request, What},
-    spec::{Budget, Command as Line, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec, Workers},
+    spec::{Budget, Command as Line, Criterion, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec, Workers},
     state::State,
     task::{Task, TaskState},
     time::{Millis, Time},
@@ -233,7 +233,11 @@ impl Swarm {
             file_count: self.changes.len(),
             files: self.changes.clone(),
         };
-        self.end(name, Report { saved: Saved::Commit(work), ..report(End::Exited(0)) });
+        let runs = |c: &&Criterion| matches!(c, Criterion::Run(_));
+        let count = self.task(name).spec.success.iter().filter(runs).count();
+        let good = report(End::Exited(0));
+        let checks = vec![good.agent.clone().unwrap(); count];
+        self.end(name, Report { saved: Saved::Commit(work), checks, ..good });
         self.prepare();
         commit
     }
