@@ -121,3 +121,13 @@ fn a_worktree_that_cannot_be_made_ready_is_tried_again_later() {
     t.prepare();
     assert_eq!(t.running(), "a:w1");
 }
+
+// proves: L-5, A-2
+#[test]
+fn what_fell_due_while_the_log_was_slow_wakes_the_keeper_at_once() {
+    let mut t = alone("a");
+    t.crash("a");
+    let later = t.worker(1).not_before.unwrap() + Millis::secs(1);
+    let steps = skep_core::plan::plan(t.state(), later);
+    assert_eq!(steps.wake_at, Some(later));
+}
