@@ -37,10 +37,14 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| finished(state))
 }
 
-/// When something will next be due without anything else happening. Moments that have passed are left out:
-/// what was due then waits for something else.
+/// When something will next be due without anything else happening: now, if it fell due since the last
+/// decision (the log was slow). Other moments that have passed are left out: what was due then waits for
+/// something else.
 #[must_use]
 pub fn wake_at(state: &State, now: Time) -> Option<Time> {
+    if next(state, now).is_some() {
+        return Some(now);
+    }
     let workers = state.workers().filter_map(|w| w.not_before);
     let attempts = state.live().map(|live| live.give_up);
     let probe = state
