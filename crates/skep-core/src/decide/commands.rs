@@ -192,7 +192,17 @@ fn auto(plan: &Plan) -> Vec<Option<String>> {
 fn check_with(state: &State, spec: &TaskSpec) -> Result<(), Refusal> {
     let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
     let others = state.tasks().iter().filter(|t| *t.id() != spec.id);
-    let mut tasks: Vec<TaskSpec> = others.map(|t| (*t.spec).clone()).collect();
+    // A blocked task waits for its fix as for a dependency: no fix may wait for what it fixes.
+    let with_fix = |t: &Task| {
+        let mut spec = (*t.spec).clone();
+        let fix = t
+            .fixed_by
+            .iter()
+            .filter(|_| t.state == TaskState::Blocked);
+        spec.depends_on.extend(fix.cloned());
+        spec
+    };
+    let mut tasks: Vec<TaskSpec> = others.map(with_fix).collect();
     tasks.push(spec.clone());
     let mine = spec::Step::Index(tasks.len() - 1);
     let plan = Plan {
