@@ -47,6 +47,8 @@ pub enum Action {
         worker: WorkerId,
         /// The commit.
         base: Oid,
+        /// The worker's [turn](crate::worker::Worker::turn), to be given back with the result.
+        turn: u32,
     },
     /// A worker's worktree should be gone.
     Remove {
@@ -168,6 +170,7 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
                 actions.push(Action::Prepare {
                     worker: worker.id,
                     base: swarm.tip.clone(),
+                    turn: worker.turn,
                 });
             }
             _ => {}

@@ -170,7 +170,9 @@ impl World {
 
     fn audit_event(&mut self, record: &Record) {
         let before = (record.seq as usize).checked_sub(2);
-        let last = before.and_then(|ix| self.log.records.get(ix)).map_or(0, |r| r.at.0);
+        let last = before
+            .and_then(|ix| self.log.records.get(ix))
+            .map_or(0, |r| r.at.0);
         self.audit.unsafe_if(
             record.at.0 < last,
             "L-10: time does not run backwards",

@@ -272,7 +272,7 @@ impl World {
     }
 
     /// Begins what should be true and is not under way, and sleeps until something is due.
-    fn act(&mut self) {
+    pub(crate) fn act(&mut self) {
         let ready = |k: &Keeper| k.appending.is_none() && k.engine.staged().1.is_empty();
         if self.keeper.as_ref().is_some_and(ready) {
             self.act_now();

@@ -30,7 +30,10 @@ fn main() -> ExitCode {
             println!("{line}");
         }
         if let Some(failure) = outcome.failure.as_ref().filter(|_| args.keep_going) {
-            println!("seed {seed}: {:?} {}: {}", failure.kind, failure.invariant, failure.text);
+            println!(
+                "seed {seed}: {:?} {}: {}",
+                failure.kind, failure.invariant, failure.text
+            );
             continue;
         }
         if let Some(failure) = outcome.failure {

@@ -18,7 +18,6 @@ use skep_core::{
 /// What performers never do two of at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
-    Start(Attempt),
     Stop(Attempt),
     Worker(WorkerId),
     Merge,
@@ -39,7 +38,8 @@ const AGAIN: u64 = 20_000;
 impl World {
     pub(crate) fn begin(&mut self, action: Action) {
         let key = match &action {
-            Action::Start { attempt } => Key::Start(*attempt),
+            // Not beside a reset of the same worktree that is still under way.
+            Action::Start { attempt } => Key::Worker(self.worker_of(*attempt)),
             Action::Stop { attempt, .. } => Key::Stop(*attempt),
             Action::Prepare { worker, .. } | Action::Remove { worker } => Key::Worker(*worker),
             Action::Build { .. } | Action::Check { .. } | Action::Land { .. } => Key::Merge,
@@ -91,6 +91,12 @@ impl World {
         );
     }
 
+    fn worker_of(&self, attempt: Attempt) -> WorkerId {
+        let state = self.keeper.as_ref().map(|k| k.engine.state());
+        let live = state.and_then(|s| s.attempt(attempt));
+        live.map_or(WorkerId(0), |l| l.worker)
+    }
+
     pub(crate) fn perform(&mut self, life: u32, op: Op, step: u8) {
         if self.keeper.as_ref().is_none_or(|k| k.life != life) {
             return;
@@ -112,6 +118,7 @@ impl World {
         if let Some(seen) = seen {
             self.observe_of(seen, Some(op.action));
         }
+        self.act();
     }
 
     fn first_half(&mut self, action: &Action) -> bool {
@@ -145,7 +152,7 @@ impl World {
             Action::Stop {
                 attempt, at_once, ..
             } => self.stop(*attempt, *at_once, op.order.as_deref()?),
-            Action::Prepare { worker, base } => Some(self.prepare(*worker, base)),
+            Action::Prepare { worker, base, turn } => Some(self.prepare(*worker, base, *turn)),
             Action::Remove { worker } => {
                 self.audit_reset(*worker);
                 self.hosts.worktrees.remove(worker);
@@ -226,7 +233,7 @@ impl World {
         self.look_at(attempt)
     }
 
-    fn prepare(&mut self, worker: WorkerId, base: &Oid) -> Observation {
+    fn prepare(&mut self, worker: WorkerId, base: &Oid, turn: u32) -> Observation {
         if self.faults.prepare(&mut self.dice) {
             self.coverage.hit("fault: worktree fails");
             return Observation::WorkerFailed {
@@ -243,6 +250,7 @@ impl World {
         Observation::WorkerReady {
             worker,
             base: base.clone(),
+            turn,
         }
     }
 

@@ -195,10 +195,7 @@ fn check_with(state: &State, spec: &TaskSpec) -> Result<(), Refusal> {
     // A blocked task waits for its fix as for a dependency: no fix may wait for what it fixes.
     let with_fix = |t: &Task| {
         let mut spec = (*t.spec).clone();
-        let fix = t
-            .fixed_by
-            .iter()
-            .filter(|_| t.state == TaskState::Blocked);
+        let fix = t.fixed_by.iter().filter(|_| t.state == TaskState::Blocked);
         spec.depends_on.extend(fix.cloned());
         spec
     };

@@ -361,6 +361,7 @@ impl State {
             (w.current, w.since) = (None, now);
             if !untouched {
                 w.ready_at = None;
+                w.turn += 1;
             }
         }
         if let Some(halt) = &mut self.halted
@@ -442,6 +443,7 @@ impl State {
             } => {
                 w.crashes += 1;
                 w.ready_at = None;
+                w.turn += 1;
                 w.not_before = Some(*not_before);
                 w.trouble = Some(reason.clone());
                 self.spawn_failures += 1;

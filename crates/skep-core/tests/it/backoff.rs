@@ -29,12 +29,18 @@ fn a_crashed_worker_waits_longer_each_time_and_keeps_its_place() {
     t.crash("a");
     assert_eq!(worker_state(&t), WorkerState::Crashed);
     let first = t.worker(1).not_before.unwrap().since(t.now);
-    assert!(first <= Millis::secs(5) && first >= Millis(3_750), "{first}");
+    assert!(
+        first <= Millis::secs(5) && first >= Millis(3_750),
+        "{first}"
+    );
     t.pass(Millis::secs(5));
     t.prepare();
     t.crash("a");
     let second = t.worker(1).not_before.unwrap().since(t.now);
-    assert!(second <= Millis::secs(10) && second >= Millis(7_500), "{second}");
+    assert!(
+        second <= Millis::secs(10) && second >= Millis(7_500),
+        "{second}"
+    );
 }
 
 // proves: L-5
@@ -59,10 +65,18 @@ fn five_spawn_failures_halt_the_swarm_and_a_probe_resumes_it() {
         t.fail(&name);
     }
     let closed = claim::open(t.state(), t.now);
-    assert!(matches!(closed, Err(claim::Closed::Halted(_))), "{closed:?}");
+    assert!(
+        matches!(closed, Err(claim::Closed::Halted(_))),
+        "{closed:?}"
+    );
     t.pass(Millis::mins(6));
     t.prepare();
-    assert_eq!(t.state().live().len(), 1, "one attempt is tried: {}", t.running());
+    assert_eq!(
+        t.state().live().len(),
+        1,
+        "one attempt is tried: {}",
+        t.running()
+    );
     let name = t.state().live().next().unwrap().task.to_string();
     t.succeed(&name);
     assert_eq!(t.state().swarm_state(), SwarmState::Running);
@@ -93,10 +107,19 @@ fn a_halt_that_probes_does_not_keep_finished_work_from_merging() {
     t.succeed("a");
     // The merge of wave 1 is under way; meanwhile worktrees fail, and that halts the swarm.
     let mut t2 = Swarm::load_with("a b<-a", |p| p.swarm.workers = Workers::Count(6));
-    let others: Vec<_> = t2.state().workers().map(|w| w.id).filter(|w| w.0 > 1).collect();
+    let others: Vec<_> = t2
+        .state()
+        .workers()
+        .map(|w| w.id)
+        .filter(|w| w.0 > 1)
+        .collect();
     t2.succeed("a");
     for worker in others {
-        t2.see(Observation::WorkerFailed { worker, reason: "disk full".into() }).unwrap();
+        t2.see(Observation::WorkerFailed {
+            worker,
+            reason: "disk full".into(),
+        })
+        .unwrap();
     }
     assert_eq!(t2.state().swarm_state(), SwarmState::Halted);
     t2.merge();
@@ -114,7 +137,11 @@ fn a_worktree_that_cannot_be_made_ready_is_tried_again_later() {
     plan.swarm.workers = Workers::Count(1);
     t.ask(crate::swarm::load(plan, "d1")).unwrap();
     let worker = t.worker(1).id;
-    t.see(Observation::WorkerFailed { worker, reason: "index.lock exists".into() }).unwrap();
+    t.see(Observation::WorkerFailed {
+        worker,
+        reason: "index.lock exists".into(),
+    })
+    .unwrap();
     assert!(t.actions().is_empty(), "{:?}", t.actions());
     t.pass(Millis::secs(5));
     assert!(t.has(|e| matches!(e, Event::WorkerRestored { .. })));

@@ -34,12 +34,22 @@ fn a_wave_merges_in_plan_order_when_all_of_it_is_accepted() {
     let order: Vec<_> = merge.queue.iter().map(|q| q.task.as_str()).collect();
     assert_eq!(order, ["a", "b"]);
     assert_eq!(t.state().swarm_state(), SwarmState::Merging);
-    assert_eq!(skep_core::claim::open(t.state(), t.now), Err(Closed::Merging(1)));
+    assert_eq!(
+        skep_core::claim::open(t.state(), t.now),
+        Err(Closed::Merging(1))
+    );
     t.build();
     assert_eq!(t.check(true), 2, "only the whole chain is checked");
-    assert_eq!(t.is("a"), TaskState::Accepted, "merged is what is on the branch");
+    assert_eq!(
+        t.is("a"),
+        TaskState::Accepted,
+        "merged is what is on the branch"
+    );
     t.land();
-    assert_eq!((t.is("a"), t.is("b")), (TaskState::Merged, TaskState::Merged));
+    assert_eq!(
+        (t.is("a"), t.is("b")),
+        (TaskState::Merged, TaskState::Merged)
+    );
     assert_eq!(t.running(), "c:w1");
 }
 
@@ -50,7 +60,10 @@ fn a_conflict_is_named_and_fixed_while_the_rest_merges() {
     t.build_but(&["b"]);
     t.check_all(&[]);
     t.land();
-    assert_eq!((t.is("a"), t.is("c")), (TaskState::Merged, TaskState::Merged));
+    assert_eq!(
+        (t.is("a"), t.is("c")),
+        (TaskState::Merged, TaskState::Merged)
+    );
     assert_eq!(t.is("b"), TaskState::Blocked);
     let json = serde_json::to_value(&t.state().conflicts()[0]).unwrap();
     assert_eq!(
@@ -62,13 +75,23 @@ fn a_conflict_is_named_and_fixed_while_the_rest_merges() {
     );
     let fix = t.task("b-fix1").fix().unwrap();
     assert_eq!(fix.why, FixWhy::Conflict(vec!["src/a.rs".into()]));
-    assert_eq!(t.is("e"), TaskState::Waiting, "what depends on it waits for the fix");
+    assert_eq!(
+        t.is("e"),
+        TaskState::Waiting,
+        "what depends on it waits for the fix"
+    );
     assert!(t.task("e").wave > t.task("b-fix1").wave);
-    assert_eq!(t.why("b"), "waits for b-fix1 (running) to bring its work in");
+    assert_eq!(
+        t.why("b"),
+        "waits for b-fix1 (running) to bring its work in"
+    );
     t.succeed("b-fix1");
     t.succeed("d");
     t.merge();
-    assert_eq!((t.is("b"), t.is("b-fix1")), (TaskState::Merged, TaskState::Merged));
+    assert_eq!(
+        (t.is("b"), t.is("b-fix1")),
+        (TaskState::Merged, TaskState::Merged)
+    );
     t.finish();
     assert_eq!(t.is("e"), TaskState::Merged);
 }
@@ -78,13 +101,27 @@ fn a_conflict_is_named_and_fixed_while_the_rest_merges() {
 fn the_culprit_is_found_by_bisection_and_left_out() {
     let mut t = three();
     t.check_all(&["b"]);
-    assert!(matches!(t.merge_action(), Some(Action::Land { .. })), "{:?}", t.actions());
+    assert!(
+        matches!(t.merge_action(), Some(Action::Land { .. })),
+        "{:?}",
+        t.actions()
+    );
     t.land();
-    assert_eq!((t.is("a"), t.is("c")), (TaskState::Merged, TaskState::Merged));
+    assert_eq!(
+        (t.is("a"), t.is("c")),
+        (TaskState::Merged, TaskState::Merged)
+    );
     assert_eq!(t.is("b"), TaskState::Blocked);
     let fix = t.task("b-fix1");
-    assert_eq!(fix.fix().unwrap().why, FixWhy::Check("1 test failed".into()));
-    assert!(fix.spec.brief.contains("1 test failed"), "{}", fix.spec.brief);
+    assert_eq!(
+        fix.fix().unwrap().why,
+        FixWhy::Check("1 test failed".into())
+    );
+    assert!(
+        fix.spec.brief.contains("1 test failed"),
+        "{}",
+        fix.spec.brief
+    );
     t.finish();
     assert_eq!(t.is("b"), TaskState::Merged);
 }
@@ -100,7 +137,11 @@ fn what_passed_in_an_earlier_round_lands_without_a_second_check() {
     assert_eq!(t.check(true), 2);
     // Without c the chain is a, b again, which is known to pass.
     t.build();
-    assert!(matches!(t.merge_action(), Some(Action::Land { .. })), "{:?}", t.actions());
+    assert!(
+        matches!(t.merge_action(), Some(Action::Land { .. })),
+        "{:?}",
+        t.actions()
+    );
     t.land();
     assert_eq!(t.is("c"), TaskState::Blocked);
     t.finish();
@@ -114,8 +155,16 @@ fn a_base_that_fails_by_itself_halts_and_is_checked_again_after_a_resume() {
     t.check(false);
     t.check(false);
     let halt = t.state().halted().unwrap();
-    assert!(halt.reason.contains("fails on main itself"), "{}", halt.reason);
-    assert_eq!(t.merge_action(), None, "nothing is done about it until a person resumes");
+    assert!(
+        halt.reason.contains("fails on main itself"),
+        "{}",
+        halt.reason
+    );
+    assert_eq!(
+        t.merge_action(),
+        None,
+        "nothing is done about it until a person resumes"
+    );
     t.ask(Command::Resume).unwrap();
     t.build();
     assert_eq!(t.check(true), 3);
@@ -136,7 +185,11 @@ fn after_three_fixes_a_person_must_look() {
     }
     t.build_but(&["a-fix3"]);
     assert_eq!(t.is("a-fix3"), TaskState::Flagged);
-    assert!(t.why("a-fix3").contains("its work conflicts in src/a.rs"), "{}", t.why("a-fix3"));
+    assert!(
+        t.why("a-fix3").contains("its work conflicts in src/a.rs"),
+        "{}",
+        t.why("a-fix3")
+    );
     assert!(t.state().finished().is_some());
 }
 
@@ -153,7 +206,9 @@ fn what_is_being_merged_cannot_be_given_up() {
     assert!(t.state().merge().is_some());
     let refused = |r: Result<_, Refusal>| matches!(r, Err(Refusal::WrongState { .. }));
     let b = crate::swarm::id("b");
-    assert!(refused(t.ask(Command::CancelTask { task: crate::swarm::id("b-fix1") })));
+    assert!(refused(t.ask(Command::CancelTask {
+        task: crate::swarm::id("b-fix1")
+    })));
     assert!(refused(t.ask(Command::RetryTask { task: b.clone() })));
     assert!(refused(t.ask(Command::SkipTask { task: b.clone() })));
     assert!(refused(t.ask(Command::CancelTask { task: b })));
@@ -194,7 +249,12 @@ fn results_of_an_earlier_round_are_out_of_date() {
         output: String::new(),
     };
     let actual = Some(crate::swarm::oid(77));
-    t.see(Observation::BaseMoved { wave: 1, actual, descends: true }).unwrap();
+    t.see(Observation::BaseMoved {
+        wave: 1,
+        actual,
+        descends: true,
+    })
+    .unwrap();
     t.build();
     assert_eq!(t.see(late(1)), Err(Refusal::OutOfDate));
     assert!(t.see(late(2)).is_ok());

@@ -10,7 +10,10 @@ use skep_core::{
     merge::{Clash, Link},
     plan::{Action, build_order, plan},
     request::{Answer, Command, Observation, Refusal, Request, What},
-    spec::{Budget, Command as Line, Criterion, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec, Workers},
+    spec::{
+        Budget, Command as Line, Criterion, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec,
+        Workers,
+    },
     state::State,
     task::{Task, TaskState},
     time::{Millis, Time},
@@ -93,7 +96,10 @@ pub fn a_plan(text: &str) -> Plan {
         agents: Default::default(),
         policy: Policy::default(),
     };
-    Plan { swarm, tasks: tasks(text) }
+    Plan {
+        swarm,
+        tasks: tasks(text),
+    }
 }
 
 pub struct Swarm {
@@ -138,12 +144,22 @@ impl Swarm {
     }
 
     pub fn request(&mut self, key: Option<&str>, by: By, what: What) -> Result<Answer, Refusal> {
-        let request = Request { key: key.map(Into::into), trace: "t".into(), by, what };
+        let request = Request {
+            key: key.map(Into::into),
+            trace: "t".into(),
+            by,
+            what,
+        };
         let answer = self.engine.decide(self.now, &request);
         for record in self.engine.committed() {
             self.log.push(record);
         }
-        assert_eq!(violations::find(self.state()), [""; 0], "after {:?}", request.what);
+        assert_eq!(
+            violations::find(self.state()),
+            [""; 0],
+            "after {:?}",
+            request.what
+        );
         answer
     }
 
@@ -179,15 +195,18 @@ impl Swarm {
     /// Makes every worker ready that should be.
     pub fn prepare(&mut self) {
         for action in self.actions() {
-            if let Action::Prepare { worker, base } = action {
-                let _ = self.see(Observation::WorkerReady { worker, base });
+            if let Action::Prepare { worker, base, turn } = action {
+                let _ = self.see(Observation::WorkerReady { worker, base, turn });
             }
         }
     }
 
     /// The live attempts in the order of their claims, as `a:w1 b:w2`.
     pub fn running(&self) -> String {
-        let live = self.state().live().map(|l| format!("{}:{}", l.task, l.worker));
+        let live = self
+            .state()
+            .live()
+            .map(|l| format!("{}:{}", l.task, l.worker));
         live.collect::<Vec<_>>().join(" ")
     }
 
@@ -202,7 +221,9 @@ impl Swarm {
     }
 
     pub fn task(&self, name: &str) -> &Task {
-        self.state().task(&id(name)).unwrap_or_else(|| panic!("there is no task {name}"))
+        self.state()
+            .task(&id(name))
+            .unwrap_or_else(|| panic!("there is no task {name}"))
     }
 
     pub fn worker(&self, number: u32) -> &skep_core::worker::Worker {
@@ -221,7 +242,12 @@ impl Swarm {
     pub fn end(&mut self, name: &str, report: Report) {
         let attempt = self.attempt_of(name);
         let report = Box::new(report);
-        self.see(Observation::Ended { attempt, report, untouched: false }).unwrap();
+        self.see(Observation::Ended {
+            attempt,
+            report,
+            untouched: false,
+        })
+        .unwrap();
     }
 
     /// The attempt of a task succeeds with a commit of its own.
@@ -237,7 +263,14 @@ impl Swarm {
         let count = self.task(name).spec.success.iter().filter(runs).count();
         let good = report(End::Exited(0));
         let checks = vec![good.agent.clone().unwrap(); count];
-        self.end(name, Report { saved: Saved::Commit(work), checks, ..good });
+        self.end(
+            name,
+            Report {
+                saved: Saved::Commit(work),
+                checks,
+                ..good
+            },
+        );
         self.prepare();
         commit
     }
@@ -258,13 +291,25 @@ impl Swarm {
     }
 
     pub fn rate_limited(&mut self, name: &str) {
-        self.end(name, Report { rate_limited: true, ..report(End::Exited(1)) });
+        self.end(
+            name,
+            Report {
+                rate_limited: true,
+                ..report(End::Exited(1))
+            },
+        );
         self.prepare();
     }
 
     /// The attempt ends because it was told to.
     pub fn heed_stop(&mut self, name: &str) {
-        self.end(name, Report { cut: Some(Cut::Stopped), ..report(End::Stopped) });
+        self.end(
+            name,
+            Report {
+                cut: Some(Cut::Stopped),
+                ..report(End::Stopped)
+            },
+        );
         self.prepare();
     }
 
@@ -284,11 +329,23 @@ impl Swarm {
                 // As git would: the same work on the same commit gives the same commit.
                 let last = chain.last().map_or(&order.base, |l: &Link| &l.commit);
                 let tail = |o: &Oid| u64::from_str_radix(&o.as_str()[24..], 16).unwrap();
-                let commit = oid(tail(last).wrapping_mul(31).wrapping_add(tail(&queued.commit)));
-                chain.push(Link { task, commit, remembered: Vec::new() });
+                let commit = oid(tail(last)
+                    .wrapping_mul(31)
+                    .wrapping_add(tail(&queued.commit)));
+                chain.push(Link {
+                    task,
+                    commit,
+                    remembered: Vec::new(),
+                });
             }
         }
-        self.see(Observation::Built { wave, round, chain, clashes }).unwrap();
+        self.see(Observation::Built {
+            wave,
+            round,
+            chain,
+            clashes,
+        })
+        .unwrap();
     }
 
     pub fn build(&mut self) {
@@ -296,18 +353,35 @@ impl Swarm {
     }
 
     pub fn merge_action(&self) -> Option<Action> {
-        let merges =
-            |a: &Action| matches!(a, Action::Build { .. } | Action::Check { .. } | Action::Land { .. });
+        let merges = |a: &Action| {
+            matches!(
+                a,
+                Action::Build { .. } | Action::Check { .. } | Action::Land { .. }
+            )
+        };
         self.actions().into_iter().find(merges)
     }
 
     /// Runs the check that is asked for; says after how many links it was.
     pub fn check(&mut self, passed: bool) -> usize {
-        let Some(Action::Check { wave, round, prefix, .. }) = self.merge_action() else {
+        let Some(Action::Check {
+            wave,
+            round,
+            prefix,
+            ..
+        }) = self.merge_action()
+        else {
             panic!("nothing is to be checked: {:?}", self.actions())
         };
         let output = if passed { "" } else { "1 test failed" }.to_string();
-        self.see(Observation::Checked { wave, round, prefix, passed, output }).unwrap();
+        self.see(Observation::Checked {
+            wave,
+            round,
+            prefix,
+            passed,
+            output,
+        })
+        .unwrap();
         prefix
     }
 
@@ -318,8 +392,12 @@ impl Swarm {
                 Action::Build { .. } => self.build(),
                 Action::Check { prefix, .. } => {
                     let merge = self.state().merge().unwrap();
-                    let skep_core::merge::MergeStep::Checking(checking) = &merge.step else { return };
-                    let tasks = checking.chain[..prefix].iter().filter_map(|l| l.task.as_ref());
+                    let skep_core::merge::MergeStep::Checking(checking) = &merge.step else {
+                        return;
+                    };
+                    let tasks = checking.chain[..prefix]
+                        .iter()
+                        .filter_map(|l| l.task.as_ref());
                     let fails = tasks.into_iter().any(|t| bad.contains(&t.as_str()));
                     self.check(!fails);
                 }
@@ -361,7 +439,10 @@ impl Swarm {
 
     /// Events since this was last called, by kind and subject.
     pub fn news(&mut self) -> Vec<Event> {
-        let new = self.log[self.seen..].iter().map(|r| r.event.clone()).collect();
+        let new = self.log[self.seen..]
+            .iter()
+            .map(|r| r.event.clone())
+            .collect();
         self.seen = self.log.len();
         new
     }
@@ -382,7 +463,10 @@ impl Drop for Swarm {
             let text = serde_json::to_string(record).unwrap();
             again.apply(&serde_json::from_str(&text).unwrap());
         }
-        assert!(again == *self.engine.state(), "the log folds to another state");
+        assert!(
+            again == *self.engine.state(),
+            "the log folds to another state"
+        );
     }
 }
 
@@ -398,7 +482,12 @@ pub fn load(plan: Plan, digest: &str) -> Command {
 /// A report of an agent that ended so, having changed nothing.
 pub fn report(end: End) -> Report {
     Report {
-        agent: Some(Step { name: "agent".into(), end, took: Millis(1), tail: String::new() }),
+        agent: Some(Step {
+            name: "agent".into(),
+            end,
+            took: Millis(1),
+            tail: String::new(),
+        }),
         setup_failed: None,
         checks: Vec::new(),
         saved: Saved::Nothing,
