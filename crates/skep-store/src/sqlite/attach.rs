@@ -60,6 +60,10 @@ pub(crate) fn attach(place: &Place, mode: OpenMode) -> Result<(Attached, Option<
         Some(0) if had > 0 => return Err(Damage::Shorter { has: 0, had }.into()),
         Some(_) => {}
     }
+    if writer {
+        // Before SQLite makes its own files, with the mode of this one.
+        place.tighten();
+    }
     let conn = connect(place, writer)?;
     let read = |e| fault(place, "read", e);
     let head = schema::Head::read(&conn).map_err(read)?;
@@ -93,7 +97,6 @@ pub(crate) fn attach(place: &Place, mode: OpenMode) -> Result<(Attached, Option<
         return Ok((Attached { conn, tip, stamps }, None));
     }
     settle(&conn, place)?;
-    place.tighten();
     let mark =
         Mark::start(place, tip)
             .map(Some)
