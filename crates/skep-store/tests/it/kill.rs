@@ -112,8 +112,18 @@ fn a_commit_that_fails_is_settled_for_good() {
     for nth in 1..=30 {
         let db = dir.path().join(format!("{nth}.db"));
         let done = Command::new("strace")
-            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
-            .args(["-e", &format!("inject=fsync,fdatasync:error=EIO:when={nth}")])
+            .args([
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=fsync,fdatasync",
+            ])
+            .args([
+                "-e",
+                &format!("inject=fsync,fdatasync:error=EIO:when={nth}"),
+            ])
             .arg(std::env::current_exe().unwrap())
             .args([
                 "--exact",
