@@ -328,6 +328,19 @@ fn files_that_are_moved_replaced_or_cut_while_in_use_are_noticed() {
 }
 
 #[test]
+fn a_reader_notices_that_its_log_was_replaced() {
+    let dir = Dir::new();
+    let mut log = dir.open(OpenMode::Create).unwrap();
+    append(&mut log, &entries(1, 9));
+    let mut reader = dir.open(OpenMode::ReadOnly).unwrap();
+    log.backup(&dir.db()).unwrap();
+    match collect(&mut reader, 0) {
+        Err(LoadError::Fault(Fault::Damaged(Damage::Replaced { .. }))) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_damaged_snapshot_is_passed_over() {
     let dir = Dir::new();
     let mut log = dir.open(OpenMode::Create).unwrap();

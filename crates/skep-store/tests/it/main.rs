@@ -4,7 +4,8 @@
     missing_docs,
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    clippy::print_stderr
+    clippy::print_stderr,
+    clippy::print_stdout
 )]
 
 mod damage;
