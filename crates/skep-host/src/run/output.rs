@@ -42,14 +42,15 @@ pub fn read_output(folder: &Path, from: u64, most: usize) -> io::Result<Chunk> {
     // Repeated when the log is rotated between two of these looks.
     for _ in 0..100 {
         let (old, new) = (open(folder, OUTPUT_OLD)?, open(folder, OUTPUT)?);
-        let place = progress::read(folder)?.map(|p| p.log).unwrap_or_default();
-        let Some((new, meta)) = new else {
-            return Ok(Chunk {
-                at: from,
-                bytes: Vec::new(),
-            });
+        let note = progress::read(folder)?;
+        let nothing = Ok(Chunk {
+            at: from,
+            bytes: Vec::new(),
+        });
+        let (Some((new, meta)), Some(note)) = (new, note) else {
+            return nothing;
         };
-        let Some(base) = place.base_of(&meta, old.as_ref().map(|(_, meta)| meta)) else {
+        let Some(base) = note.log.base_of(&meta, old.as_ref().map(|(_, meta)| meta)) else {
             std::thread::yield_now();
             continue;
         };
