@@ -54,6 +54,12 @@ pub fn read_output(folder: &Path, from: u64, most: usize) -> io::Result<Chunk> {
             std::thread::yield_now();
             continue;
         };
+        // Every rotation replaces the older file: the same one before and after, and these two belong
+        // together.
+        if open(folder, OUTPUT_OLD)?.map(|(_, meta)| meta.ino()) != old.as_ref().map(|o| o.1.ino())
+        {
+            continue;
+        }
         let old_size = old.as_ref().map_or(0, |(_, meta)| meta.size());
         let at = from.max(base.saturating_sub(old_size));
         let (file, offset) = match old {
