@@ -36,7 +36,7 @@ impl Repo {
         let mut settled = BTreeMap::new();
         for name in stages.keys() {
             if let Some(content) = self.file(resolved, name)?.filter(|c| !has_markers(c)) {
-                settled.insert(name.clone(), content);
+                settled.insert(*name, content);
             }
         }
         stages.retain(|name, _| settled.contains_key(*name));

@@ -54,6 +54,13 @@ pub(super) fn claim(folder: &Path, at: u64) -> io::Result<Option<Claim>> {
 }
 
 impl Claim {
+    /// Shows that the shim lives: the time stamp of `started.json`. Nothing else of the file changes.
+    pub(super) fn beat(&self) {
+        let now = std::time::SystemTime::now();
+        // A file system that will not note it only makes the keeper look closer.
+        let _ = self.file.set_modified(now);
+    }
+
     /// Makes the claim survive a power cut. Before the first step begins, so that no run is done
     /// twice; apart from taking it, so that other preparations can go on meanwhile.
     pub(super) fn settle(&mut self) -> io::Result<()> {
