@@ -12,7 +12,8 @@ use std::{
 
 /// The right to run the steps. The lock lasts as long as this process: agents never inherit it.
 pub(super) struct Claim {
-    file: File,
+    /// Only held: the lock ends with it.
+    _file: File,
     folder: PathBuf,
     settled: bool,
 }
@@ -47,7 +48,7 @@ pub(super) fn claim(folder: &Path, at: u64) -> io::Result<Option<Claim>> {
     let won = take();
     let _ = fs::remove_file(&next);
     Ok(won?.then(|| Claim {
-        file,
+        _file: file,
         folder: folder.to_owned(),
         settled: false,
     }))
@@ -65,7 +66,8 @@ impl Claim {
     /// twice; apart from taking it, so that other preparations can go on meanwhile.
     pub(super) fn settle(&mut self) -> io::Result<()> {
         if !self.settled {
-            self.file.sync_all()?;
+            // That the file is there is what counts. Should its content not reach the disk, it is
+            // read as damaged, and so the run as lost, which after a power cut it is.
             sync_folder(&self.folder)?;
             if let Some(parent) = self.folder.parent() {
                 sync_folder(parent)?;
