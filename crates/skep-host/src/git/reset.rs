@@ -146,7 +146,7 @@ pub(super) fn to(repo: &Repo, place: &Place, want: &Want<'_>, new: bool) -> Resu
 /// Mends the worktree's git folder and its pointer, and ends whatever is half done.
 fn mend_folder(place: &Place, admin: &Path) -> Result<(), GitError> {
     for name in ["index.lock", "HEAD.lock", "config.worktree.lock"] {
-        lock::clear(&admin.join(name), &place.files)?;
+        lock::clear(&admin.join(name), &place.files, place.limit)?;
     }
     for name in HALF_DONE {
         remove_all(&admin.join(name))?;

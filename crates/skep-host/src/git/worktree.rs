@@ -217,8 +217,9 @@ impl Repo {
                 .strip_prefix(name.as_encoded_bytes())
                 .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit));
             let admin = entry.path();
-            let starting =
-                fs::read(admin.join("locked")).is_ok_and(|t| t.starts_with(b"initializing"));
+            // git writes `locked` first and `gitdir` second; between and before, nothing is there.
+            let locked = fs::read(admin.join("locked")).unwrap_or_default();
+            let starting = b"initializing".starts_with(locked.trim_ascii_end());
             if ours && starting && !admin.join("gitdir").exists() {
                 remove_all(&admin)?;
             }
