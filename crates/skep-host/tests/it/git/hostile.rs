@@ -626,3 +626,47 @@ fn inherited_git_variables_do_not_redirect() {
     assert!(world.worker("w1").join("a.txt").exists());
     assert_eq!(fingerprint(other.root()), before);
 }
+
+// proves: T-1, W-12, W-15
+#[test]
+fn the_keeper_killed_at_any_moment_leaves_nothing_that_the_next_cannot_finish() {
+    if let Some(root) = std::env::var_os("SKEP_TEST_KILL") {
+        let repo = Repo::discover(Path::new(&root)).unwrap();
+        let dir = TempDir::new().unwrap();
+        everything(&World { dir, repo }).unwrap();
+        return;
+    }
+    let mut ended = None;
+    for n in 0..25u64 {
+        let world = World::new();
+        let before = fingerprint(world.root());
+        let name = "the_keeper_killed_at_any_moment_leaves_nothing_that_the_next_cannot_finish";
+        let mut keeper = command(std::env::current_exe().unwrap(), world.root())
+            .args(["--exact", &format!("git::hostile::{name}")])
+            .env("SKEP_TEST_KILL", world.root())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = Instant::now() + Duration::from_millis(5 + n * 9);
+        while Instant::now() < until && keeper.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        keeper.kill().unwrap();
+        keeper.wait().unwrap();
+        let commit = everything(&world).unwrap_or_else(|e| panic!("after {n}: {e}"));
+        let base = world.tip("main");
+        let tree = git(world.root(), &["rev-parse", &format!("{commit}^{{tree}}")]);
+        let ended = ended.get_or_insert_with(|| tree.clone());
+        assert_eq!(*ended, tree, "after {n}");
+        assert!(world.repo.is_ancestor(&base, &commit).unwrap());
+        assert_eq!(fingerprint(world.root()), before, "after {n}");
+        assert_eq!(git(world.root(), &["worktree", "list"]).lines().count(), 1);
+        let left = fs::read_dir(world.root().join(".git/worktrees"))
+            .into_iter()
+            .flatten();
+        assert_eq!(left.count(), 0, "after {n}");
+        let left = fs::read_dir(world.worker("w1").parent().unwrap()).unwrap();
+        assert_eq!(left.count(), 0, "after {n}");
+    }
+}
