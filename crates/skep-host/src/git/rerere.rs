@@ -39,7 +39,7 @@ impl Repo {
                 settled.insert(*name, content);
             }
         }
-        stages.retain(|name, _| settled.contains_key(*name));
+        stages.retain(|name, _| settled.contains_key(name));
         if stages.is_empty() {
             return Ok(Vec::new());
         }
