@@ -204,7 +204,10 @@ fn a_fix_is_not_skipped_and_not_retried_after_its_task_went_on_without_it() {
     t.ask(Command::RetryTask { task: id("a") }).unwrap();
     assert_eq!(t.is("a-fix1"), TaskState::Cancelled);
     let no = refused(t.ask(Command::RetryTask { task: id("a-fix1") }));
-    assert!(no.contains("the task it fixes no longer waits for it"), "{no}");
+    assert!(
+        no.contains("the task it fixes no longer waits for it"),
+        "{no}"
+    );
     t.prepare();
     t.finish();
     assert!(t.state().finished().is_some());
