@@ -326,3 +326,25 @@ fn a_shim_that_is_not_heard_of_is_ended_and_its_task_done_elsewhere() {
         "{first:?}"
     );
 }
+
+// proves: W-14
+#[test]
+fn the_receipt_names_what_the_checks_changed() {
+    let bench = Bench::new();
+    let state = bench.run(
+        json!({}),
+        json!([{ "id": "t", "command": "echo x > x", "success": [{ "run": "echo junk >> a.txt" }] }]),
+    );
+    all_merged(&state);
+    let receipt = &state.tasks()[0].accepted.as_ref().unwrap().receipt;
+    assert_eq!(receipt.changed_by_checks, ["a.txt"]);
+    assert_eq!(receipt.files, ["x"]);
+    let files = git(
+        bench.world.root(),
+        &["show", "--stat", "--format=", "skep/test^2"],
+    );
+    assert!(
+        !files.contains("a.txt"),
+        "what a check changed is not the task's work: {files}"
+    );
+}
