@@ -13,7 +13,7 @@ use std::{
 /// The right to run the steps. The lock lasts as long as this process: agents never inherit it.
 pub(super) struct Claim {
     /// Only held: the lock ends with it.
-    _file: File,
+    file: File,
     folder: PathBuf,
     settled: bool,
 }
@@ -27,7 +27,7 @@ pub(super) fn claim(folder: &Path, at: u64) -> io::Result<Option<Claim>> {
     let pid = std::process::id();
     let next = folder.join(format!("started.{pid}.tmp"));
     // Left by a shim of the same number that died here. It may even be the same file as the place's.
-    let _ = fs::remove_file(&next);
+    let _ = fs::removefile(&next);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -46,9 +46,9 @@ pub(super) fn claim(folder: &Path, at: u64) -> io::Result<Option<Claim>> {
         }
     };
     let won = take();
-    let _ = fs::remove_file(&next);
+    let _ = fs::removefile(&next);
     Ok(won?.then(|| Claim {
-        _file: file,
+        file: file,
         folder: folder.to_owned(),
         settled: false,
     }))
