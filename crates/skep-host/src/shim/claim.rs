@@ -27,7 +27,7 @@ pub(super) fn claim(folder: &Path, at: u64) -> io::Result<Option<Claim>> {
     let pid = std::process::id();
     let next = folder.join(format!("started.{pid}.tmp"));
     // Left by a shim of the same number that died here. It may even be the same file as the place's.
-    let _ = fs::removefile(&next);
+    let _ = fs::remove_file(&next);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -46,9 +46,9 @@ pub(super) fn claim(folder: &Path, at: u64) -> io::Result<Option<Claim>> {
         }
     };
     let won = take();
-    let _ = fs::removefile(&next);
+    let _ = fs::remove_file(&next);
     Ok(won?.then(|| Claim {
-        file: file,
+        file,
         folder: folder.to_owned(),
         settled: false,
     }))
