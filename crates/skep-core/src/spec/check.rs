@@ -1,147 +1,18 @@
 //! What makes a plan acceptable. Every fault is found, not only the first, and each names the
 //! field it is in, so that the reader of a plan file can point at the text.
 
-use super::{Criterion, Graph, Plan, Workers, cycles};
+mod fault;
+mod values;
+
+pub use fault::{Fault, FaultKind, FieldPath, Step};
+
+use super::{Criterion, Graph, Plan, RelationKind, Workers, cycles};
 use crate::{id::TaskId, limits};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
     vec::Vec,
 };
-
-/// A step into a plan document.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
-    /// Into a table, by key.
-    Key(&'static str),
-    /// Into a table whose keys are names.
-    Name(String),
-    /// Into a list.
-    Index(usize),
-}
-
-/// Where in the plan document a value stands, from the root.
-pub type FieldPath = Vec<Step>;
-
-/// One thing wrong with a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where.
-    pub at: FieldPath,
-    /// What.
-    pub kind: FaultKind,
-}
-
-/// What can be wrong with a plan whose every value is well formed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FaultKind {
-    /// A plan must do something.
-    #[error("the plan has no tasks")]
-    NoTasks,
-    /// More tasks than [`limits::TASKS`].
-    #[error("the plan has {0} tasks; {max} is the most", max = limits::TASKS)]
-    TooManyTasks(usize),
-    /// Two tasks with one id.
-    #[error("the id {id} is used twice")]
-    DuplicateId {
-        /// The id.
-        id: TaskId,
-        /// The index of the first task that has it.
-        first: usize,
-    },
-    /// Ids that only case tells apart are one file on some systems.
-    #[error("the ids {id} and {other} differ only in case")]
-    CaseClash {
-        /// This id.
-        id: TaskId,
-        /// The other.
-        other: TaskId,
-        /// The index of the first task that has it.
-        first: usize,
-    },
-    /// `depends_on` or `relations` names no task.
-    #[error("there is no task {id}")]
-    MissingTask {
-        /// The name used.
-        id: TaskId,
-        /// The nearest existing ones are for the caller to find: all ids are in the plan.
-        of: TaskId,
-    },
-    /// The same dependency twice.
-    #[error("{0} is named twice")]
-    RepeatedDependency(TaskId),
-    /// A cycle, in full, starting at its first task in plan order.
-    #[error("tasks wait for each other in a circle: {}", circle(.0))]
-    Cycle(Vec<TaskId>),
-    /// No worker will have the role.
-    #[error("no worker has the role {role:?}; the plan's workers have {}", listed(.known))]
-    NoSuchRole {
-        /// The role wanted.
-        role: String,
-        /// The roles there are.
-        known: Vec<String>,
-    },
-    /// No worker of a fitting role can do this.
-    #[error("no worker that may run this task can do {capability:?}; known are {}", listed(.known))]
-    ImpossibleCapability {
-        /// The capability wanted.
-        capability: String,
-        /// What fitting workers can do.
-        known: Vec<String>,
-    },
-    /// The `shell` agent needs a command.
-    #[error("the shell agent needs a command; give the task `command`")]
-    ShellWithoutCommand,
-    /// `command` is only for the `shell` agent.
-    #[error("`command` is for the shell agent, and this task's agent is {0:?}")]
-    CommandWithoutShell(String),
-    /// Neither built in nor configured.
-    #[error("there is no agent {name:?}; known are {}", listed(.known))]
-    NoSuchAgent {
-        /// The name used.
-        name: String,
-        /// The agents there are.
-        known: Vec<String>,
-    },
-    /// A text beyond [`limits::TEXT`].
-    #[error("is {0} bytes long; {max} is the most", max = limits::TEXT)]
-    TooLong(usize),
-    /// Nothing but white space.
-    #[error("is empty")]
-    Empty,
-    /// A path that leaves the worktree.
-    #[error("{0:?} is not a path inside the repository")]
-    OutsidePath(String),
-    /// A number of workers beyond [`limits::WORKERS`].
-    #[error("{0} workers; {max} is the most", max = limits::WORKERS)]
-    TooManyWorkers(u64),
-    /// A list beyond its bound.
-    #[error("has {0} entries; {max} is the most", max = limits::DEPENDENCIES)]
-    TooManyEntries(usize),
-    /// `landing = "main"` and so on need a target that is a safe branch name.
-    #[error("{0:?} is not a branch name that git accepts")]
-    BadBranch(String),
-}
-
-fn circle(ids: &[TaskId]) -> String {
-    let mut text = String::new();
-    for id in ids.iter().chain(ids.first()) {
-        if !text.is_empty() {
-            text.push_str(" → ");
-        }
-        text.push_str(id.as_str());
-    }
-    text
-}
-
-fn listed(known: &[String]) -> String {
-    if known.is_empty() {
-        "none".into()
-    } else {
-        known.join(", ")
-    }
-}
 
 /// The agents Skep has itself. The list grows with the adapters.
 const BUILT_IN_AGENTS: [&str; 1] = ["shell"];
@@ -156,6 +27,7 @@ pub fn check(plan: &Plan) -> Vec<Fault> {
         check_task(plan, i, &index, &mut faults);
     }
     check_cycles(plan, &index, &mut faults);
+    values::check(plan, &mut faults);
     faults.0.sort_by(|a, b| a.at.cmp(&b.at));
     faults.0
 }
@@ -273,14 +145,6 @@ fn check_ids<'p>(plan: &'p Plan, faults: &mut Faults) -> BTreeMap<&'p TaskId, us
 
 fn check_task(plan: &Plan, i: usize, index: &BTreeMap<&TaskId, usize>, faults: &mut Faults) {
     let task = &plan.tasks[i];
-    for (key, text) in [("mission", &task.mission), ("brief", &task.brief)] {
-        if text.len() > limits::TEXT {
-            faults.task(i, &[Step::Key(key)], FaultKind::TooLong(text.len()));
-        }
-    }
-    if task.mission.trim().is_empty() {
-        faults.task(i, &[Step::Key("mission")], FaultKind::Empty);
-    }
     if task.depends_on.len() > limits::DEPENDENCIES {
         let kind = FaultKind::TooManyEntries(task.depends_on.len());
         faults.task(i, &[Step::Key("depends_on")], kind);
@@ -306,7 +170,13 @@ fn check_task(plan: &Plan, i: usize, index: &BTreeMap<&TaskId, usize>, faults: &
             id: relation.to.clone(),
             of: task.id.clone(),
         };
-        faults.task(i, &[Step::Key("relations")], kind);
+        let key = match relation.kind {
+            RelationKind::Parent => "parent",
+            RelationKind::Supports => "supports",
+            RelationKind::Complements => "complements",
+            RelationKind::Peer => "peer",
+        };
+        faults.task(i, &[Step::Key("relations"), Step::Key(key)], kind);
     }
     for (c, criterion) in task.success.iter().enumerate() {
         if let Criterion::Exists(path) = criterion

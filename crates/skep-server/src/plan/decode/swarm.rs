@@ -1,0 +1,239 @@
+//! The document's top level, `[swarm]`, `[roles]` and `[agents]`.
+
+use super::{Decoder, Field, Options, Table, nowhere};
+use crate::plan::{
+    fault::Fault,
+    tree::{Node, Value},
+};
+use skep_core::{
+    spec::{AgentSpec, Budget, Landing, Plan, Policy, Role, Step, SwarmSpec, Workers},
+    time::Millis,
+};
+use std::collections::BTreeMap;
+
+/// How long one command of the integration check may run when the plan does not say.
+pub(crate) const CHECK_TIMEOUT: Millis = Millis::mins(30);
+
+impl Decoder {
+    pub(super) fn document(&mut self, root: &Node, options: &Options) -> Plan {
+        let field = Field {
+            name: "the plan".into(),
+            node: root,
+            path: Vec::new(),
+        };
+        let mut plan = Plan {
+            swarm: default_swarm(options),
+            tasks: Vec::new(),
+        };
+        // An empty file is an empty plan: the checks then say what it lacks.
+        if matches!(root.value, Value::Null) {
+            return plan;
+        }
+        let Some(mut table) = self.table(&field, "the plan", "a table with `swarm` and `task`")
+        else {
+            self.doubts.paths.insert(Vec::new());
+            return plan;
+        };
+        table.entry("$schema");
+        let mut swarm_keys = Vec::new();
+        let swarm = table.take(self, "swarm", |d, f| d.swarm(f, options, &mut swarm_keys));
+        let roles = table.take(self, "roles", |d, f| {
+            d.named(f, "[roles.backend] with keys below it", true, Self::role)
+        });
+        let agents = table.take(self, "agents", |d, f| {
+            d.named(f, "[agents.aider] with keys below it", true, Self::agent)
+        });
+        let policy = table.take(self, "policy", Self::policy);
+        let tasks = table.take(self, "task", Self::tasks);
+        if swarm_keys.is_empty() {
+            swarm_keys = known_swarm_keys(options);
+        }
+        table.finish(self, |key| {
+            if swarm_keys.contains(&key) {
+                Some(format!(
+                    "`{key}` belongs to the swarm: put it under [swarm]"
+                ))
+            } else if matches!(key, "id" | "mission" | "brief" | "depends_on" | "success") {
+                Some(format!("`{key}` belongs to a task: put it under [[task]]"))
+            } else {
+                None
+            }
+        });
+        plan.swarm = swarm.unwrap_or(plan.swarm);
+        plan.swarm.roles = roles.unwrap_or_default();
+        plan.swarm.agents = agents.unwrap_or_default();
+        plan.swarm.policy = policy.unwrap_or_default();
+        plan.tasks = tasks.unwrap_or_default();
+        plan
+    }
+
+    fn swarm(
+        &mut self,
+        field: &Field<'_>,
+        options: &Options,
+        keys: &mut Vec<&'static str>,
+    ) -> Option<SwarmSpec> {
+        let mut t = self.table(field, "[swarm]", "[swarm] with keys below it")?;
+        let base = default_swarm(options);
+        let landings = [("branch", Landing::Branch), ("main", Landing::Main)];
+        let swarm = SwarmSpec {
+            name: t.take(self, "name", Self::name).unwrap_or(base.name),
+            target: t.take(self, "target", Self::text),
+            landing: t
+                .take(self, "landing", |d, f| d.choice(f, &landings))
+                .unwrap_or(base.landing),
+            workers: t
+                .take(self, "workers", Self::workers)
+                .unwrap_or(base.workers),
+            agent: t.take(self, "agent", Self::text).unwrap_or(base.agent),
+            model: t.take(self, "model", Self::text),
+            models: t.take(self, "models", Self::texts).unwrap_or_default(),
+            check: t.take(self, "check", Self::commands).unwrap_or_default(),
+            check_timeout: t
+                .take(self, "check_timeout", Self::duration)
+                .unwrap_or(base.check_timeout),
+            setup: t.take(self, "setup", Self::commands).unwrap_or_default(),
+            teardown: t.take(self, "teardown", Self::commands).unwrap_or_default(),
+            budget: t.take(self, "budget", Self::budget).unwrap_or_default(),
+            worktree: t
+                .take(self, "worktree", Self::truth)
+                .unwrap_or(base.worktree),
+            roles: base.roles,
+            agents: base.agents,
+            policy: base.policy,
+        };
+        keys.clone_from(&t.asked);
+        t.finish(self, |key| {
+            matches!(key, "policy" | "roles" | "agents" | "task").then(|| {
+                format!("`{key}` stands beside [swarm], not in it: move it to the top level")
+            })
+        });
+        Some(swarm)
+    }
+
+    fn workers(&mut self, field: &Field<'_>) -> Option<Workers> {
+        const HELP: &str = "write \"auto\", a number such as 3, or { backend = 2, frontend = 1 }";
+        match &field.node.value {
+            Value::Int(_) => self.count(field).map(Workers::Count),
+            Value::Text(text) if text == "auto" => Some(Workers::Auto),
+            Value::Table(entries) if entries.is_empty() => {
+                let message = "`workers` names no role".into();
+                self.bad("plan::bad_value", field, message, HELP)
+            }
+            Value::Table(entries) => {
+                let roles = self.named(field, HELP, true, Self::count)?;
+                // With a role left out, the rest is not what the plan says.
+                (roles.len() == entries.len()).then_some(Workers::PerRole(roles))
+            }
+            _ => self.wrong(field, "\"auto\", a number or a table of roles", HELP),
+        }
+    }
+
+    fn budget(&mut self, field: &Field<'_>) -> Option<Budget> {
+        if matches!(field.node.value, Value::Int(_) | Value::Float(_)) {
+            let help =
+                "write { usd = 20.0 } for the whole swarm, or { per_task_usd = 2.0 } for each task";
+            return self.wrong(field, "a table", help);
+        }
+        let mut table = self.table(field, "`budget`", "{ usd = 20.0, per_task_usd = 2.0 }")?;
+        let budget = Budget {
+            usd: table.take(self, "usd", Self::money),
+            per_task_usd: table.take(self, "per_task_usd", Self::money),
+        };
+        table.finish(self, nowhere);
+        Some(budget)
+    }
+
+    fn role(&mut self, field: &Field<'_>) -> Option<Role> {
+        let mut table = self.table(
+            field,
+            "a role",
+            "a table such as { capabilities = [\"rust\"] }",
+        )?;
+        let role = Role {
+            capabilities: table.take(self, "capabilities", Self::texts),
+            model: table.take(self, "model", Self::text),
+        };
+        table.finish(self, nowhere);
+        Some(role)
+    }
+
+    fn agent(&mut self, field: &Field<'_>) -> Option<AgentSpec> {
+        let mut table: Table<'_> = self.table(
+            field,
+            "an agent",
+            "a table such as { command = [\"aider\", \"--yes\"] }",
+        )?;
+        let example = "command = [\"aider\", \"--message-file\", \"{prompt_file}\"]";
+        let agent = AgentSpec {
+            command: table
+                .need(self, "command", example, Self::words)
+                .unwrap_or_default(),
+            stdin: table.take(self, "stdin", Self::truth).unwrap_or_default(),
+            env: table
+                .take(self, "env", |d, f| {
+                    d.named(f, "{ NAME = \"value\" }", false, Self::text)
+                })
+                .unwrap_or_default(),
+            rate_limited_exit: table
+                .take(self, "rate_limited_exit", |d, f| {
+                    d.list(f, "exit codes", Self::count)
+                })
+                .unwrap_or_default(),
+        };
+        table.finish(self, nowhere);
+        Some(agent)
+    }
+
+    fn tasks(&mut self, field: &Field<'_>) -> Option<Vec<skep_core::spec::TaskSpec>> {
+        let Value::List(items) = &field.node.value else {
+            let help = "write [[task]] with two brackets before each task (in YAML and JSON: a list of tables)";
+            return self.wrong(field, "a list of tasks", help);
+        };
+        let tasks = items.iter().enumerate().map(|(index, node)| {
+            let mut path = field.path.clone();
+            path.push(Step::Index(index));
+            self.task(index, node, path)
+        });
+        Some(tasks.collect())
+    }
+
+    /// Notes a fault of a kind that has no reader of its own.
+    pub(super) fn note(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+}
+
+fn known_swarm_keys(options: &Options) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    let empty = Node::new(Value::Table(Vec::new()), 0..0);
+    let field = Field {
+        name: String::new(),
+        node: &empty,
+        path: Vec::new(),
+    };
+    Decoder::default().swarm(&field, options, &mut keys);
+    keys
+}
+
+/// What holds where the plan says nothing.
+pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
+    SwarmSpec {
+        name: options.default_name.clone(),
+        target: None,
+        landing: Landing::default(),
+        workers: Workers::Auto,
+        agent: options.default_agent.clone(),
+        model: None,
+        models: Vec::new(),
+        check: Vec::new(),
+        check_timeout: CHECK_TIMEOUT,
+        setup: Vec::new(),
+        teardown: Vec::new(),
+        budget: Budget::default(),
+        worktree: true,
+        roles: BTreeMap::new(),
+        agents: BTreeMap::new(),
+        policy: Policy::default(),
+    }
+}

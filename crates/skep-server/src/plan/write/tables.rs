@@ -1,0 +1,323 @@
+//! A plan's values as tables of a document, with only what differs from the defaults.
+
+use crate::plan::{
+    decode::{CHECK_TIMEOUT, RELATIONS},
+    tree::{Entry, Node, Value},
+};
+use skep_core::{
+    money::Usd,
+    spec::{
+        AgentSpec, Budget, Command, Complexity, Criterion, Landing, ModelWish, Plan, Policy,
+        Priority, Role, SwarmSpec, TaskSpec, Workers,
+    },
+    time::Millis,
+};
+
+pub(super) fn bare(value: Value) -> Node {
+    Node::new(value, 0..0)
+}
+pub(super) fn entry(key: &str, value: Value) -> Entry {
+    Entry {
+        key: key.into(),
+        key_span: 0..0,
+        node: bare(value),
+    }
+}
+fn text(text: impl ToString) -> Value {
+    Value::Text(text.to_string())
+}
+fn texts<T: ToString>(list: &[T]) -> Value {
+    Value::List(list.iter().map(|t| bare(text(t.to_string()))).collect())
+}
+fn money(amount: Usd) -> Value {
+    Value::Float(amount.dollars())
+}
+fn command(command: &Command) -> Value {
+    match command {
+        Command::Line(line) => text(line),
+        Command::Words(words) => texts(words),
+    }
+}
+fn commands(list: &[Command]) -> Value {
+    Value::List(list.iter().map(|c| bare(command(c))).collect())
+}
+fn one(key: &str, value: Value) -> Value {
+    Value::Table(vec![entry(key, value)])
+}
+
+/// The plan as tables, with only what differs from the defaults.
+pub(super) struct Tables {
+    pub(super) swarm: Vec<Entry>,
+    pub(super) roles: Vec<Entry>,
+    pub(super) agents: Vec<Entry>,
+    pub(super) policy: Vec<Entry>,
+    pub(super) tasks: Vec<Vec<Entry>>,
+}
+
+/// Collects entries, leaving out what is not given.
+#[derive(Default)]
+struct Keys(Vec<Entry>);
+
+impl Keys {
+    fn put(&mut self, key: &str, value: Value) {
+        self.0.push(entry(key, value));
+    }
+    fn maybe(&mut self, key: &str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+    fn list(&mut self, key: &str, value: Value) {
+        if !matches!(&value, Value::List(items) if items.is_empty()) {
+            self.put(key, value);
+        }
+    }
+}
+
+pub(super) fn tables(plan: &Plan) -> Tables {
+    let SwarmSpec {
+        roles,
+        agents,
+        policy,
+        ..
+    } = &plan.swarm;
+    let agents = agents.iter();
+    Tables {
+        swarm: swarm(&plan.swarm),
+        roles: roles.iter().map(|(name, r)| entry(name, role(r))).collect(),
+        agents: agents.map(|(name, a)| entry(name, agent(a))).collect(),
+        policy: numbers(policy),
+        tasks: plan.tasks.iter().map(task).collect(),
+    }
+}
+
+fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
+    // Named one by one: a field added to the type must be written here.
+    let SwarmSpec {
+        name,
+        target,
+        landing,
+        workers,
+        agent,
+        model,
+        models,
+        check,
+        check_timeout,
+        setup,
+        teardown,
+        budget,
+        worktree,
+        roles: _,
+        agents: _,
+        policy: _,
+    } = swarm;
+    let mut keys = Keys::default();
+    keys.put("name", text(name));
+    keys.maybe("target", target.as_ref().map(text));
+    if *landing == Landing::Main {
+        keys.put("landing", text("main"));
+    }
+    match workers {
+        Workers::Auto => keys.put("workers", text("auto")),
+        Workers::Count(n) => keys.put("workers", Value::Int((*n).into())),
+        Workers::PerRole(roles) => {
+            let roles = roles.iter().map(|(r, n)| entry(r, Value::Int((*n).into())));
+            keys.put("workers", Value::Table(roles.collect()));
+        }
+    }
+    keys.put("agent", text(agent));
+    keys.maybe("model", model.as_ref().map(text));
+    keys.list("models", texts(models));
+    keys.list("check", commands(check));
+    if *check_timeout != CHECK_TIMEOUT {
+        keys.put("check_timeout", text(check_timeout));
+    }
+    keys.list("setup", commands(setup));
+    keys.list("teardown", commands(teardown));
+    let Budget { usd, per_task_usd } = budget;
+    let mut caps = Keys::default();
+    caps.maybe("usd", usd.map(money));
+    caps.maybe("per_task_usd", per_task_usd.map(money));
+    if !caps.0.is_empty() {
+        keys.put("budget", Value::Table(caps.0));
+    }
+    if !worktree {
+        keys.put("worktree", Value::Bool(false));
+    }
+    keys.0
+}
+
+fn role(role: &Role) -> Value {
+    let Role {
+        capabilities,
+        model,
+    } = role;
+    let mut keys = Keys::default();
+    keys.maybe("capabilities", capabilities.as_ref().map(|c| texts(c)));
+    keys.maybe("model", model.as_ref().map(text));
+    Value::Table(keys.0)
+}
+
+fn agent(agent: &AgentSpec) -> Value {
+    let AgentSpec {
+        command,
+        stdin,
+        env,
+        rate_limited_exit,
+    } = agent;
+    let mut keys = Keys::default();
+    keys.put("command", texts(command));
+    if *stdin {
+        keys.put("stdin", Value::Bool(true));
+    }
+    if !env.is_empty() {
+        let env = env.iter().map(|(name, value)| entry(name, text(value)));
+        keys.put("env", Value::Table(env.collect()));
+    }
+    let codes = rate_limited_exit.iter();
+    let codes = codes.map(|code| bare(Value::Int((*code).into())));
+    keys.list("rate_limited_exit", Value::List(codes.collect()));
+    Value::Table(keys.0)
+}
+
+/// How a policy's values are written.
+trait Written {
+    fn written(&self) -> Value;
+}
+impl Written for Millis {
+    fn written(&self) -> Value {
+        text(self)
+    }
+}
+impl Written for u16 {
+    fn written(&self) -> Value {
+        Value::Int((*self).into())
+    }
+}
+impl Written for u32 {
+    fn written(&self) -> Value {
+        Value::Int((*self).into())
+    }
+}
+impl Written for u64 {
+    fn written(&self) -> Value {
+        Value::Int((*self).into())
+    }
+}
+
+fn numbers(policy: &Policy) -> Vec<Entry> {
+    let base = Policy::default();
+    let mut keys = Keys::default();
+    macro_rules! write {
+        ($($key:ident),* $(,)?) => {{
+            let Policy { $($key),* } = policy;
+            $(if *$key != base.$key { keys.put(stringify!($key), $key.written()); })*
+        }};
+    }
+    write!(
+        concurrency,
+        max_retries,
+        crash_retries,
+        model_failures,
+        timebox,
+        hard_stop_percent,
+        ceiling_percent,
+        checkpoint_interval,
+        grace,
+        heartbeat,
+        heartbeat_timeout,
+        backoff,
+        backoff_cap,
+        spawn_failures,
+        criterion_timeout,
+        setup_timeout,
+        output_bytes,
+        ports_per_worktree,
+    );
+    keys.0
+}
+
+fn criterion(criterion: &Criterion) -> Value {
+    match criterion {
+        Criterion::Run(Command::Line(line)) => text(line),
+        Criterion::Run(words) => one("run", command(words)),
+        Criterion::Changed(glob) => one("changed", text(glob)),
+        Criterion::Exists(path) => one("exists", text(path)),
+        Criterion::Says(words) => one("says", text(words)),
+    }
+}
+
+fn task(task: &TaskSpec) -> Vec<Entry> {
+    let TaskSpec {
+        id,
+        mission,
+        brief,
+        success,
+        depends_on,
+        role,
+        category,
+        priority,
+        capabilities,
+        model,
+        agent,
+        command: run,
+        timebox,
+        budget,
+        files,
+        owner_key,
+        hazards,
+        complexity,
+        relations,
+        max_retries,
+        allow_no_op,
+    } = task;
+    let mut keys = Keys::default();
+    keys.put("id", text(id));
+    keys.put("mission", text(mission));
+    keys.maybe("brief", (!brief.is_empty()).then(|| text(brief)));
+    keys.list("depends_on", texts(depends_on));
+    keys.maybe("role", role.as_ref().map(text));
+    keys.maybe("category", category.as_ref().map(text));
+    if *priority != Priority::default() {
+        keys.put("priority", text(format!("{priority:?}")));
+    }
+    keys.list("capabilities", texts(capabilities));
+    keys.maybe(
+        "model",
+        model.as_ref().map(|wish| match wish {
+            ModelWish::Required(model) => one("required", text(model)),
+            ModelWish::Preferred(model) => text(model),
+        }),
+    );
+    keys.maybe("agent", agent.as_ref().map(text));
+    keys.maybe("command", run.as_ref().map(command));
+    let success = success.iter().map(|c| bare(criterion(c)));
+    keys.list("success", Value::List(success.collect()));
+    keys.maybe("timebox", timebox.map(text));
+    keys.maybe("budget", budget.map(money));
+    keys.list("files", texts(files));
+    keys.maybe("owner_key", owner_key.as_ref().map(text));
+    keys.list("hazards", texts(hazards));
+    keys.maybe(
+        "complexity",
+        complexity.map(|c| match c {
+            Complexity::Simple => text("simple"),
+            Complexity::Moderate => text("moderate"),
+            Complexity::Complex => text("complex"),
+        }),
+    );
+    let mut related = Keys::default();
+    for (key, kind) in RELATIONS {
+        let of_kind = relations.iter().filter(|r| r.kind == kind);
+        let to: Vec<_> = of_kind.map(|r| &r.to).collect();
+        related.list(key, texts(&to));
+    }
+    if !related.0.is_empty() {
+        keys.put("relations", Value::Table(related.0));
+    }
+    keys.maybe("max_retries", max_retries.map(|n| n.written()));
+    if *allow_no_op {
+        keys.put("allow_no_op", Value::Bool(true));
+    }
+    keys.0
+}

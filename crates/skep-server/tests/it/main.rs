@@ -1,0 +1,29 @@
+//! Plans as users write them, good and bad, through the public API.
+
+mod bad_plans;
+mod good_plans;
+mod markdown;
+mod round_trip;
+mod rules;
+
+use skep_core::spec::Plan;
+use skep_server::plan::{self, Diagnostics, Format, Options};
+
+fn options() -> Options {
+    Options {
+        default_name: "repo".parse().unwrap(),
+        default_agent: "shell".into(),
+    }
+}
+
+fn read(format: Format, text: &str) -> Result<Plan, Diagnostics> {
+    plan::read("plan", text, Some(format), &options())
+}
+
+/// The codes of everything that is wrong with a plan.
+fn codes(result: Result<Plan, Diagnostics>) -> Vec<&'static str> {
+    match result {
+        Ok(_) => Vec::new(),
+        Err(diagnostics) => diagnostics.list().iter().map(|d| d.code).collect(),
+    }
+}
