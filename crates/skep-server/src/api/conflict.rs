@@ -1,0 +1,85 @@
+//! Conflicts (SPEC appendix C) and saved work.
+
+use super::SCHEMA;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use skep_core::{
+    merge::{Conflict, Severity},
+    state::State,
+};
+
+/// Two tasks' work that could not be merged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConflictDoc {
+    /// The file.
+    pub file: String,
+    /// The workers whose work meets there.
+    pub workers: Vec<String>,
+    /// The tasks whose work meets there.
+    pub tasks: Vec<String>,
+    /// `critical`, `warning` or `info`.
+    pub severity: String,
+    /// In plain words.
+    pub description: String,
+}
+
+impl ConflictDoc {
+    /// The view of one conflict.
+    #[must_use]
+    pub fn of(conflict: &Conflict) -> ConflictDoc {
+        let severity = match conflict.severity {
+            Severity::Critical => "critical",
+            Severity::Warning => "warning",
+            Severity::Info => "info",
+        };
+        ConflictDoc {
+            file: conflict.file.clone(),
+            workers: conflict.workers.iter().map(ToString::to_string).collect(),
+            tasks: conflict.tasks.iter().map(ToString::to_string).collect(),
+            severity: severity.into(),
+            description: conflict.description.clone(),
+        }
+    }
+}
+
+/// All conflicts of the plan under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConflictList {
+    /// The document's version.
+    pub schema: u32,
+    /// The conflicts, oldest first.
+    pub conflicts: Vec<ConflictDoc>,
+}
+
+impl ConflictList {
+    /// The view of all conflicts.
+    #[must_use]
+    pub fn of(state: &State) -> ConflictList {
+        let conflicts = state.conflicts().iter().map(ConflictDoc::of).collect();
+        ConflictList { schema: SCHEMA, conflicts }
+    }
+}
+
+/// Work that was saved to a ref.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SalvageDoc {
+    /// The ref, in full.
+    pub reference: String,
+    /// The commit.
+    pub commit: String,
+    /// The task it is of, if it is known.
+    pub task: Option<String>,
+    /// The attempt it is of, if it is known.
+    pub attempt: Option<u64>,
+    /// Whether the integration branch holds it.
+    pub merged: Option<bool>,
+}
+
+/// All saved work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SalvageList {
+    /// The document's version.
+    pub schema: u32,
+    /// What was saved, by ref.
+    pub salvage: Vec<SalvageDoc>,
+}
