@@ -124,7 +124,7 @@ pub struct Budget {
 }
 
 /// A command: a line for `sh -c`, or words that no shell sees.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Command {
     /// Run as `sh -c LINE`.

@@ -6,6 +6,7 @@
 mod checked;
 mod decode;
 mod diagnostic;
+mod doc;
 mod excerpt;
 mod fault;
 mod json;
@@ -16,6 +17,7 @@ mod write;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use doc::schema;
 pub use write::{to_json, to_toml};
 
 use fault::{Fault, Faults};
@@ -130,7 +132,7 @@ pub fn read_bytes(
                 Fault::new("plan::not_utf8", at..at + 3, message)
                     .help("save the file as UTF-8 text; if it is no text, it is no plan"),
             );
-            Err(faults.finish(name, &text))
+            Err(faults.finish(name, &text, Format::Toml))
         }
     }
 }
@@ -156,7 +158,7 @@ fn read_as(
         let message = format!("the file has {} bytes; {MAX_BYTES} is the most", text.len());
         let fault = Fault::new("plan::too_big", 0..0, message);
         faults.push(fault.help("split the plan into several swarms"));
-        return Err(faults.finish(name, &text[..text.floor_char_boundary(200)]));
+        return Err(faults.finish(name, &text[..text.floor_char_boundary(200)], format));
     }
     let text = normalised(text);
     let root = match format {
@@ -167,14 +169,14 @@ fn read_as(
         Format::Markdown => Some(markdown::read(&text, &mut faults)),
     };
     let Some(root) = root else {
-        return Err(faults.finish(name, &text));
+        return Err(faults.finish(name, &text, format));
     };
     let draft = decode::decode(&root, options, &mut faults);
     checked::note(&root, &draft, format, to_be_edited, &mut faults);
     if faults.is_empty() {
         Ok(draft.plan)
     } else {
-        Err(faults.finish(name, &text))
+        Err(faults.finish(name, &text, format))
     }
 }
 

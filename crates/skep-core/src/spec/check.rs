@@ -23,8 +23,11 @@ pub fn check(plan: &Plan) -> Vec<Fault> {
     let mut faults = Faults(Vec::new());
     check_swarm(plan, &mut faults);
     let index = check_ids(plan, &mut faults);
+    // Once for all tasks: with 100,000 tasks, once for each would take minutes.
+    let roles = worker_roles(plan);
     for (i, _) in plan.tasks.iter().enumerate() {
         check_task(plan, i, &index, &mut faults);
+        check_worker_fits(plan, i, &roles, &mut faults);
     }
     check_cycles(plan, &index, &mut faults);
     values::check(plan, &mut faults);
@@ -88,7 +91,7 @@ fn is_branch_name(name: &str) -> bool {
     parts_are_safe
         && !name.starts_with('-')
         && !name.ends_with('.')
-        && name != "@"
+        && !matches!(name, "@" | "HEAD")
         && !name.contains("..")
         && !name.contains("@{")
         && !name
@@ -187,7 +190,6 @@ fn check_task(plan: &Plan, i: usize, index: &BTreeMap<&TaskId, usize>, faults: &
         }
     }
     check_agent(plan, i, faults);
-    check_worker_fits(plan, i, faults);
 }
 
 /// Relative, without `..`, and not inside `.git`.
@@ -220,7 +222,7 @@ fn check_agent(plan: &Plan, i: usize, faults: &mut Faults) {
     }
 }
 
-/// The roles that the plan's workers will have; `None` in the list is a worker that takes any role.
+/// The roles that the plan's workers will have, sorted; `None` in the list is a worker that takes any role.
 fn worker_roles(plan: &Plan) -> Vec<Option<&String>> {
     match &plan.swarm.workers {
         Workers::Auto => {
@@ -238,14 +240,18 @@ fn worker_roles(plan: &Plan) -> Vec<Option<&String>> {
     }
 }
 
-fn check_worker_fits(plan: &Plan, i: usize, faults: &mut Faults) {
+fn check_worker_fits(plan: &Plan, i: usize, roles: &[Option<&String>], faults: &mut Faults) {
     let task = &plan.tasks[i];
-    let roles = worker_roles(plan);
-    let fits = |role: &&Option<&String>| match (role, &task.role) {
-        (None, _) | (_, None) => true,
-        (Some(have), Some(want)) => *have == want,
+    // Most tasks want nothing special, and every plan has a worker.
+    if task.role.is_none() && task.capabilities.is_empty() {
+        return;
+    }
+    // The roles are sorted: looking up two is quicker than comparing with thousands.
+    let found = |role: Option<&String>| roles.binary_search(&role).ok().map(|n| &roles[n]);
+    let fitting: Vec<&Option<&String>> = match &task.role {
+        None => roles.iter().collect(),
+        Some(want) => found(None).into_iter().chain(found(Some(want))).collect(),
     };
-    let fitting: Vec<_> = roles.iter().filter(fits).collect();
     if let Some(role) = &task.role
         && fitting.is_empty()
     {

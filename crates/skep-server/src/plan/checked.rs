@@ -90,13 +90,12 @@ impl Context<'_> {
                 Step::Name(name) => node.entry(name),
                 Step::Index(index) => {
                     let index = self.doubts.place(&path[..n], *index);
-                    match &node.value {
-                        Value::List(items) => match items.get(index) {
+                    // A lone value stands for a list of one.
+                    if let Value::List(items) = &node.value {
+                        match items.get(index) {
                             Some(item) => (node, key) = (item, None),
                             None => return (node, key),
-                        },
-                        // A lone value stands for a list of one.
-                        _ => {}
+                        }
                     }
                     continue;
                 }
@@ -169,12 +168,24 @@ impl Context<'_> {
                 };
                 Fault::new("plan::impossible_capability", span, text).help(help)
             }
-            FaultKind::ShellWithoutCommand => Fault::new("plan::shell_without_command", span, text)
-                .help("add command = \"make docs\" (a shell line) or command = [\"make\", \"docs\"]"),
+            FaultKind::ShellWithoutCommand => {
+                Fault::new("plan::shell_without_command", span, text).help(match self.format {
+                    Format::Markdown => "add (command: `make docs`) to the item, or (agent: …) for another agent",
+                    _ => "add command = \"make docs\" (a shell line) or command = [\"make\", \"docs\"], or name another `agent`",
+                })
+            }
             FaultKind::CommandWithoutShell(_) => {
                 Fault::new("plan::command_without_shell", key.unwrap_or(span), text).help(
                     "add agent = \"shell\" to the task, or move the command's purpose into `mission`",
                 )
+            }
+            FaultKind::NoSuchAgent { name, .. }
+                if fault.at.first() == Some(&Step::Key("swarm")) && node.as_text() != Some(name.as_str()) =>
+            {
+                // Nothing in the file says so: point at its beginning, not at what stands there.
+                let text = format!("{text}; this is the default, as the plan names no agent");
+                Fault::new("plan::no_such_agent", span.start..span.start, text)
+                    .help("name one: agent = \"shell\" under [swarm]")
             }
             FaultKind::NoSuchAgent { name, known } => Fault::new("plan::no_such_agent", span, text)
                 .help(match nearest(name, known.iter().map(String::as_str)) {

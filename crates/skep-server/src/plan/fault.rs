@@ -3,6 +3,7 @@
 //! Faults hold byte ranges; [`Faults::finish`] turns them into diagnostics that hold lines and columns.
 
 use super::{
+    Format,
     diagnostic::{Diagnostic, Diagnostics},
     tree::Span,
 };
@@ -70,6 +71,11 @@ impl Faults {
         self.list.is_empty()
     }
 
+    /// Whether further faults are only counted, so that wording them is wasted.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= KEPT
+    }
+
     /// Counts faults that are not worth wording.
     pub(super) fn count(&mut self, more: usize) {
         self.more += more;
@@ -90,13 +96,51 @@ impl Faults {
     }
 
     /// The diagnostics in the order of the file.
-    pub(super) fn finish(mut self, file: &str, text: &str) -> Diagnostics {
+    pub(super) fn finish(mut self, file: &str, text: &str, format: Format) -> Diagnostics {
         self.list.sort_by_key(|f| (f.span.start, f.span.end));
         let more = self.more + self.list.len().saturating_sub(SHOWN);
         let shown = self.list.into_iter().take(SHOWN);
-        let list = shown.map(|f| Diagnostic::new(file, text, f)).collect();
+        let list = shown
+            .map(|mut f| {
+                f.help = f.help.map(|help| said_in(format, &help));
+                Diagnostic::new(file, text, f)
+            })
+            .collect();
         Diagnostics::new(file, list, more)
     }
+}
+
+/// Help is written with TOML's syntax; this says it in the file's own. It only has to cope with the help texts
+/// of this module's neighbours: `key = value`, `[table]` and `[[table]]`.
+fn said_in(format: Format, help: &str) -> String {
+    if matches!(format, Format::Toml | Format::Markdown) {
+        return help.into();
+    }
+    let json = matches!(format, Format::Json | Format::Jsonc);
+    let mut out = String::new();
+    for (n, word) in help.split(' ').enumerate() {
+        if word == "=" {
+            // The word before is the key.
+            let start = out.rfind(' ').map_or(0, |n| n + 1);
+            let key = out.split_off(start);
+            let key = if json { format!("{key:?}") } else { key };
+            out.push_str(&key);
+            out.push(':');
+            continue;
+        }
+        if n > 0 {
+            out.push(' ');
+        }
+        let bare = word.trim_end_matches([',', ':']);
+        let name = bare.trim_start_matches('[').trim_end_matches(']');
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+        if bare.len() > name.len() + 1 && !name.is_empty() && name.bytes().all(is_name) {
+            out.push_str(&format!("`{name}`{}", &word[bare.len()..]));
+        } else {
+            out.push_str(word);
+        }
+    }
+    out
 }
 
 /// Text from a plan as a message shows it: in quotes, never raw, never long.

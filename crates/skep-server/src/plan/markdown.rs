@@ -173,8 +173,11 @@ impl Scan {
                 }
                 if let Value::List(list) = &mut e.node.value {
                     list.retain(|d| d.as_text().is_none_or(|id| !done.contains(id)));
-                    let named = |w: &Node| list.iter().any(|d| d.as_text() == w.as_text());
-                    waits.retain(|w| !named(w));
+                    let named: HashSet<String> = list
+                        .iter()
+                        .filter_map(|d| d.as_text().map(str::to_owned))
+                        .collect();
+                    waits.retain(|w| w.as_text().is_none_or(|id| !named.contains(id)));
                     list.append(&mut waits);
                 }
                 true

@@ -2,7 +2,7 @@
 
 use super::{
     fault::{Fault, Faults},
-    tree::{Entry, MAX_DEPTH, Node, Value},
+    tree::{Entry, MAX_DEPTH, Node, Span, Value},
 };
 use std::borrow::Cow;
 use toml::{
@@ -40,7 +40,7 @@ pub(super) fn read(text: &str, faults: &mut Faults) -> Option<Node> {
     }
     usable.then(|| {
         let span = root.span();
-        table(root.into_inner(), span, text)
+        table(root.into_inner(), span)
     })
 }
 
@@ -49,10 +49,10 @@ fn help(message: &str) -> &'static str {
         "put the text in quotes: \"…\""
     } else if message.contains("string") || message.contains("quote") {
         "close the text with the quote it was opened with; use \"\"\" … \"\"\" for several lines"
-    } else if message.contains("array") {
-        "separate entries with commas and close the list with ]"
     } else if message.contains("table") {
         "a table's header is [swarm] or [[task]]; an inline table is { key = value }"
+    } else if message.contains("array") {
+        "separate entries with commas and close the list with ]"
     } else if message.contains("key") || message.contains("assignment") || message.contains('=') {
         "write key = value, one to a line"
     } else if message.contains("recurs") {
@@ -63,7 +63,7 @@ fn help(message: &str) -> &'static str {
 }
 
 /// The library bounds the nesting of brackets but not of dotted keys, each dot of which is a table.
-fn too_deep(text: &str) -> Option<std::ops::Range<usize>> {
+fn too_deep(text: &str) -> Option<Span> {
     let mut dots = 0;
     for token in Source::new(text).lex() {
         match token.kind() {
@@ -78,11 +78,11 @@ fn too_deep(text: &str) -> Option<std::ops::Range<usize>> {
     None
 }
 
-fn table(table: DeTable<'_>, span: std::ops::Range<usize>, text: &str) -> Node {
+fn table(table: DeTable<'_>, span: Span) -> Node {
     let entry = |(key, value): (Spanned<DeString<'_>>, Spanned<DeValue<'_>>)| Entry {
         key_span: key.span(),
         key: key.into_inner().into_owned(),
-        node: node(value, text),
+        node: node(value),
     };
     let mut entries: Vec<Entry> = table.into_iter().map(entry).collect();
     // The library sorts by name; a person reads by place.
@@ -90,7 +90,7 @@ fn table(table: DeTable<'_>, span: std::ops::Range<usize>, text: &str) -> Node {
     Node::new(Value::Table(entries), span)
 }
 
-fn node(value: Spanned<DeValue<'_>>, text: &str) -> Node {
+fn node(value: Spanned<DeValue<'_>>) -> Node {
     let span = value.span();
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(Cow::into_owned(text)),
@@ -102,10 +102,8 @@ fn node(value: Spanned<DeValue<'_>>, text: &str) -> Node {
         DeValue::Float(n) => Value::Float(n.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(b) => Value::Bool(b),
         DeValue::Datetime(_) => Value::Date,
-        DeValue::Array(items) => {
-            Value::List(items.into_iter().map(|item| node(item, text)).collect())
-        }
-        DeValue::Table(entries) => return table(entries, span, text),
+        DeValue::Array(items) => Value::List(items.into_iter().map(node).collect()),
+        DeValue::Table(entries) => return table(entries, span),
     };
     Node::new(value, span)
 }

@@ -63,12 +63,8 @@ pub(super) fn read(text: &str, faults: &mut Faults) -> Option<Node> {
             return None;
         }
     }
-    let end = text.len();
-    Some(
-        builder
-            .root
-            .unwrap_or_else(|| Node::new(Value::Null, end..end)),
-    )
+    let empty = || Node::new(Value::Null, 0..0);
+    Some(builder.root.unwrap_or_else(empty))
 }
 
 impl Builder<'_, '_> {

@@ -170,3 +170,60 @@ fn diagnostics_are_documents_for_programs() {
         }])
     );
 }
+
+// proves: Q-2
+#[test]
+fn hostile_files_are_judged_in_moments() {
+    let n = 40_000;
+    for (format, what, text) in [
+        (
+            Format::Toml,
+            "unknown keys",
+            (0..n).map(|i| format!("k{i} = 1\n")).collect::<String>(),
+        ),
+        (Format::Toml, "duplicate tables", "[swarm]\n".repeat(n)),
+        (Format::Toml, "empty tasks", "[[task]]\n".repeat(n / 4)),
+        (Format::Toml, "unquoted", "a = b\n".repeat(n)),
+        (Format::Toml, "open brackets", "[".repeat(n)),
+        (
+            Format::Json,
+            "duplicates",
+            format!("{{{}\"a\":1}}", "\"a\":1,".repeat(n)),
+        ),
+        (
+            Format::Json,
+            "strings",
+            format!("[{}1]", "\"a\",".repeat(n)),
+        ),
+        (Format::Yaml, "entries", "- a\n".repeat(n)),
+        (
+            Format::Yaml,
+            "keys",
+            (0..n).map(|i| format!("k{i}: é\n")).collect(),
+        ),
+        (Format::Yaml, "one line", "a".repeat(2 << 20)),
+        (Format::Yaml, "open quotes", "\"".repeat(n)),
+        (Format::Yaml, "colons", "a: ".repeat(n)),
+        (Format::Markdown, "items", "- [ ] same\n".repeat(n / 4)),
+        (
+            Format::Markdown,
+            "parentheses",
+            format!("- [ ] {}", "(".repeat(n)),
+        ),
+        (
+            Format::Markdown,
+            "notes",
+            format!("- [ ] {}", "(depends: a, b)".repeat(n / 8)),
+        ),
+        (Format::Markdown, "fences", "```\n".repeat(n)),
+    ] {
+        let start = std::time::Instant::now();
+        let found = plan::read("hostile", &text, Some(format), &options()).unwrap_err();
+        let plain = found.render_plain();
+        assert!(plain.len() < 100_000, "{what}");
+        // Generous for a loaded machine and an unoptimised build; quadratic work takes minutes.
+        let seconds = start.elapsed().as_secs_f32();
+        println!("{format:?} {what}: {seconds:.2}s");
+        assert!(seconds < 30.0, "{format:?} {what}: {seconds}s");
+    }
+}

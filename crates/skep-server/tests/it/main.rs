@@ -1,10 +1,13 @@
 //! Plans as users write them, good and bad, through the public API.
 
+#![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
+
 mod bad_plans;
 mod good_plans;
 mod markdown;
 mod round_trip;
 mod rules;
+mod schema;
 
 use skep_core::spec::Plan;
 use skep_server::plan::{self, Diagnostics, Format, Options};

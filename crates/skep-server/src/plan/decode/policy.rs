@@ -5,7 +5,7 @@ use skep_core::spec::Policy;
 
 impl Decoder {
     pub(super) fn policy(&mut self, field: &Field<'_>) -> Option<Policy> {
-        let mut table = self.table(field, "[policy]", "[policy] with keys below it")?;
+        let mut table = self.table(field, "the policy", "[policy] with keys below it")?;
         let base = Policy::default();
         macro_rules! read {
             ($($key:ident: $how:ident),* $(,)?) => {

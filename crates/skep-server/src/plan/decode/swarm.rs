@@ -6,6 +6,7 @@ use crate::plan::{
     tree::{Node, Value},
 };
 use skep_core::{
+    limits,
     spec::{AgentSpec, Budget, Landing, Plan, Policy, Role, Step, SwarmSpec, Workers},
     time::Millis,
 };
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 pub(crate) const CHECK_TIMEOUT: Millis = Millis::mins(30);
 
 impl Decoder {
-    pub(super) fn document(&mut self, root: &Node, options: &Options) -> Plan {
+    pub(crate) fn document(&mut self, root: &Node, options: &Options) -> Plan {
         let field = Field {
             name: "the plan".into(),
             node: root,
@@ -73,7 +74,7 @@ impl Decoder {
         options: &Options,
         keys: &mut Vec<&'static str>,
     ) -> Option<SwarmSpec> {
-        let mut t = self.table(field, "[swarm]", "[swarm] with keys below it")?;
+        let mut t = self.table(field, "the swarm", "[swarm] with keys below it")?;
         let base = default_swarm(options);
         let landings = [("branch", Landing::Branch), ("main", Landing::Main)];
         let swarm = SwarmSpec {
@@ -114,7 +115,15 @@ impl Decoder {
     fn workers(&mut self, field: &Field<'_>) -> Option<Workers> {
         const HELP: &str = "write \"auto\", a number such as 3, or { backend = 2, frontend = 1 }";
         match &field.node.value {
-            Value::Int(_) => self.count(field).map(Workers::Count),
+            Value::Int(n) => match u32::try_from(*n) {
+                Ok(n) if n <= limits::WORKERS => Some(Workers::Count(n)),
+                _ => {
+                    let most = limits::WORKERS;
+                    let message =
+                        format!("`workers` must be a whole number from 0 to {most}, not {n}");
+                    self.bad("plan::bad_number", field, message, HELP)
+                }
+            },
             Value::Text(text) if text == "auto" => Some(Workers::Auto),
             Value::Table(entries) if entries.is_empty() => {
                 let message = "`workers` names no role".into();
@@ -187,7 +196,7 @@ impl Decoder {
 
     fn tasks(&mut self, field: &Field<'_>) -> Option<Vec<skep_core::spec::TaskSpec>> {
         let Value::List(items) = &field.node.value else {
-            let help = "write [[task]] with two brackets before each task (in YAML and JSON: a list of tables)";
+            let help = "write [[task]] before each task (with two brackets in TOML; in YAML and JSON it is a list)";
             return self.wrong(field, "a list of tasks", help);
         };
         let tasks = items.iter().enumerate().map(|(index, node)| {

@@ -1,0 +1,36 @@
+//! The names of Skep's refs, in one place.
+
+use skep_core::id::{Attempt, Oid, SwarmName, TaskId, WorkerId};
+
+/// Below this, work is kept that is on no branch.
+pub const SALVAGE: &str = "refs/skep/salvage/";
+
+/// The integration branch of a swarm, without `refs/heads/`.
+#[must_use]
+pub fn integration(swarm: &SwarmName) -> String {
+    format!("skep/{swarm}")
+}
+
+/// The branch of a worker, without `refs/heads/`: beside the integration branch, since git allows no
+/// branch below another.
+#[must_use]
+pub fn worker(swarm: &SwarmName, worker: WorkerId) -> String {
+    format!("skep/{swarm}.{worker}")
+}
+
+/// The ref that keeps what an attempt left.
+#[must_use]
+pub fn salvage(swarm: &SwarmName, task: &TaskId, attempt: Attempt) -> String {
+    format!("{SALVAGE}{swarm}/{task}/{attempt}")
+}
+
+/// The ref that keeps a commit found on `branch` when the branch is moved away from it. No task's name
+/// starts with `_`, so it collides with no attempt's.
+pub(super) fn kept(branch: &str, tip: &Oid) -> String {
+    let (swarm, worker) = branch
+        .strip_prefix("skep/")
+        .and_then(|rest| rest.rsplit_once('.'))
+        .unwrap_or(("_other", branch));
+    let worker = worker.replace('/', ".");
+    format!("{SALVAGE}{swarm}/_{worker}/{}", tip.short())
+}

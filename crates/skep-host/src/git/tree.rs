@@ -1,0 +1,205 @@
+//! The files of a worktree as a tree, through an index of our own: the worktree's index may be damaged,
+//! locked, half merged or made to hide files, and is only read.
+
+use super::{
+    error::GitError,
+    exec::{Git, path, records},
+    lock::remove_if_there,
+    place::{Place, open_up},
+    reset::is_sparse,
+    snapshot::TEMP_INDEX,
+};
+use skep_core::id::Oid;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// How deep repositories may lie in each other before we stop looking.
+const NESTED_MAX: usize = 32;
+
+/// An index that goes when it is dropped.
+struct TempIndex(PathBuf);
+
+impl TempIndex {
+    fn new(place: &Place) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{TEMP_INDEX}{}.{n}", std::process::id());
+        Self(place.own().join(name))
+    }
+}
+
+impl Drop for TempIndex {
+    fn drop(&mut self) {
+        let _ = remove_if_there(&self.0);
+        let _ = remove_if_there(&self.0.with_added_extension("lock"));
+    }
+}
+
+/// What must be done to an index so that it says what the files are.
+#[derive(Default)]
+struct Changes {
+    gone: BTreeSet<Vec<u8>>,
+    there: BTreeSet<Vec<u8>>,
+    nested: Vec<Vec<u8>>,
+    hidden: Vec<Vec<u8>>,
+}
+
+/// Writes the worktree's files (ignored ones aside) as a tree. `base` is any tree or commit to start
+/// from where the worktree's own index is of no use.
+pub(super) fn write(place: &Place, base: &Oid) -> Result<Oid, GitError> {
+    let index = TempIndex::new(place);
+    let git = || place.git().env("GIT_INDEX_FILE", &index.0);
+    // Copied, so that what git knows of each file's time and size saves reading it.
+    let seed = place.admin.as_ref().map(|admin| admin.join("index"));
+    let seeded = seed.is_some_and(|seed| fs::copy(seed, &index.0).is_ok());
+    let mut changes = Changes::default();
+    let usable = seeded
+        && match survey(place, &git) {
+            Ok(found) => {
+                changes = found;
+                true
+            }
+            Err(e @ (GitError::TimedOut { .. } | GitError::Io { .. })) => return Err(e),
+            Err(_) => false,
+        };
+    if !usable {
+        remove_if_there(&index.0)?;
+        git().args(["read-tree", base.as_str()]).run()?;
+        changes = survey(place, &git)?;
+    }
+    if !changes.hidden.is_empty() {
+        for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
+            let git = git().args(["update-index", flag, "-z", "--stdin"]);
+            git.input(listed(&changes.hidden)).run()?;
+        }
+        changes = survey(place, &git)?;
+    }
+    expand_nested(place, &mut changes)?;
+    if !changes.gone.is_empty() {
+        let zero = "0".repeat(base.as_str().len());
+        let mut input = Vec::new();
+        for gone in &changes.gone {
+            input.extend_from_slice(format!("0 {zero}\t").as_bytes());
+            input.extend_from_slice(gone);
+            input.push(0);
+        }
+        let git = git().args(["update-index", "-z", "--index-info"]);
+        git.input(input).run()?;
+    }
+    if !changes.there.is_empty() {
+        let add = || {
+            let git = git().args([
+                "update-index",
+                "-z",
+                "--add",
+                "--remove",
+                "--replace",
+                "--stdin",
+            ]);
+            git.input(listed(&changes.there)).run()
+        };
+        match add() {
+            Err(e) if e.says("ermission denied") => {
+                open_up(&place.files, false)?;
+                add()?;
+            }
+            Err(e) => return Err(e),
+            Ok(_) => {}
+        }
+    }
+    git().arg("write-tree").oid()
+}
+
+/// Compares index and files, in one process.
+fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
+    let look = || {
+        let git = git().args([
+            "ls-files",
+            "-z",
+            "-v",
+            "--cached",
+            "--modified",
+            "--deleted",
+        ]);
+        let git = git.args(["--others", "--exclude-standard"]);
+        let (text, dir) = (git.text(), place.files.clone());
+        git.output()?.success(text, dir)
+    };
+    let mut output = look()?;
+    // A folder that cannot be read is only a warning to git, and its files would be missing.
+    if output.stderr.windows(17).any(|w| w == b"Permission denied") {
+        open_up(&place.files, false)?;
+        output = look()?;
+    }
+    let mut changes = Changes::default();
+    let mut skipped = Vec::new();
+    for record in records(&output.stdout) {
+        let Some((tag, name)) = record.split_first().map(|(t, r)| (*t, r.get(1..))) else {
+            continue;
+        };
+        let name = name.unwrap_or_default().to_vec();
+        match tag {
+            b'?' if name.ends_with(b"/") => changes.nested.push(name),
+            b'?' | b'C' => {
+                changes.there.insert(name);
+            }
+            b'R' => {
+                changes.gone.insert(name);
+            }
+            // In the middle of a merge: what the file says now is what is saved.
+            b'M' => {
+                let there = fs::symlink_metadata(place.files.join(path(&name))).is_ok();
+                let list = if there {
+                    &mut changes.there
+                } else {
+                    &mut changes.gone
+                };
+                list.insert(name);
+            }
+            b'S' => skipped.push(name),
+            b'K' | b'H' => {}
+            _ if tag.is_ascii_lowercase() => changes.hidden.push(name),
+            _ => {}
+        }
+    }
+    if !skipped.is_empty() {
+        let sparse = is_sparse(place)?;
+        skipped.retain(|name| !sparse || place.files.join(path(name)).symlink_metadata().is_ok());
+        changes.hidden.extend(skipped);
+    }
+    let Changes { gone, there, .. } = &mut changes;
+    there.retain(|name| !gone.contains(name));
+    Ok(changes)
+}
+
+/// Lists the files of repositories that lie in the worktree. git would store such a repository as a bare
+/// commit id, which saves nothing, or refuse it.
+fn expand_nested(place: &Place, changes: &mut Changes) -> Result<(), GitError> {
+    let mut todo: Vec<_> = changes.nested.drain(..).map(|n| (n, 0)).collect();
+    while let Some((name, depth)) = todo.pop() {
+        let folder = place.files.join(path(&name));
+        let git = Git::new(&folder).limit(place.limit);
+        let git = git
+            .env("GIT_DIR", &place.common)
+            .env("GIT_WORK_TREE", &folder)
+            .env("GIT_INDEX_FILE", place.common.join("skep-no-index"));
+        let listed = git.args(["ls-files", "-z", "--others", "--exclude-standard"]);
+        for inner in records(&listed.run()?) {
+            let whole = [&name, inner].concat();
+            if !inner.ends_with(b"/") {
+                changes.there.insert(whole);
+            } else if depth < NESTED_MAX {
+                todo.push((whole, depth + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn listed<'a>(names: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<u8> {
+    super::exec::joined(names.into_iter().map(Vec::as_slice))
+}

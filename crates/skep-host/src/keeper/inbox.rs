@@ -1,0 +1,127 @@
+//! How the rest of the program speaks with the keeper's loop.
+
+use super::Batch;
+use crate::site::Site;
+use skep_core::{
+    plan::Action,
+    request::{Answer, Observation, Refusal, Request},
+    state::State,
+    time::Time,
+};
+use std::{
+    fmt,
+    sync::{Arc, mpsc},
+};
+use tokio::sync::{broadcast, oneshot};
+
+/// The keeper's loop has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the keeper has ended")]
+pub struct Gone;
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The answer is no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is nobody to answer. Whether the request took effect is in the log.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}
+
+type Reply = oneshot::Sender<Result<Answer, Refusal>>;
+type Query = Box<dyn FnOnce(&State, Time) + Send>;
+
+/// What the loop can be told.
+pub(super) enum Message {
+    /// A command, with whom to answer.
+    Request(Request, Reply),
+    /// A performer is done with an action (so that it may be begun again if it is still wanted), and saw this.
+    Performed(Option<Action>, Vec<Observation>),
+    /// A question about the committed state.
+    Query(Query),
+    /// End.
+    Stop,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Request(request, _) => f.debug_tuple("Request").field(request).finish(),
+            Message::Performed(action, seen) => {
+                f.debug_tuple("Performed").field(action).field(seen).finish()
+            }
+            Message::Query(_) => f.write_str("Query"),
+            Message::Stop => f.write_str("Stop"),
+        }
+    }
+}
+
+/// A way to a running keeper. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    sender: mpsc::Sender<Message>,
+    records: broadcast::Sender<Batch>,
+    site: Arc<Site>,
+}
+
+impl Handle {
+    pub(super) fn new(
+        sender: mpsc::Sender<Message>,
+        records: broadcast::Sender<Batch>,
+        site: Site,
+    ) -> Handle {
+        Handle { sender, records, site: Arc::new(site) }
+    }
+
+    /// Where the swarm's files are.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Asks for something. The answer comes when its effects are durable.
+    ///
+    /// # Errors
+    /// A refusal, or that there is no keeper any more.
+    pub async fn request(&self, request: Request) -> Result<Answer, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.sender.send(Message::Request(request, reply)).map_err(|_| Gone)?;
+        Ok(answer.await.map_err(|_| Gone)??)
+    }
+
+    /// Asks a question about the committed state. The question runs on the keeper's own thread, so it must
+    /// be quick.
+    ///
+    /// # Errors
+    /// When there is no keeper any more.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&State, Time) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let query: Query = Box::new(move |state, now| {
+            let _ = reply.send(question(state, now));
+        });
+        self.sender.send(Message::Query(query)).map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Committed records from now on, one batch an append. Who lags too far behind is told so and reads the
+    /// log instead.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Batch> {
+        self.records.subscribe()
+    }
+
+    pub(super) fn publish(&self, batch: Batch) {
+        // Nobody watching is not an error.
+        let _ = self.records.send(batch);
+    }
+
+    /// Tells the loop something; if it has ended, nobody is left who would care.
+    pub(super) fn send(&self, message: Message) {
+        let _ = self.sender.send(message);
+    }
+}

@@ -1,0 +1,230 @@
+//! Performing: making the world as the plan says. No choices are made here.
+//!
+//! An action that is under way is not begun again; when it is done, what was seen comes back to the loop as
+//! observations. After a restart nothing is under way, so everything still wanted is begun again, and
+//! every performer must find that harmless.
+
+mod attempts;
+mod merging;
+mod ports;
+mod runs;
+mod worktrees;
+
+use super::{
+    Options,
+    inbox::{Handle, Message},
+};
+use crate::{git::Repo, run::Running, site::Site};
+use ports::Ports;
+use skep_core::{
+    event::{Event, Record},
+    id::{Attempt, WorkerId},
+    plan::Action,
+    request::Observation,
+    state::State,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// After a performer panicked (a bug), its action is begun again so much later.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// What every performer may use.
+pub(super) struct World {
+    repo: Repo,
+    site: Site,
+    options: Options,
+    handle: Handle,
+    runtime: tokio::runtime::Handle,
+    /// Attempts whose shims are known to run, with the worker whose worktree they are in.
+    running: Mutex<BTreeMap<Attempt, (WorkerId, Arc<Running>)>>,
+    /// Workers whose worktrees may hold something that no snapshot has saved.
+    unsaved: Mutex<BTreeSet<WorkerId>>,
+    ports: Ports,
+}
+
+impl World {
+    fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
+        // A panic elsewhere leaves the map whole: every change is one call.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running_of(&self, worker: WorkerId) -> Option<(Attempt, Arc<Running>)> {
+        let all = self.running();
+        let found = all.iter().find(|(_, (w, _))| *w == worker);
+        found.map(|(attempt, (_, running))| (*attempt, Arc::clone(running)))
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, BTreeSet<WorkerId>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, seen: Vec<Observation>) {
+        self.handle.send(Message::Performed(None, seen));
+    }
+}
+
+pub(super) struct Performer {
+    world: Arc<World>,
+    under_way: BTreeSet<Action>,
+}
+
+impl Performer {
+    pub(super) fn new(
+        repo: Repo,
+        site: Site,
+        options: Options,
+        handle: Handle,
+        runtime: tokio::runtime::Handle,
+    ) -> io::Result<Performer> {
+        let world = World {
+            repo,
+            site,
+            options,
+            handle,
+            runtime,
+            running: Mutex::default(),
+            unsaved: Mutex::default(),
+            ports: Ports::default(),
+        };
+        let world = Arc::new(world);
+        attempts::listen(&world)?;
+        Ok(Performer { world, under_way: BTreeSet::new() })
+    }
+
+    /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4).
+    pub(super) fn adopt(&self, state: &State) -> Vec<Observation> {
+        attempts::adopt(&self.world, state)
+    }
+
+    /// Begins every action that is not under way.
+    pub(super) fn perform(&mut self, state: &State, actions: Vec<Action>) {
+        for action in actions {
+            if !self.under_way.contains(&action) && self.begin(state, action.clone()) {
+                self.under_way.insert(action);
+            }
+        }
+        self.end_orphans(state);
+    }
+
+    /// An action is done; if it is still wanted it may be begun again.
+    pub(super) fn done(&mut self, action: &Action) {
+        self.under_way.remove(action);
+    }
+
+    /// What was decided is durable.
+    pub(super) fn committed(&mut self, records: &[Record]) {
+        for record in records {
+            if let Event::AttemptAccepted { .. } | Event::AttemptEnded { .. } = &record.event {
+                self.forget_ended(&record.event);
+            }
+            merging::learn(&self.world, &record.event);
+        }
+    }
+
+    /// A stop stays under way until its attempt has ended: asking again would change nothing.
+    fn forget_ended(&mut self, event: &Event) {
+        let ended = match event {
+            Event::AttemptAccepted { accepted, .. } => accepted.attempt,
+            Event::AttemptEnded { failure, .. } => failure.attempt,
+            _ => return,
+        };
+        self.under_way.retain(|action| match action {
+            Action::Start { attempt } | Action::Stop { attempt, .. } => *attempt != ended,
+            _ => true,
+        });
+    }
+
+    /// A shim whose attempt is not live any more (its lease was revoked) is ended; its result will be fenced.
+    fn end_orphans(&self, state: &State) {
+        for (attempt, (_, running)) in self.world.running().iter() {
+            if state.attempt(*attempt).is_none() {
+                attempts::end_now(running);
+            }
+        }
+    }
+
+    /// False when the state holds no order for it: then it is not wanted any more.
+    fn begin(&self, state: &State, action: Action) -> bool {
+        let world = Arc::clone(&self.world);
+        let job: Box<dyn FnOnce() -> Vec<Observation> + Send> = match &action {
+            Action::Start { attempt } => {
+                let Some(order) = skep_core::plan::order(state, *attempt) else { return false };
+                Box::new(move || attempts::start(&world, &order))
+            }
+            Action::Stop { attempt, at_once, .. } => {
+                let (attempt, at_once) = (*attempt, *at_once);
+                let Some(worker) = state.attempt(attempt).map(|live| live.worker) else {
+                    return false;
+                };
+                // Stays under way: see `forget_ended`.
+                self.spawn(None, Box::new(move || attempts::stop(&world, attempt, worker, at_once)));
+                return true;
+            }
+            Action::Prepare { worker, base } => {
+                let Some(order) = worktrees::order(state, *worker, base) else { return false };
+                Box::new(move || worktrees::prepare(&world, &order))
+            }
+            Action::Remove { worker } => {
+                let Some(order) = worktrees::leaving(state, *worker) else { return false };
+                Box::new(move || worktrees::remove(&world, &order))
+            }
+            Action::Build { wave, round } => {
+                let Some(order) = merging::build_order(state, *wave, *round) else { return false };
+                Box::new(move || merging::build(&world, &order))
+            }
+            Action::Check { wave, round, prefix, commit } => {
+                let Some(order) = merging::check_order(state, *wave, *round, *prefix, commit) else {
+                    return false;
+                };
+                Box::new(move || merging::check(&world, &order))
+            }
+            Action::Land { wave, from, to } => {
+                let Some(order) = merging::land_order(state, *wave, from, to) else { return false };
+                Box::new(move || merging::land(&world, &order))
+            }
+            Action::LandTarget { to } => {
+                let Some(order) = merging::target_order(state, to) else { return false };
+                Box::new(move || merging::land_target(&world, &order))
+            }
+        };
+        self.spawn(Some(action), job);
+        true
+    }
+
+    fn spawn(&self, action: Option<Action>, job: Box<dyn FnOnce() -> Vec<Observation> + Send>) {
+        let world = Arc::clone(&self.world);
+        self.world.runtime.spawn(async move {
+            let seen = tokio::task::spawn_blocking(job).await;
+            if seen.is_err() {
+                tokio::time::sleep(AFTER_PANIC).await;
+            }
+            world.handle.send(Message::Performed(action, seen.unwrap_or_default()));
+        });
+    }
+}
+
+/// The trace of what follows from an observation: the attempt or the wave it is about.
+pub(super) fn trace_of(observation: &Observation) -> String {
+    match observation {
+        Observation::Started { attempt }
+        | Observation::StartFailed { attempt, .. }
+        | Observation::AgentEnded { attempt }
+        | Observation::Ended { attempt, .. }
+        | Observation::Lost { attempt, .. }
+        | Observation::Silent { attempt } => format!("attempt-{attempt}"),
+        Observation::WorkerReady { worker, .. }
+        | Observation::WorkerFailed { worker, .. }
+        | Observation::WorkerGone { worker } => format!("worker-{worker}"),
+        Observation::Built { wave, .. }
+        | Observation::Checked { wave, .. }
+        | Observation::Landed { wave, .. }
+        | Observation::BaseMoved { wave, .. }
+        | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
+        Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
+    }
+}

@@ -1,0 +1,377 @@
+//! Attempts: starting, stopping, watching and adopting their shims.
+
+use super::{World, runs, worktrees};
+use crate::{
+    git::{self, snapshot::SnapshotSpec},
+    keeper::report,
+    run::{
+        self, Look, Running, Stop,
+        files::{RunReport, RunSpec, StepKind, StepSpec},
+    },
+};
+use skep_agents::{Place, launch};
+use skep_core::{
+    attempt::{Phase, Saved},
+    id::{Attempt, WorkerId},
+    plan::Order,
+    request::Observation,
+    spec::Criterion,
+    state::State,
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::net::UnixDatagram;
+
+/// An attempt's folder.
+pub(super) fn folder(world: &World, attempt: Attempt) -> PathBuf {
+    world.site.runs().join(format!("a{attempt}"))
+}
+
+/// The ref that keeps an attempt's work (W-12).
+pub(super) fn salvage_ref(order: &Order) -> String {
+    format!("refs/skep/salvage/{}/{}/{}", order.swarm, order.task.id, order.attempt)
+}
+
+/// Starts an attempt's shim; if it runs already, or has run, says what is the case.
+pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
+    let attempt = order.attempt;
+    match try_start(world, order) {
+        Ok(running) => {
+            watch(world, attempt, order.worker, running);
+            vec![Observation::Started { attempt }]
+        }
+        Err(reason) => match run::look(&folder(world, attempt)) {
+            // It had been started before: by an earlier keeper, or an earlier try.
+            Look::Running(running) => {
+                watch(world, attempt, order.worker, running);
+                vec![Observation::Started { attempt }]
+            }
+            Look::Ended(_) | Look::Lost { .. } => ended(world, attempt),
+            Look::Absent | Look::NotStarted => vec![Observation::StartFailed { attempt, reason }],
+        },
+    }
+}
+
+fn try_start(world: &World, order: &Order) -> Result<Running, String> {
+    if !order.worktree {
+        return Err("plans with `worktree = false` cannot be run yet".into());
+    }
+    let folder = folder(world, order.attempt);
+    if let Look::Running(running) = run::look(&folder) {
+        return Ok(running);
+    }
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    worktrees::begin_fix(world, order)?;
+    let spec = spec(world, order, &folder)?;
+    run::start(&world.options.program, &folder, &spec).map_err(|e| chain(&e))
+}
+
+fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> {
+    let worktree = worktrees::path(world, order.worker);
+    let prompt_file = folder.join("prompt.md");
+    let failure_file = folder.join("previous.txt");
+    let result_file = folder.join("result.json");
+    fs::write(&prompt_file, &order.prompt).map_err(|e| e.to_string())?;
+    let previous = order.previous.as_ref().map_or("", |f| f.output.as_str());
+    fs::write(&failure_file, previous).map_err(|e| e.to_string())?;
+    if let Some(codes) = order.agent_spec.as_ref().map(|a| &a.rate_limited_exit).filter(|c| !c.is_empty()) {
+        let text = serde_json::to_vec(codes).map_err(|e| e.to_string())?;
+        fs::write(folder.join("rate-limited.json"), text).map_err(|e| e.to_string())?;
+    }
+    let port_base = world.ports.block(order.worker, order.limits.ports);
+    let place = Place {
+        worktree: utf8(&worktree)?,
+        repo: utf8(world.site.root())?,
+        prompt_file: utf8(&prompt_file)?,
+        result_file: utf8(&result_file)?,
+        failure_file: utf8(&failure_file)?,
+        port_base,
+    };
+    let launch = launch(order, &place).map_err(|e| e.to_string())?;
+    let mut env: BTreeMap<String, String> = world.options.env.iter().cloned().collect();
+    env.extend(launch.env);
+    let mut steps = vec![StepSpec {
+        name: order.agent.clone(),
+        kind: StepKind::Agent,
+        argv: launch.argv,
+        stdin: launch.stdin,
+        timeout_ms: order.limits.hard_stop.0,
+        go_on: false,
+    }];
+    let mut exists = Vec::new();
+    for criterion in &order.task.success {
+        match criterion {
+            Criterion::Run(command) => steps.push(StepSpec {
+                name: command.shown(),
+                kind: StepKind::Check,
+                argv: command.argv(),
+                stdin: None,
+                timeout_ms: order.limits.criterion.0,
+                go_on: true,
+            }),
+            Criterion::Exists(path) => exists.push(path.clone()),
+            Criterion::Changed(_) | Criterion::Says(_) => {}
+        }
+    }
+    Ok(RunSpec {
+        version: 1,
+        run: format!("a{}", order.attempt),
+        worktree,
+        env,
+        steps,
+        snapshot: Some(snapshot_spec(order)),
+        exists,
+        ceiling_ms: order.limits.ceiling.0,
+        grace_ms: order.limits.grace.0,
+        output_bytes: order.limits.output_bytes,
+        notify: Some(world.site.notify()),
+    })
+}
+
+fn snapshot_spec(order: &Order) -> SnapshotSpec {
+    SnapshotSpec {
+        base: order.base.clone(),
+        merges: worktrees::merges(order),
+        reference: salvage_ref(order),
+        message: git::message(&order.task.id, order.attempt, &order.task.mission),
+        date: order.claimed.0 / 1000,
+    }
+}
+
+fn utf8(path: &Path) -> Result<&str, String> {
+    path.to_str().ok_or_else(|| format!("{} is not UTF-8; move the repository", path.display()))
+}
+
+/// The stack of a thread that waits for one shim: it reads some files and calls git, nothing deeper.
+const WATCHER_STACK: usize = 256 * 1024;
+
+/// Waits for a shim's end on its pidfd, and reports it. A thread each: it sleeps in the kernel, and an end is
+/// noticed at once whatever else the keeper is busy with.
+fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Running) {
+    let running = Arc::new(running);
+    world.unsaved().insert(worker);
+    world.running().insert(attempt, (worker, Arc::clone(&running)));
+    let watcher = Arc::clone(world);
+    let wait = move || {
+        while !runs::wait(&running, Instant::now() + FOREVER) {}
+        let seen = ended(&watcher, attempt);
+        if seen.iter().any(is_saved) {
+            watcher.unsaved().remove(&worker);
+        }
+        watcher.running().remove(&attempt);
+        watcher.tell(seen);
+    };
+    let thread = thread::Builder::new().name(format!("a{attempt}")).stack_size(WATCHER_STACK);
+    if thread.spawn(wait).is_err() {
+        // Out of threads: the attempt runs on, bounded by its shim; the lease's end or a restart finds it.
+        world.running().remove(&attempt);
+    }
+}
+
+/// Longer than any attempt: a wait that ends early is only begun again.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
+
+/// Whether what the worktree held is on a ref now, or is nothing.
+fn is_saved(seen: &Observation) -> bool {
+    match seen {
+        Observation::Ended { report, .. } => !matches!(report.saved, Saved::Failed(_)),
+        Observation::Lost { saved, .. } => !matches!(saved, Saved::Failed(_)),
+        _ => false,
+    }
+}
+
+/// What became of an attempt whose shim runs no more. A shim that died is cleaned up after: survivors are
+/// ended, and what the worktree holds is saved before anybody touches it.
+pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
+    let folder = folder(world, attempt);
+    match run::look(&folder) {
+        Look::Ended(report) => {
+            let (limited, untouched) = (rate_limited(&folder), untouched(&report));
+            let report = report::convert(&report, &limited, &folder.join("result.json"));
+            vec![Observation::Ended { attempt, report: Box::new(report), untouched }]
+        }
+        Look::Lost { why } => {
+            let mut reason = format!("its shim died: {why}");
+            match run::sweep(&folder) {
+                Ok(0) => {}
+                Ok(n) => reason.push_str(&format!("; {n} processes that outlived it were ended")),
+                Err(error) => reason.push_str(&format!("; its processes may live on: {error}")),
+            }
+            vec![Observation::Lost { attempt, reason, saved: save_lost(&folder) }]
+        }
+        Look::Absent | Look::NotStarted => vec![Observation::Lost {
+            attempt,
+            reason: "it was never started".into(),
+            saved: Saved::Nothing,
+        }],
+        Look::Running(_) => Vec::new(),
+    }
+}
+
+fn save_lost(folder: &Path) -> Saved {
+    let Ok(spec) = run::read_spec(folder) else {
+        return Saved::Failed("its spec cannot be read".into());
+    };
+    let Some(snapshot) = &spec.snapshot else { return Saved::Nothing };
+    match git::snapshot::snapshot(&spec.worktree, snapshot) {
+        Ok(snapshot) => report::saved(&snapshot),
+        Err(why) => Saved::Failed(why),
+    }
+}
+
+/// The agent's exit codes that mean "rate limited", from the attempt's own folder.
+fn rate_limited(folder: &Path) -> Vec<i32> {
+    let text = fs::read(folder.join("rate-limited.json")).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Whether the worktree is as it was before the attempt: nothing saved, nothing changed by checks.
+fn untouched(report: &RunReport) -> bool {
+    let saved = report.snapshot.as_ref().and_then(|s| s.as_ref().ok());
+    // Without a change no ref is written, and HEAD is where it was.
+    let nothing = saved.is_some_and(|s| s.file_count == 0 && s.reference.is_none());
+    nothing && report.changed_by_checks.is_empty()
+}
+
+/// Asks an attempt's shim to end it.
+pub(super) fn stop(
+    world: &Arc<World>,
+    attempt: Attempt,
+    worker: WorkerId,
+    at_once: bool,
+) -> Vec<Observation> {
+    let running = world.running().get(&attempt).cloned();
+    if let Some((_, running)) = running {
+        let how = if at_once { Stop::AtOnce } else { Stop::Gracefully };
+        // It may have ended meanwhile; then its end is on its way.
+        let _ = running.stop(how);
+        return Vec::new();
+    }
+    let folder = folder(world, attempt);
+    match run::forbid(&folder) {
+        // Now no shim can ever start it: it has ended without having begun.
+        Ok(true) => ended_unbegun(attempt),
+        Ok(false) => match run::look(&folder) {
+            Look::Running(running) => {
+                let how = if at_once { Stop::AtOnce } else { Stop::Gracefully };
+                let _ = running.stop(how);
+                watch(world, attempt, worker, running);
+                Vec::new()
+            }
+            _ => ended(world, attempt),
+        },
+        Err(error) => vec![Observation::StartFailed { attempt, reason: error.to_string() }],
+    }
+}
+
+fn ended_unbegun(attempt: Attempt) -> Vec<Observation> {
+    let reason = "it was stopped before it was started".into();
+    vec![Observation::Lost { attempt, reason, saved: Saved::Nothing }]
+}
+
+/// Ends an attempt that nobody waits for any more.
+pub(super) fn end_now(running: &Running) {
+    let _ = running.stop(Stop::AtOnce);
+}
+
+/// After a restart: every live attempt's folder says how it stands.
+pub(super) fn adopt(world: &Arc<World>, state: &State) -> Vec<Observation> {
+    let mut seen = Vec::new();
+    // Whatever the last keeper saved, this one cannot know: every worktree is looked at before its reset.
+    world.unsaved().extend(state.workers().map(|w| w.id));
+    end_strays(world, state);
+    for live in state.live() {
+        let attempt = live.attempt;
+        match run::look(&folder(world, attempt)) {
+            Look::Running(running) => {
+                watch(world, attempt, live.worker, running);
+                seen.push(Observation::Started { attempt });
+                seen.extend(agent_ended(&folder(world, attempt), attempt));
+            }
+            Look::Ended(_) | Look::Lost { .. } => seen.extend(ended(world, attempt)),
+            // Claimed and never begun: the plan still wants it started.
+            Look::Absent | Look::NotStarted if live.phase == Phase::Claimed => {}
+            Look::Absent | Look::NotStarted => seen.push(Observation::Lost {
+                attempt,
+                reason: "its folder is gone".into(),
+                saved: Saved::Nothing,
+            }),
+        }
+    }
+    seen
+}
+
+/// Ends shims of attempts that are not live any more: their leases were revoked while no keeper lived to end
+/// them. Their results are reported, and will be fenced.
+fn end_strays(world: &Arc<World>, state: &State) {
+    let Ok(folders) = fs::read_dir(world.site.runs()) else { return };
+    for entry in folders.flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|n| n.strip_prefix('a')).and_then(|n| n.parse().ok());
+        let Some(attempt) = number.map(Attempt).filter(|a| state.attempt(*a).is_none()) else { continue };
+        if let Look::Running(running) = run::look(&entry.path())
+            && let Some(worker) = worker_of(&entry.path())
+        {
+            end_now(&running);
+            watch(world, attempt, worker, running);
+        }
+    }
+}
+
+fn worker_of(folder: &Path) -> Option<WorkerId> {
+    run::read_spec(folder).ok()?.env.get("SKEP_WORKER")?.parse().ok()
+}
+
+fn agent_ended(folder: &Path, attempt: Attempt) -> Option<Observation> {
+    let progress = run::step_progress(folder)?;
+    (progress.kind == StepKind::Check).then_some(Observation::AgentEnded { attempt })
+}
+
+/// Listens for shims that say that something changed. What they say is only ever a hint to look.
+pub(super) fn listen(world: &Arc<World>) -> io::Result<()> {
+    let path = world.site.notify();
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let _inside = world.runtime.enter();
+    let socket = UnixDatagram::bind(&path)?;
+    let world = Arc::downgrade(world);
+    tokio::spawn(async move {
+        let mut buffer = [0; 256];
+        while let Ok(length) = socket.recv(&mut buffer).await {
+            let Some(world) = world.upgrade() else { return };
+            let name = String::from_utf8_lossy(&buffer[..length]);
+            let Some(number) = name.trim().strip_prefix('a').and_then(|n| n.parse().ok()) else {
+                continue;
+            };
+            let attempt = Attempt(number);
+            if world.running().contains_key(&attempt) {
+                let seen = agent_ended(&folder(&world, attempt), attempt);
+                world.tell(seen.into_iter().collect());
+            }
+        }
+    });
+    Ok(())
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,207 @@
+//! Workers' worktrees: made ready for the next attempt, and removed. Nothing is reset before what it held
+//! is on a ref (W-12).
+
+use super::{World, runs};
+use crate::{
+    git::{self, Want, names, snapshot::SnapshotSpec},
+    run::files::{RunSpec, StepEnd, StepKind, StepSpec},
+};
+use skep_core::{
+    id::{Oid, SwarmName, WorkerId},
+    plan::Order,
+    request::Observation,
+    spec::Command,
+    state::State,
+    task::FixStrategy,
+    time::Millis,
+};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// How long a worktree is waited for whose last attempt is still being ended.
+const LEFT_BY: Duration = Duration::from_secs(60);
+
+/// What is needed to make a worker ready.
+pub(super) struct PrepareOrder {
+    worker: WorkerId,
+    swarm: SwarmName,
+    base: Oid,
+    setup: Vec<Command>,
+    setup_timeout: Millis,
+    grace: Millis,
+    output_bytes: u64,
+    ports: u16,
+    date: u64,
+}
+
+pub(super) fn order(state: &State, worker: WorkerId, base: &Oid) -> Option<PrepareOrder> {
+    let swarm = state.swarm()?;
+    let policy = &swarm.spec.policy;
+    Some(PrepareOrder {
+        worker,
+        swarm: swarm.spec.name.clone(),
+        base: base.clone(),
+        setup: swarm.spec.setup.clone(),
+        setup_timeout: policy.setup_timeout,
+        grace: policy.grace,
+        output_bytes: policy.output_bytes,
+        ports: policy.ports_per_worktree,
+        date: swarm.since.0 / 1000,
+    })
+}
+
+/// What is needed to remove a worker: as for making it ready, with the commands that tear it down.
+pub(super) fn leaving(state: &State, worker: WorkerId) -> Option<PrepareOrder> {
+    let swarm = state.swarm()?;
+    let order = order(state, worker, &swarm.tip)?;
+    Some(PrepareOrder { setup: swarm.spec.teardown.clone(), ..order })
+}
+
+/// A worker's worktree.
+pub(super) fn path(world: &World, worker: WorkerId) -> PathBuf {
+    world.site.worktrees().join(worker.to_string())
+}
+
+/// The commit whose merge a fix attempt's worktree begins with.
+pub(super) fn merges(order: &Order) -> Option<Oid> {
+    let fix = order.fix.as_ref().filter(|fix| fix.strategy == FixStrategy::Resolve)?;
+    Some(fix.theirs.clone())
+}
+
+/// Leaves the merge that a fix is to resolve in the worktree.
+pub(super) fn begin_fix(world: &World, order: &Order) -> Result<(), String> {
+    let Some(theirs) = merges(order) else { return Ok(()) };
+    let dir = path(world, order.worker);
+    world.repo.begin_fix(&dir, &order.base, &theirs).map(drop).map_err(|e| e.chain())
+}
+
+pub(super) fn prepare(world: &World, order: &PrepareOrder) -> Vec<Observation> {
+    let worker = order.worker;
+    match try_prepare(world, order) {
+        Ok(()) => vec![Observation::WorkerReady { worker, base: order.base.clone() }],
+        Err(reason) => vec![Observation::WorkerFailed { worker, reason }],
+    }
+}
+
+fn try_prepare(world: &World, order: &PrepareOrder) -> Result<(), String> {
+    let dir = path(world, order.worker);
+    wait_until_left(world, order.worker)?;
+    save_what_is_left(world, order)?;
+    let branch = names::worker(&order.swarm, order.worker);
+    let want = Want { dir: &dir, branch: Some(&branch), base: &order.base };
+    let prepared = world.repo.prepare(&want).map_err(|e| e.chain())?;
+    if prepared.fresh {
+        run_commands(world, order, "setup")?;
+        world.repo.ready(&dir).map_err(|e| e.chain())?;
+    }
+    world.unsaved().remove(&order.worker);
+    Ok(())
+}
+
+/// An attempt whose lease was revoked may still be on its way out of the worktree.
+fn wait_until_left(world: &World, worker: WorkerId) -> Result<(), String> {
+    let deadline = Instant::now() + LEFT_BY;
+    while let Some((attempt, running)) = world.running_of(worker) {
+        super::attempts::end_now(&running);
+        if !runs::wait(&running, deadline) {
+            return Err(format!("attempt {attempt} is still in its worktree after it was ended"));
+        }
+        world.running().remove(&attempt);
+    }
+    Ok(())
+}
+
+/// What nobody has saved yet: a person's edits, or what a crash of the machine left.
+fn save_what_is_left(world: &World, order: &PrepareOrder) -> Result<(), String> {
+    let dir = path(world, order.worker);
+    if !dir.exists() || !world.unsaved().contains(&order.worker) {
+        return Ok(());
+    }
+    let branch = names::worker(&order.swarm, order.worker);
+    let Some(tip) = world.repo.branch_tip(&branch).map_err(|e| e.chain())? else { return Ok(()) };
+    let spec = SnapshotSpec {
+        base: tip,
+        merges: None,
+        reference: format!("{}{}/_{}/left", names::SALVAGE, order.swarm, order.worker),
+        message: format!("Found in the worktree of {} before it was reset", order.worker),
+        date: order.date,
+    };
+    git::snapshot::snapshot(&dir, &spec).map(drop)
+}
+
+pub(super) fn remove(world: &World, order: &PrepareOrder) -> Vec<Observation> {
+    let worker = order.worker;
+    match try_remove(world, order) {
+        Ok(()) => vec![Observation::WorkerGone { worker }],
+        // It stays on its way out, and is tried again when something else happens.
+        Err(_) => Vec::new(),
+    }
+}
+
+fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
+    let dir = path(world, order.worker);
+    wait_until_left(world, order.worker)?;
+    if dir.exists() {
+        run_commands(world, order, "teardown")?;
+        world.unsaved().insert(order.worker);
+        save_what_is_left(world, order)?;
+        let branch = names::worker(&order.swarm, order.worker);
+        if let Some(tip) = world.repo.branch_tip(&branch).map_err(|e| e.chain())? {
+            // Everything is on a ref now, so bringing it to its own tip loses nothing.
+            let want = Want { dir: &dir, branch: Some(&branch), base: &tip };
+            world.repo.prepare(&want).map_err(|e| e.chain())?;
+            world.repo.remove(&dir, &[&format!("refs/heads/{branch}")], None).map_err(|e| e.chain())?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs set-up or tear-down commands in the worktree, contained and bounded like everything else.
+fn run_commands(world: &World, order: &PrepareOrder, what: &str) -> Result<(), String> {
+    if order.setup.is_empty() {
+        return Ok(());
+    }
+    let step = |command: &Command| StepSpec {
+        name: command.shown(),
+        kind: StepKind::Setup,
+        argv: command.argv(),
+        stdin: None,
+        timeout_ms: order.setup_timeout.0,
+        go_on: false,
+    };
+    let dir = path(world, order.worker);
+    let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
+    let port_base = world.ports.block(order.worker, order.ports);
+    for (name, value) in [
+        ("SKEP_SWARM", order.swarm.to_string()),
+        ("SKEP_WORKER", order.worker.to_string()),
+        ("SKEP_WORKTREE", dir.to_string_lossy().into_owned()),
+        ("SKEP_REPO", world.site.root().to_string_lossy().into_owned()),
+        ("SKEP_PORT_BASE", port_base.to_string()),
+    ] {
+        env.insert(name.into(), value);
+    }
+    let spec = RunSpec {
+        version: 1,
+        run: format!("{what}-{}", order.worker),
+        worktree: dir,
+        env,
+        steps: order.setup.iter().map(step).collect(),
+        snapshot: None,
+        exists: Vec::new(),
+        ceiling_ms: order.setup_timeout.times(order.setup.len() as u64).0,
+        grace_ms: order.grace.0,
+        output_bytes: order.output_bytes,
+        notify: None,
+    };
+    let folder = world.site.runs().join(&spec.run);
+    let report = runs::finish(world, &folder, &spec)?;
+    // The next set-up of this worker is another run.
+    let _ = std::fs::remove_dir_all(&folder);
+    match report.steps.iter().find(|s| s.end != StepEnd::Exited(0)) {
+        None => Ok(()),
+        Some(failed) => Err(format!("`{}` {}: {}", failed.name, runs::shown(&failed.end), failed.tail)),
+    }
+}

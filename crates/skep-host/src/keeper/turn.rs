@@ -1,0 +1,171 @@
+//! The loop itself: take what has come, decide it all, append once, answer, perform, wait.
+
+use super::{
+    Ended,
+    clock::Clock,
+    codec::encode,
+    inbox::{Handle, Message},
+    perform::Performer,
+};
+use skep_core::{
+    engine::Engine,
+    event::By,
+    request::{Answer, Observation, Refusal, Request, What},
+    time::Time,
+};
+use skep_store::{AppendError, Log};
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+use tokio::sync::oneshot;
+
+/// The most messages decided before one append: bounds how long the first of them waits.
+const GROUP: usize = 1_024;
+/// Without anything due the loop still looks around so often, as a safety net for a missed wake-up.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
+/// After an append that failed for want of space, the loop tries again so often.
+const RETRY_APPEND: Duration = Duration::from_millis(500);
+
+pub(super) struct Turns {
+    pub(super) engine: Engine,
+    pub(super) log: Box<dyn Log>,
+    pub(super) clock: Clock,
+    pub(super) performer: Performer,
+    pub(super) handle: Handle,
+    /// Answers that wait for the append.
+    pub(super) waiting: Vec<(oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>)>,
+}
+
+impl Turns {
+    /// Runs until told to stop, or until the log can no longer be trusted.
+    pub(super) fn run(&mut self, inbox: &Receiver<Message>) -> Result<(), Ended> {
+        let seen = self.performer.adopt(self.engine.state());
+        let now = self.clock.now();
+        for observation in seen {
+            self.observe(now, observation);
+        }
+        self.tick(now);
+        loop {
+            self.commit()?;
+            let wake = self.perform();
+            let Some(first) = self.wait(inbox, wake) else { return Ok(()) };
+            let now = self.clock.now();
+            let mut next = first;
+            for _ in 0..GROUP {
+                match next.take() {
+                    Some(Message::Stop) => return self.commit(),
+                    Some(message) => self.take(now, message),
+                    None => {}
+                }
+                match inbox.try_recv() {
+                    Ok(message) => next = Some(message),
+                    Err(_) => break,
+                }
+            }
+            if let Some(message) = next {
+                // The group is full; this one was already received and must not be dropped.
+                if matches!(message, Message::Stop) {
+                    return self.commit();
+                }
+                self.take(now, message);
+            }
+            self.tick(now);
+        }
+    }
+
+    /// `None` when everyone who could send is gone.
+    fn wait(&self, inbox: &Receiver<Message>, wake: Option<Time>) -> Option<Option<Message>> {
+        let sleep = wake.map_or(LONGEST_SLEEP, |at| at.since(self.clock.now()).std());
+        match inbox.recv_timeout(sleep.min(LONGEST_SLEEP)) {
+            Ok(message) => Some(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn take(&mut self, now: Time, message: Message) {
+        match message {
+            Message::Request(request, reply) => {
+                let answer = self.engine.decide(now, &request);
+                self.waiting.push((reply, answer));
+            }
+            Message::Performed(action, seen) => {
+                if let Some(action) = action {
+                    self.performer.done(&action);
+                }
+                for observation in seen {
+                    self.observe(now, observation);
+                }
+            }
+            Message::Query(query) => {
+                // A question is answered from what is durable.
+                if self.commit().is_ok() {
+                    query(self.engine.state(), now);
+                }
+            }
+            Message::Stop => {}
+        }
+    }
+
+    fn observe(&mut self, now: Time, observation: Observation) {
+        let trace = super::perform::trace_of(&observation);
+        let what = What::Observation(observation);
+        let request = Request { key: None, trace, by: By::Host, what };
+        // A refused observation is out of date: nothing to do, and nobody to tell.
+        let _ = self.engine.decide(now, &request);
+    }
+
+    fn tick(&mut self, now: Time) {
+        let request = Request { key: None, trace: "tick".into(), by: By::Policy, what: What::Tick };
+        let _ = self.engine.decide(now, &request);
+    }
+
+    /// Makes what is staged durable, then answers and publishes. While the disk is full nothing is
+    /// acknowledged and nothing is begun; the loop waits for room. Any other failure ends the keeper: the
+    /// next one folds what the log really holds.
+    fn commit(&mut self) -> Result<(), Ended> {
+        loop {
+            let (expected, staged) = self.engine.staged();
+            if staged.is_empty() {
+                break;
+            }
+            let entries: Vec<_> = staged.iter().map(encode).collect();
+            match self.log.append(expected, &entries) {
+                Ok(_) => {
+                    let records = self.engine.committed();
+                    self.performer.committed(&records);
+                    self.handle.publish(Arc::new(records));
+                    break;
+                }
+                Err(AppendError::Full { .. }) if self.log_is_at(expected) => {
+                    std::thread::sleep(RETRY_APPEND);
+                }
+                Err(error) => {
+                    self.waiting.clear();
+                    return Err(Ended(format!("the log does not take entries any more: {error}")));
+                }
+            }
+        }
+        for (reply, answer) in self.waiting.drain(..) {
+            // Whoever asked may have left.
+            let _ = reply.send(answer);
+        }
+        Ok(())
+    }
+
+    /// Whether the log, read anew, ends at `seq`: then a failed append left nothing behind.
+    fn log_is_at(&mut self, seq: u64) -> bool {
+        let read = self.log.load(seq, &mut |_| std::ops::ControlFlow::Continue(()));
+        read.is_ok() && self.log.head() == seq
+    }
+
+    fn perform(&mut self) -> Option<Time> {
+        let steps = self.engine.plan(self.clock.now());
+        self.performer.perform(self.engine.state(), steps.actions);
+        steps.wake_at
+    }
+}

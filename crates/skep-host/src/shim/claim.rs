@@ -1,0 +1,75 @@
+//! The one act that makes a shim *the* shim of a run: `started.json` appears, whole and locked, or
+//! it was there already.
+
+use crate::run::{STARTED, boot_id, files::Started};
+use rustix::fs::{FlockOperation, flock};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+/// The right to run the steps. The lock lasts as long as this process: agents never inherit it.
+pub(super) struct Claim {
+    file: File,
+    folder: PathBuf,
+    settled: bool,
+}
+
+/// Tries to become the run's shim; none if there is or was another.
+pub(super) fn claim(folder: &Path, at: u64) -> io::Result<Option<Claim>> {
+    let place = folder.join(STARTED);
+    if place.exists() {
+        return Ok(None);
+    }
+    let pid = std::process::id();
+    let next = folder.join(format!("started.{pid}.tmp"));
+    // Left by a shim of the same number that died here. It may even be the same file as the place's.
+    let _ = fs::remove_file(&next);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&next)?;
+    let mut take = || -> io::Result<bool> {
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        let boot = boot_id().unwrap_or_default();
+        file.write_all(&serde_json::to_vec(&Started { pid, boot, at })?)?;
+        // Creating by link is as exclusive as O_EXCL, and leaves no moment in which the file is there
+        // but empty or not locked yet.
+        match fs::hard_link(&next, &place) {
+            Ok(()) => Ok(true),
+            Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    };
+    let won = take();
+    let _ = fs::remove_file(&next);
+    Ok(won?.then(|| Claim {
+        file,
+        folder: folder.to_owned(),
+        settled: false,
+    }))
+}
+
+impl Claim {
+    /// Makes the claim survive a power cut. Before the first step begins, so that no run is done
+    /// twice; apart from taking it, so that other preparations can go on meanwhile.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        if !self.settled {
+            self.file.sync_all()?;
+            sync_folder(&self.folder)?;
+            if let Some(parent) = self.folder.parent() {
+                sync_folder(parent)?;
+            }
+            self.settled = true;
+        }
+        Ok(())
+    }
+}
+
+/// Makes what was created in or renamed into a folder survive a power cut.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,104 @@
+//! Where a swarm's files are: everything below `.skep/` in the repository's main worktree.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// The folder of one swarm's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    root: PathBuf,
+    dir: PathBuf,
+}
+
+impl Site {
+    /// The site of the repository whose main worktree is at `root`. Touches nothing.
+    #[must_use]
+    pub fn new(root: &Path) -> Site {
+        Site { root: root.to_path_buf(), dir: root.join(".skep") }
+    }
+
+    /// Makes the folders, for this user alone, and has git ignore them without touching the user's own ignore
+    /// files.
+    ///
+    /// # Errors
+    /// When a folder or file cannot be made.
+    pub fn create(&self) -> io::Result<()> {
+        for dir in [self.dir.clone(), self.runs(), self.worktrees()] {
+            if !dir.is_dir() {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+            }
+        }
+        fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700))?;
+        let ignore = self.dir.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(ignore, "*\n")?;
+        }
+        Ok(())
+    }
+
+    /// The repository's main worktree.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    /// `.skep/`.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+    /// The event log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("log.db")
+    }
+    /// One folder a run.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.dir.join("runs")
+    }
+    /// One worktree a worker, and the hidden one for integration checks.
+    #[must_use]
+    pub fn worktrees(&self) -> PathBuf {
+        self.dir.join("worktrees")
+    }
+    /// The keeper's socket. A path in a deep repository can be too long for a socket's address, so then it
+    /// stands in a folder of this user's in the system's runtime folder.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.short("keeper.sock")
+    }
+    /// The datagram socket on which shims say that something changed.
+    #[must_use]
+    pub fn notify(&self) -> PathBuf {
+        self.short("notify.sock")
+    }
+    /// What the keeper says of itself while it runs: pid and version.
+    #[must_use]
+    pub fn keeper_file(&self) -> PathBuf {
+        self.dir.join("keeper.json")
+    }
+
+    fn short(&self, name: &str) -> PathBuf {
+        /// `sun_path` holds 108 bytes with its final zero.
+        const LONGEST: usize = 100;
+        let near = self.dir.join(name);
+        if near.as_os_str().len() <= LONGEST {
+            return near;
+        }
+        // FNV-1a: any stable hash will do, and it must be the same in every version of Skep.
+        let bytes = self.dir.as_os_str().as_encoded_bytes();
+        let hash = bytes
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+        let uid = rustix::process::getuid().as_raw();
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|p| p.is_dir());
+        let base = runtime.map_or_else(
+            || std::env::temp_dir().join(format!("skep-{uid}")),
+            |dir| dir.join("skep"),
+        );
+        base.join(format!("{hash:016x}-{name}"))
+    }
+}

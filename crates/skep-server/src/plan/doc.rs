@@ -1,0 +1,420 @@
+//! The plan file as types, only to make its JSON Schema for editors. The decoder is written by hand for
+//! its diagnostics; a test holds the two together.
+
+use schemars::{
+    JsonSchema, Schema,
+    generate::SchemaSettings,
+    transform::{RecursiveTransform, Transform},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The JSON Schema (draft 2020-12) of plan files, as pretty JSON.
+#[must_use]
+pub fn schema() -> String {
+    let mut schema = SchemaSettings::draft2020_12()
+        .for_deserialize()
+        .into_generator()
+        .into_root_schema_for::<PlanDoc>();
+    RecursiveTransform(without_null).transform(&mut schema);
+    let mut text = serde_json::to_string_pretty(schema.as_value()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// An optional key is left out; `null` is no way to write it.
+fn without_null(schema: &mut Schema) {
+    let null = json!("null");
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|t| *t != null);
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            schema.insert("type".into(), one);
+        }
+    }
+    if let Some(Value::Array(any)) = schema.get_mut("anyOf") {
+        any.retain(|s| s.get("type") != Some(&null));
+        if let [Value::Object(one)] = any.as_slice() {
+            let one = one.clone();
+            schema.remove("anyOf");
+            for (key, value) in one {
+                schema.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A plan for Skep: a swarm and its tasks.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Plan")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct PlanDoc {
+    /// Where this schema is.
+    #[schemars(rename = "$schema")]
+    schema: Option<String>,
+    /// What holds for all tasks.
+    swarm: Option<SwarmDoc>,
+    /// What workers of a role are, by the role's name.
+    roles: Option<BTreeMap<String, RoleDoc>>,
+    /// Agents defined by a command, by name.
+    agents: Option<BTreeMap<String, AgentDoc>>,
+    /// The numbers that steer the swarm.
+    policy: Option<PolicyDoc>,
+    /// The tasks, oldest first.
+    #[schemars(length(min = 1))]
+    task: Vec<TaskDoc>,
+}
+
+/// What holds for all tasks.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Swarm")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct SwarmDoc {
+    /// The swarm's name, and the end of its branch `skep/<name>`. Default: the repository's folder name.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$"), length(max = 64))]
+    name: Option<String>,
+    /// The branch to build on. Default: the one the repository stands on.
+    target: Option<String>,
+    /// Where results end: on `skep/<name>`, or on the target itself by fast-forward.
+    #[schemars(extend("default" = "branch"))]
+    landing: Option<LandingDoc>,
+    /// "auto" (one worker for each role in the plan), a number, or a number for each role.
+    #[schemars(extend("default" = "auto"))]
+    workers: Option<WorkersDoc>,
+    /// The agent of tasks that name none.
+    agent: Option<String>,
+    /// The model of tasks that name none.
+    model: Option<String>,
+    /// Known models from weakest to strongest: after repeated failures the next stronger one is tried.
+    models: Option<Texts>,
+    /// What must exit 0 on the merged tree after each wave.
+    check: Option<Commands>,
+    /// How long one command of the check may run.
+    #[schemars(extend("default" = "30m"))]
+    check_timeout: Option<Duration>,
+    /// Run in each fresh worktree before its first attempt.
+    setup: Option<Commands>,
+    /// Run in each worktree before it is removed.
+    teardown: Option<Commands>,
+    /// Caps on spending.
+    budget: Option<BudgetDoc>,
+    /// Whether each worker has its own worktree.
+    #[schemars(extend("default" = true))]
+    worktree: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "Landing")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum LandingDoc {
+    Branch,
+    Main,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Workers")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum WorkersDoc {
+    /// One worker for each role in the plan.
+    Auto(AutoDoc),
+    /// So many workers that take tasks of any role; 0: workers are added by hand.
+    Count(#[schemars(range(max = 1000))] u32),
+    /// So many workers of each role.
+    PerRole(BTreeMap<String, u32>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "Auto")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum AutoDoc {
+    Auto,
+}
+
+/// What workers of a role are.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Role")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct RoleDoc {
+    /// What they can do. Default: anything.
+    capabilities: Option<Texts>,
+    /// The model they use instead of the swarm's.
+    model: Option<String>,
+}
+
+/// An agent defined by a command that does a task.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Agent")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct AgentDoc {
+    /// Program and arguments; `{prompt}`, `{prompt_file}`, `{model}`, `{task}` and `{worktree}` are replaced.
+    #[schemars(length(min = 1))]
+    command: Vec<String>,
+    /// Give the prompt on standard input.
+    #[schemars(extend("default" = false))]
+    stdin: Option<bool>,
+    /// Extra environment.
+    env: Option<BTreeMap<String, String>>,
+    /// Exit codes that mean "rate limited" rather than "failed".
+    rate_limited_exit: Option<Vec<i32>>,
+}
+
+/// Caps on spending, in US dollars.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Budget")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct BudgetDoc {
+    /// For the whole swarm.
+    usd: Option<Dollars>,
+    /// For each task that names no budget of its own.
+    per_task_usd: Option<Dollars>,
+}
+
+/// US dollars, such as 2.5.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Dollars(#[schemars(range(min = 0, max = 1_000_000_000))] f64);
+
+/// A length of time: a number with its unit (ms, s, m, h or d), such as "90s", "45m" or "1h30m".
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Duration(#[schemars(regex(pattern = "^([0-9]+(ms|s|m|h|d))+$"))] String);
+
+/// A line for `sh -c`, or program and arguments that no shell sees.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Command")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum CommandDoc {
+    Line(String),
+    Words(#[schemars(length(min = 1))] Vec<String>),
+}
+
+/// One shell line, or a list of commands.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Commands {
+    One(String),
+    Many(Vec<CommandDoc>),
+}
+
+/// One text, or a list of texts.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Texts {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// One unit of work.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Task")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct TaskDoc {
+    /// Unique in the plan; becomes part of folders and branches.
+    #[schemars(regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$"), length(max = 64))]
+    id: String,
+    /// The goal in one sentence.
+    mission: String,
+    /// Longer text: references, constraints.
+    brief: Option<String>,
+    /// What must hold for the task to be done: commands that exit 0, files, or words for the agent.
+    success: Option<Success>,
+    /// Tasks that must be merged before this one starts.
+    depends_on: Option<Texts>,
+    /// The role a worker must have.
+    role: Option<String>,
+    /// Free grouping, used for affinity and statistics.
+    category: Option<String>,
+    /// How urgent: P0 critical, P1 high, P2 medium, P3 low.
+    #[schemars(extend("default" = "P2"))]
+    priority: Option<PriorityDoc>,
+    /// What the worker must be able to do.
+    capabilities: Option<Texts>,
+    /// The model preferred, or { required = "…" }.
+    model: Option<ModelDoc>,
+    /// The agent, if not the swarm's.
+    agent: Option<String>,
+    /// What the `shell` agent runs.
+    command: Option<CommandDoc>,
+    /// The time the agent is told; it is stopped after one and a half times as long.
+    #[schemars(extend("default" = "30m"))]
+    timebox: Option<Duration>,
+    /// The most this task may cost, in US dollars.
+    budget: Option<Dollars>,
+    /// Patterns of the files it may touch, such as "src/**".
+    files: Option<Texts>,
+    /// Two running attempts never share this key.
+    owner_key: Option<String>,
+    /// Dangers that call for a gate, such as "safety".
+    hazards: Option<Texts>,
+    /// How hard the task is, for choosing a model.
+    complexity: Option<ComplexityDoc>,
+    /// How it relates to other tasks, without ordering them.
+    relations: Option<RelationsDoc>,
+    /// How often a failed attempt is retried. Default: the policy's number.
+    max_retries: Option<u32>,
+    /// Whether ending with no change is a success.
+    #[schemars(extend("default" = false))]
+    allow_no_op: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename = "Priority")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum PriorityDoc {
+    P0,
+    P1,
+    P2,
+    P3,
+    #[schemars(rename = "critical")]
+    Critical,
+    #[schemars(rename = "high")]
+    High,
+    #[schemars(rename = "medium")]
+    Medium,
+    #[schemars(rename = "low")]
+    Low,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "Complexity")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ComplexityDoc {
+    Simple,
+    Moderate,
+    Complex,
+}
+
+/// A preferred model, or a table that says how firm the wish is.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Model")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ModelDoc {
+    Name(String),
+    Wish(ModelWishDoc),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "ModelWish")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ModelWishDoc {
+    /// No other will do.
+    Required(String),
+    /// First choice.
+    Preferred(String),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Success {
+    One(String),
+    OneTable(CriterionDoc),
+    Many(Vec<CriterionOrLine>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum CriterionOrLine {
+    /// A shell line that must exit 0.
+    Line(String),
+    Table(CriterionDoc),
+}
+
+/// One success criterion.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "Criterion")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum CriterionDoc {
+    /// This command exits 0 in the worktree.
+    Run(CommandDoc),
+    /// A file that matches this pattern has changed.
+    Changed(String),
+    /// This path exists in the worktree.
+    Exists(String),
+    /// Words for the agent and the reviewer; no machine checks them.
+    Says(String),
+}
+
+/// Relations to other tasks.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Relations")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct RelationsDoc {
+    /// This task is part of these.
+    parent: Option<Texts>,
+    /// This task makes these easier.
+    supports: Option<Texts>,
+    /// These belong together with this task.
+    complements: Option<Texts>,
+    /// These are like this task.
+    peer: Option<Texts>,
+}
+
+/// The numbers that steer a swarm.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Policy")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct PolicyDoc {
+    /// Attempts that may run at once.
+    #[schemars(extend("default" = 6))]
+    concurrency: Option<u32>,
+    /// Retries of a failed attempt.
+    #[schemars(extend("default" = 1))]
+    max_retries: Option<u32>,
+    /// Retries of a crashed, stale or rate-limited attempt, on a count of their own.
+    #[schemars(extend("default" = 3))]
+    crash_retries: Option<u32>,
+    /// Failures on one model after which it may no longer claim the task.
+    #[schemars(extend("default" = 2))]
+    model_failures: Option<u32>,
+    /// The time an agent is told.
+    #[schemars(extend("default" = "30m"))]
+    timebox: Option<Duration>,
+    /// The hard stop of the agent, in percent of the timebox.
+    #[schemars(extend("default" = 150))]
+    hard_stop_percent: Option<u32>,
+    /// The end of the whole attempt with its checks, in percent of the timebox.
+    #[schemars(extend("default" = 200))]
+    ceiling_percent: Option<u32>,
+    /// How often the agent is asked to report.
+    #[schemars(extend("default" = "10m"))]
+    checkpoint_interval: Option<Duration>,
+    /// Between SIGTERM and SIGKILL.
+    #[schemars(extend("default" = "30s"))]
+    grace: Option<Duration>,
+    /// How often a worker's host reports.
+    #[schemars(extend("default" = "1m"))]
+    heartbeat: Option<Duration>,
+    /// Without a heartbeat for so long, a worker counts as crashed.
+    #[schemars(extend("default" = "3m"))]
+    heartbeat_timeout: Option<Duration>,
+    /// First wait before a crashed worker is restarted; doubles each time.
+    #[schemars(extend("default" = "5s"))]
+    backoff: Option<Duration>,
+    /// The longest such wait.
+    #[schemars(extend("default" = "5m"))]
+    backoff_cap: Option<Duration>,
+    /// Consecutive spawn failures that halt the swarm.
+    #[schemars(extend("default" = 5))]
+    spawn_failures: Option<u32>,
+    /// How long one success criterion's command may run.
+    #[schemars(extend("default" = "10m"))]
+    criterion_timeout: Option<Duration>,
+    /// How long one setup command may run in a fresh worktree.
+    #[schemars(extend("default" = "10m"))]
+    setup_timeout: Option<Duration>,
+    /// The most output kept of one attempt, in bytes.
+    #[schemars(extend("default" = 67_108_864))]
+    output_bytes: Option<u64>,
+    /// Ports reserved for each worktree.
+    #[schemars(extend("default" = 10))]
+    ports_per_worktree: Option<u16>,
+}
+
+#[cfg(test)]
+mod tests;

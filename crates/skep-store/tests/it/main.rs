@@ -1,0 +1,12 @@
+//! The logs as their users meet them: real files, real processes, real damage.
+// Tests start other programs: `mount` for a small disk, and this executable again as a victim.
+#![allow(missing_docs, clippy::disallowed_methods)]
+
+mod damage;
+mod files;
+mod full;
+mod kill;
+mod memory;
+mod model;
+mod schema;
+mod support;

@@ -1,0 +1,53 @@
+//! Chores: `cargo xtask test` passes all tests, `cargo xtask bench` prints the tables of the benchmarks.
+
+use std::{
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+/// One step of a chore: what it is, and the command line.
+type Step = (&'static str, &'static [&'static str]);
+
+/// Everything that must hold before a commit lands, cheapest first.
+const TEST: &[Step] = &[
+    ("format", &["cargo", "fmt", "--all", "--check"]),
+    ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    ("tests", &["cargo", "test", "--workspace", "--no-fail-fast"]),
+];
+
+const BENCH: &[Step] = &[("benchmarks", &["cargo", "bench", "--workspace"])];
+
+fn main() -> ExitCode {
+    let chore = std::env::args().nth(1).unwrap_or_default();
+    match chore.as_str() {
+        "test" => run(TEST),
+        "bench" => run(BENCH),
+        _ => {
+            eprintln!("usage: cargo xtask test | bench");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // The chores run where cargo stands, the root.
+fn run(steps: &[Step]) -> ExitCode {
+    let begun = Instant::now();
+    for (name, line) in steps {
+        println!("== {name}: {}", line.join(" "));
+        let begun = Instant::now();
+        let status = Command::new(line[0]).args(&line[1..]).status();
+        match status {
+            Ok(status) if status.success() => println!("== {name}: ok, {:.0?}", begun.elapsed()),
+            Ok(status) => {
+                println!("== {name}: failed, {status}");
+                return ExitCode::FAILURE;
+            }
+            Err(error) => {
+                println!("== {name}: cannot run {}: {error}", line[0]);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("== all of it: ok, {:.0?}", begun.elapsed());
+    ExitCode::SUCCESS
+}
