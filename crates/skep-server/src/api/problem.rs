@@ -15,20 +15,20 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub struct Problem {
     /// A name for the kind of problem, as a URI: `about:blank` followed by nothing, or `skep:CODE`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Box<str>,
     /// The kind of problem in a few words.
-    pub title: String,
+    pub title: Box<str>,
     /// The HTTP status.
     pub status: u16,
     /// This very problem, in a sentence.
     pub detail: String,
     /// The kind of problem, for programs.
-    pub code: String,
+    pub code: Box<str>,
     /// What to do.
     pub hint: Option<String>,
     /// Everything wrong with a plan, if that is the problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diagnostics: Option<serde_json::Value>,
+    pub diagnostics: Option<Box<serde_json::Value>>,
 }
 
 impl Problem {
@@ -36,7 +36,7 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Problem {
         Problem {
-            kind: format!("skep:{code}"),
+            kind: format!("skep:{code}").into(),
             title: status.canonical_reason().unwrap_or("Problem").into(),
             status: status.as_u16(),
             detail: detail.into(),

@@ -9,6 +9,7 @@ use skep_core::{
     waiting,
     worker::{Worker, WorkerState},
 };
+use skep_host::git::names;
 use std::collections::BTreeMap;
 
 /// What a host measures of a live attempt. Nothing of it is in the log, so without a keeper it is unknown.
@@ -99,7 +100,7 @@ impl WorkerDoc {
             attempt: attempt.map(|a| a.attempt.0),
             last_heartbeat: facts.last_heartbeat.map(Stamp),
             worktree: own.then(|| format!(".skep/worktrees/{}", worker.id)),
-            branch: swarm.filter(|_| own).map(|s| format!("skep/{}/{}", s.spec.name, worker.id)),
+            branch: swarm.filter(|_| own).map(|s| names::worker(&s.spec.name, worker.id)),
             cpu_percent: facts.cpu_percent,
             memory_bytes: facts.memory_bytes,
             context_percent: facts.context_percent,

@@ -53,7 +53,7 @@ pub(super) async fn plan(
         _ => "plan",
     };
     let plan = plan::read_bytes(name, &body, None, &options).map_err(|faults| Problem {
-        diagnostics: Some(faults.to_json()),
+        diagnostics: Some(Box::new(faults.to_json())),
         ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_plan", faults.to_string())
     })?;
     // git is asked for the branches, which blocks.
@@ -65,8 +65,9 @@ pub(super) async fn plan(
     let (plan, opened) = opened.await.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "opening the plan failed")
     })?;
-    let (target, base) = opened.map_err(|error| {
-        Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
+    let opening::Opening { target, base } = opened.map_err(|error| Problem {
+        hint: error.hint(),
+        ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
     })?;
     let digest = digest(&plan);
     send(&app, &headers, Command::LoadPlan { plan: Box::new(plan), digest, target, base }).await
@@ -85,7 +86,8 @@ pub fn options(root: &std::path::Path) -> plan::Options {
 }
 
 /// Tells two plans apart. How many workers do it does not make it another plan.
-fn digest(plan: &Plan) -> String {
+#[must_use]
+pub fn digest(plan: &Plan) -> String {
     let mut plan = plan.clone();
     plan.swarm.workers = Workers::Auto;
     let text = serde_json::to_vec(&plan).unwrap_or_default();
