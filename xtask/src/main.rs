@@ -11,7 +11,19 @@ type Step = (&'static str, &'static [&'static str]);
 /// Everything that must hold before a commit lands, cheapest first.
 const TEST: &[Step] = &[
     ("format", &["cargo", "fmt", "--all", "--check"]),
-    ("lints", &["cargo", "clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    (
+        "lints",
+        &[
+            "cargo",
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ),
     ("tests", &["cargo", "test", "--workspace", "--no-fail-fast"]),
 ];
 

@@ -47,6 +47,8 @@ pub enum Action {
         worker: WorkerId,
         /// The commit.
         base: Oid,
+        /// The worker's [turn](crate::worker::Worker::turn), to be given back with the result.
+        turn: u32,
     },
     /// A worker's worktree should be gone.
     Remove {
@@ -119,7 +121,7 @@ fn attempts(state: &State, actions: &mut Vec<Action>) {
 
 fn merge(state: &State, actions: &mut Vec<Action>) {
     let Some(swarm) = state.swarm() else { return };
-    if state.halted().is_some() {
+    if state.needs_person() {
         return;
     }
     if let Some(merge) = state.merge() {
@@ -168,6 +170,7 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
                 actions.push(Action::Prepare {
                     worker: worker.id,
                     base: swarm.tip.clone(),
+                    turn: worker.turn,
                 });
             }
             _ => {}

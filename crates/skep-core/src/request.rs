@@ -142,6 +142,8 @@ pub enum Observation {
         worker: WorkerId,
         /// The commit.
         base: Oid,
+        /// The turn that [`Action::Prepare`](crate::plan::Action::Prepare) named.
+        turn: u32,
     },
     /// A worker's worktree could not be made ready.
     WorkerFailed {
@@ -283,8 +285,13 @@ pub enum Refusal {
         open: usize,
     },
     /// The plan has faults.
-    #[error("the plan has {0} faults")]
-    BadPlan(usize),
+    #[error("the plan has {faults} faults, the first: {first}")]
+    BadPlan {
+        /// How many.
+        faults: usize,
+        /// The first, in a sentence.
+        first: String,
+    },
     /// No such task.
     #[error("there is no task {0}")]
     NoSuchTask(TaskId),

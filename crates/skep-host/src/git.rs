@@ -6,13 +6,18 @@
 
 mod error;
 mod exec;
+mod fix;
 mod include;
 mod land;
 mod lock;
+mod merge;
+mod message;
 pub mod names;
 mod place;
 mod repo;
+mod rerere;
 mod reset;
+mod salvage;
 pub mod snapshot;
 mod tree;
 mod worktree;
@@ -21,6 +26,9 @@ pub use self::{
     error::{GitError, MIN_VERSION, RepoError, shown},
     include::INCLUDE_FILE,
     land::Land,
+    merge::{Conflict, ConflictKind, Merge},
+    message::{ATTEMPT, MergedAttempt, TASK, message},
     repo::{Head, ObjectFormat, Registered, Repo, STATE_DIR},
+    salvage::Salvage,
     worktree::{Prepared, Want},
 };

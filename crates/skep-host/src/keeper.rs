@@ -86,7 +86,8 @@ impl Keeper {
         options: Options,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Keeper, StartError> {
-        site.create().map_err(|error| StartError::Site(site.dir().into(), error))?;
+        site.create()
+            .map_err(|error| StartError::Site(site.dir().into(), error))?;
         let mut log = SqliteLog::open(&site.log(), OpenMode::Create)?;
         let (state, last) = fold_log(&mut log)?;
         let clock = Clock::starting_after(last);
@@ -188,7 +189,11 @@ pub fn records(
     after: u64,
     each: &mut dyn FnMut(Record) -> ControlFlow<()>,
 ) -> Result<(), StartError> {
-    for_each(&mut SqliteLog::open(&site.log(), OpenMode::ReadOnly)?, after, each)
+    for_each(
+        &mut SqliteLog::open(&site.log(), OpenMode::ReadOnly)?,
+        after,
+        each,
+    )
 }
 
 /// Committed records on their way to watchers.

@@ -4,5 +4,7 @@
 
 pub mod command;
 pub mod git;
+pub mod keeper;
 pub mod run;
 pub mod shim;
+pub mod site;

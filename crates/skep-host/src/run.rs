@@ -261,6 +261,44 @@ pub(crate) fn cookie(folder: &Path) -> io::Result<String> {
     Ok(format!("{:x}-{:x}", meta.dev(), meta.ino()))
 }
 
+/// Takes the run's start away, so that no shim can ever begin it. True if it was not taken before; false if
+/// a shim has begun it (or it was forbidden already), and [`look`] says more.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn forbid(folder: &Path) -> io::Result<bool> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let taken = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(folder.join(STARTED));
+    match taken {
+        // No process has the number 0: whoever looks finds a run that was started and is over.
+        Ok(mut file) => {
+            let nobody = Started {
+                pid: 0,
+                boot: boot_id().unwrap_or_default(),
+                at: 0,
+            };
+            file.write_all(&serde_json::to_vec(&nobody)?)?;
+            Ok(true)
+        }
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What the run in `folder` was to do.
+///
+/// # Errors
+/// When the spec is not there or cannot be understood.
+pub fn read_spec(folder: &Path) -> io::Result<RunSpec> {
+    Ok(serde_json::from_slice(&fs::read(folder.join(SPEC))?)?)
+}
+
 /// How a run stands.
 #[derive(Debug)]
 pub enum Look {

@@ -17,7 +17,10 @@ impl Site {
     /// The site of the repository whose main worktree is at `root`. Touches nothing.
     #[must_use]
     pub fn new(root: &Path) -> Site {
-        Site { root: root.to_path_buf(), dir: root.join(".skep") }
+        Site {
+            root: root.to_path_buf(),
+            dir: root.join(".skep"),
+        }
     }
 
     /// Makes the folders, for this user alone, and has git ignore them without touching the user's own ignore
@@ -28,7 +31,10 @@ impl Site {
     pub fn create(&self) -> io::Result<()> {
         for dir in [self.dir.clone(), self.runs(), self.worktrees()] {
             if !dir.is_dir() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+                fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(&dir)?;
             }
         }
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700))?;
@@ -90,11 +96,13 @@ impl Site {
         }
         // FNV-1a: any stable hash will do, and it must be the same in every version of Skep.
         let bytes = self.dir.as_os_str().as_encoded_bytes();
-        let hash = bytes
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+        });
         let uid = rustix::process::getuid().as_raw();
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|p| p.is_dir());
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|p| p.is_dir());
         let base = runtime.map_or_else(
             || std::env::temp_dir().join(format!("skep-{uid}")),
             |dir| dir.join("skep"),

@@ -110,8 +110,11 @@ fn load_plan(
     base: &crate::id::Oid,
 ) -> Decision {
     let faults = spec::check(plan);
-    if !faults.is_empty() {
-        return Err(Refusal::BadPlan(faults.len()));
+    if let Some(first) = faults.first() {
+        return Err(Refusal::BadPlan {
+            faults: faults.len(),
+            first: first.kind.to_string(),
+        });
     }
     let open = state.tasks().iter().filter(|t| !t.state.is_over()).count();
     let same = state.swarm().is_some_and(|s| s.digest == digest);
@@ -192,7 +195,14 @@ fn auto(plan: &Plan) -> Vec<Option<String>> {
 fn check_with(state: &State, spec: &TaskSpec) -> Result<(), Refusal> {
     let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
     let others = state.tasks().iter().filter(|t| *t.id() != spec.id);
-    let mut tasks: Vec<TaskSpec> = others.map(|t| (*t.spec).clone()).collect();
+    // A blocked task waits for its fix as for a dependency: no fix may wait for what it fixes.
+    let with_fix = |t: &Task| {
+        let mut spec = (*t.spec).clone();
+        let fix = t.fixed_by.iter().filter(|_| t.state == TaskState::Blocked);
+        spec.depends_on.extend(fix.cloned());
+        spec
+    };
+    let mut tasks: Vec<TaskSpec> = others.map(with_fix).collect();
     tasks.push(spec.clone());
     let mine = spec::Step::Index(tasks.len() - 1);
     let plan = Plan {
@@ -261,7 +271,7 @@ fn skip_task(state: &State, id: &TaskId) -> Decision {
             "only a task that is not being worked on can be skipped",
         ));
     }
-    let mut events = close_fixes(state, task);
+    let mut events = close_fixes(state, task)?;
     events.push(Event::TaskSkipped { task: id.clone() });
     Ok(events)
 }
@@ -285,16 +295,19 @@ fn cancel_task(state: &State, id: &TaskId) -> Decision {
     if !task.state.may_become(TaskState::Cancelled) {
         return Err(wrong(task, "it is over already"));
     }
-    let mut events = close_fixes(state, task);
+    let mut events = close_fixes(state, task)?;
     events.push(Event::TaskCancelled { task: id.clone() });
     Ok(events)
 }
 
 /// A task that no longer needs its fix takes it along.
-fn close_fixes(state: &State, task: &Task) -> Vec<Event> {
+fn close_fixes(state: &State, task: &Task) -> Decision {
     let mut events = Vec::new();
     let mut next = task.fixed_by.as_ref();
     while let Some(fix) = next.take().and_then(|id| state.task(id)) {
+        if fix.state == TaskState::Accepted && state.merge().is_some() {
+            return Err(wrong(task, "its fix is being merged"));
+        }
         if let Some(attempt) = fix.current {
             events.push(Event::StopAsked {
                 attempt,
@@ -308,7 +321,7 @@ fn close_fixes(state: &State, task: &Task) -> Vec<Event> {
         }
         next = fix.fixed_by.as_ref();
     }
-    events
+    Ok(events)
 }
 
 fn retry_task(state: &State, id: &TaskId) -> Decision {
@@ -316,7 +329,7 @@ fn retry_task(state: &State, id: &TaskId) -> Decision {
     match task.state {
         TaskState::Flagged | TaskState::Dead | TaskState::Cancelled | TaskState::Blocked => {
             let mut events = if task.state == TaskState::Blocked {
-                close_fixes(state, task)
+                close_fixes(state, task)?
             } else {
                 Vec::new()
             };

@@ -21,7 +21,9 @@ type Decision = Result<Vec<Event>, Refusal>;
 
 pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Decision {
     match observation {
-        Observation::WorkerReady { worker, base } => worker_ready(state, *worker, base),
+        Observation::WorkerReady { worker, base, turn } => {
+            worker_ready(state, *worker, base, *turn)
+        }
         Observation::WorkerFailed { worker, reason } => worker_failed(state, *worker, reason, now),
         Observation::WorkerGone { worker } => {
             let leaving = state
@@ -146,9 +148,10 @@ fn merging(state: &State, wave: u32) -> Result<&Merge, Refusal> {
         .ok_or(Refusal::OutOfDate)
 }
 
-fn worker_ready(state: &State, worker: WorkerId, base: &Oid) -> Decision {
+fn worker_ready(state: &State, worker: WorkerId, base: &Oid, turn: u32) -> Decision {
     let known_worker = state.worker(worker).ok_or(Refusal::NoSuchWorker(worker))?;
-    known(known_worker.current.is_none() && known_worker.ready_at.as_ref() != Some(base))?;
+    known(known_worker.current.is_none() && known_worker.turn == turn)?;
+    known(known_worker.ready_at.as_ref() != Some(base))?;
     Ok([Event::WorkerReady {
         worker,
         base: base.clone(),

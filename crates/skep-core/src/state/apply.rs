@@ -73,6 +73,10 @@ impl State {
             Event::SwarmResumed {} => {
                 (self.paused, self.draining, self.halted) = (false, false, None);
                 self.spawn_failures = 0;
+                // Else the storm that halted the swarm would halt it again at once.
+                for worker in self.workers.values_mut() {
+                    worker.crashes = 0;
+                }
             }
             Event::SwarmDraining {} => self.draining = true,
             Event::SwarmHalted { reason, probe_at } => {
@@ -357,6 +361,7 @@ impl State {
             (w.current, w.since) = (None, now);
             if !untouched {
                 w.ready_at = None;
+                w.turn += 1;
             }
         }
         if let Some(halt) = &mut self.halted
@@ -438,6 +443,7 @@ impl State {
             } => {
                 w.crashes += 1;
                 w.ready_at = None;
+                w.turn += 1;
                 w.not_before = Some(*not_before);
                 w.trouble = Some(reason.clone());
                 self.spawn_failures += 1;
@@ -486,12 +492,16 @@ impl State {
                         .find(passing)
                         .or(base_passes.then_some(0));
                     let chain = chain.clone();
-                    MergeStep::Checking(Checking {
-                        chain,
-                        good,
-                        bad: None,
-                        output: String::new(),
-                    })
+                    if good == Some(chain.len()) {
+                        MergeStep::Landing(chain)
+                    } else {
+                        MergeStep::Checking(Checking {
+                            chain,
+                            good,
+                            bad: None,
+                            output: String::new(),
+                        })
+                    }
                 };
             }
             Event::MergeChecked {

@@ -38,7 +38,7 @@ const OPTIONS: &[&str] = &[
     // An agent may create `git~1`; on Linux that is a name like any other.
     "core.protectNTFS=false",
     // What Skep acknowledges survives a power cut; one flush for many objects keeps that quick.
-    "core.fsync=loose-object,reference",
+    "core.fsync=loose-object,pack,pack-metadata,reference",
     "core.fsyncMethod=batch",
     "gc.auto=0",
     "maintenance.auto=false",
@@ -52,6 +52,7 @@ const OPTIONS: &[&str] = &[
     "rerere.enabled=false",
     "merge.conflictStyle=merge",
     "merge.renames=true",
+    "merge.renameLimit=7000",
     "merge.directoryRenames=conflict",
     "diff.renameLimit=1000",
     "checkout.workers=0",

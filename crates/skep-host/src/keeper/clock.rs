@@ -18,7 +18,10 @@ impl Clock {
     /// A clock that shows the wall's time now, or `last` if that is later.
     #[must_use]
     pub fn starting_after(last: Time) -> Clock {
-        Clock { origin: wall().max(last), boot: boot() }
+        Clock {
+            origin: wall().max(last),
+            boot: boot(),
+        }
     }
 
     /// Now.
@@ -32,7 +35,9 @@ impl Clock {
 /// The wall's time, for readers that have no keeper.
 #[must_use]
 pub fn wall() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 

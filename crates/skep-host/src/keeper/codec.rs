@@ -12,7 +12,9 @@ const VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum CodecError {
     /// Written by a newer Skep.
-    #[error("entry {seq} was written by a newer skep (form {version}); this one reads up to {VERSION}")]
+    #[error(
+        "entry {seq} was written by a newer skep (form {version}); this one reads up to {VERSION}"
+    )]
     Newer {
         /// Which entry.
         seq: u64,
@@ -57,16 +59,29 @@ struct Version {
 /// A record as an entry to append.
 #[must_use]
 pub fn encode(record: &Record) -> NewEntry {
-    let stored = Stored { v: VERSION, by: &record.by, key: &record.key, event: &record.event };
+    let stored = Stored {
+        v: VERSION,
+        by: &record.by,
+        key: &record.key,
+        event: &record.event,
+    };
     // Events are plain data with string keys: their JSON cannot fail.
     let body = serde_json::to_string(&stored).unwrap_or_default();
-    NewEntry { at: record.at, kind: kind(&record.event), trace: record.trace.clone(), body }
+    NewEntry {
+        at: record.at,
+        kind: kind(&record.event),
+        trace: record.trace.clone(),
+        body,
+    }
 }
 
 /// The event's name, as its JSON has it: the variant's name in snake case.
 fn kind(event: &Event) -> String {
     let shown = format!("{event:?}");
-    let name = shown.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let name = shown
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default();
     let mut snake = String::with_capacity(name.len() + 4);
     for (i, c) in name.char_indices() {
         if c.is_ascii_uppercase() && i > 0 {
@@ -82,12 +97,20 @@ fn kind(event: &Event) -> String {
 /// # Errors
 /// When a newer program wrote it, or it is not an event.
 pub fn decode(entry: &Entry) -> Result<Record, CodecError> {
-    let read: Read = serde_json::from_str(&entry.body).map_err(|source| {
-        match serde_json::from_str::<Version>(&entry.body) {
-            Ok(Version { v }) if v > VERSION => CodecError::Newer { seq: entry.seq, version: v },
-            _ => CodecError::Unknown { seq: entry.seq, kind: entry.kind.clone(), source },
-        }
-    })?;
+    let read: Read =
+        serde_json::from_str(&entry.body).map_err(|source| {
+            match serde_json::from_str::<Version>(&entry.body) {
+                Ok(Version { v }) if v > VERSION => CodecError::Newer {
+                    seq: entry.seq,
+                    version: v,
+                },
+                _ => CodecError::Unknown {
+                    seq: entry.seq,
+                    kind: entry.kind.clone(),
+                    source,
+                },
+            }
+        })?;
     Ok(Record {
         seq: entry.seq,
         at: entry.at,

@@ -49,9 +49,11 @@ impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::Request(request, _) => f.debug_tuple("Request").field(request).finish(),
-            Message::Performed(action, seen) => {
-                f.debug_tuple("Performed").field(action).field(seen).finish()
-            }
+            Message::Performed(action, seen) => f
+                .debug_tuple("Performed")
+                .field(action)
+                .field(seen)
+                .finish(),
             Message::Query(_) => f.write_str("Query"),
             Message::Stop => f.write_str("Stop"),
         }
@@ -72,7 +74,11 @@ impl Handle {
         records: broadcast::Sender<Batch>,
         site: Site,
     ) -> Handle {
-        Handle { sender, records, site: Arc::new(site) }
+        Handle {
+            sender,
+            records,
+            site: Arc::new(site),
+        }
     }
 
     /// Where the swarm's files are.
@@ -87,7 +93,9 @@ impl Handle {
     /// A refusal, or that there is no keeper any more.
     pub async fn request(&self, request: Request) -> Result<Answer, RequestError> {
         let (reply, answer) = oneshot::channel();
-        self.sender.send(Message::Request(request, reply)).map_err(|_| Gone)?;
+        self.sender
+            .send(Message::Request(request, reply))
+            .map_err(|_| Gone)?;
         Ok(answer.await.map_err(|_| Gone)??)
     }
 

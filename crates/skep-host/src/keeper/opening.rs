@@ -1,7 +1,10 @@
 //! Where a plan begins: the branch it builds on, and the integration branch's tip.
 
 use crate::git::{GitError, Head, Land, Merge, Repo, names};
-use skep_core::{id::Oid, spec::{Landing, Plan}};
+use skep_core::{
+    id::Oid,
+    spec::{Landing, Plan},
+};
 use std::path::PathBuf;
 
 /// Where a plan begins.
@@ -32,7 +35,9 @@ pub enum OpeningError {
         path: PathBuf,
     },
     /// The integration branch of an earlier run conflicts with the target.
-    #[error("{branch} holds unlanded work of an earlier run that conflicts with {target} in {files}")]
+    #[error(
+        "{branch} holds unlanded work of an earlier run that conflicts with {target} in {files}"
+    )]
     Diverged {
         /// The integration branch.
         branch: String,
@@ -97,7 +102,9 @@ fn target(repo: &Repo, plan: &Plan) -> Result<(String, Oid), OpeningError> {
     let to_target = plan.swarm.landing == Landing::Main;
     let (target, tip) = match (&plan.swarm.target, repo.head()?) {
         (Some(name), _) => {
-            let tip = repo.branch_tip(name)?.ok_or_else(|| OpeningError::NoTarget(name.clone()))?;
+            let tip = repo
+                .branch_tip(name)?
+                .ok_or_else(|| OpeningError::NoTarget(name.clone()))?;
             (name.clone(), tip)
         }
         (None, Head::Branch { name, oid }) => (name, oid),
@@ -123,7 +130,7 @@ fn bring_in(
     match repo.merge(old, tip, &format!("Merge {target}"), date)? {
         Merge::Clean { commit, .. } => Ok(commit),
         Merge::AlreadyIn => Ok(old.clone()),
-        Merge::Conflict(conflicts) => {
+        Merge::Conflict { conflicts, .. } => {
             let files: Vec<String> = conflicts.into_iter().map(|c| c.path).collect();
             Err(OpeningError::Diverged {
                 branch: branch.into(),

@@ -93,7 +93,10 @@ impl Performer {
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
-        Ok(Performer { world, under_way: BTreeSet::new() })
+        Ok(Performer {
+            world,
+            under_way: BTreeSet::new(),
+        })
     }
 
     /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4).
@@ -117,12 +120,12 @@ impl Performer {
     }
 
     /// What was decided is durable.
-    pub(super) fn committed(&mut self, records: &[Record]) {
+    pub(super) fn committed(&mut self, state: &State, records: &[Record]) {
         for record in records {
             if let Event::AttemptAccepted { .. } | Event::AttemptEnded { .. } = &record.event {
                 self.forget_ended(&record.event);
             }
-            merging::learn(&self.world, &record.event);
+            merging::learn(&self.world, state, &record.event);
         }
     }
 
@@ -153,42 +156,65 @@ impl Performer {
         let world = Arc::clone(&self.world);
         let job: Box<dyn FnOnce() -> Vec<Observation> + Send> = match &action {
             Action::Start { attempt } => {
-                let Some(order) = skep_core::plan::order(state, *attempt) else { return false };
+                let Some(order) = skep_core::plan::order(state, *attempt) else {
+                    return false;
+                };
                 Box::new(move || attempts::start(&world, &order))
             }
-            Action::Stop { attempt, at_once, .. } => {
+            Action::Stop {
+                attempt, at_once, ..
+            } => {
                 let (attempt, at_once) = (*attempt, *at_once);
                 let Some(worker) = state.attempt(attempt).map(|live| live.worker) else {
                     return false;
                 };
                 // Stays under way: see `forget_ended`.
-                self.spawn(None, Box::new(move || attempts::stop(&world, attempt, worker, at_once)));
+                self.spawn(
+                    None,
+                    Box::new(move || attempts::stop(&world, attempt, worker, at_once)),
+                );
                 return true;
             }
             Action::Prepare { worker, base } => {
-                let Some(order) = worktrees::order(state, *worker, base) else { return false };
+                let Some(order) = worktrees::order(state, *worker, base) else {
+                    return false;
+                };
                 Box::new(move || worktrees::prepare(&world, &order))
             }
             Action::Remove { worker } => {
-                let Some(order) = worktrees::leaving(state, *worker) else { return false };
+                let Some(order) = worktrees::leaving(state, *worker) else {
+                    return false;
+                };
                 Box::new(move || worktrees::remove(&world, &order))
             }
             Action::Build { wave, round } => {
-                let Some(order) = merging::build_order(state, *wave, *round) else { return false };
+                let Some(order) = merging::build_order(state, *wave, *round) else {
+                    return false;
+                };
                 Box::new(move || merging::build(&world, &order))
             }
-            Action::Check { wave, round, prefix, commit } => {
-                let Some(order) = merging::check_order(state, *wave, *round, *prefix, commit) else {
+            Action::Check {
+                wave,
+                round,
+                prefix,
+                commit,
+            } => {
+                let Some(order) = merging::check_order(state, *wave, *round, *prefix, commit)
+                else {
                     return false;
                 };
                 Box::new(move || merging::check(&world, &order))
             }
             Action::Land { wave, from, to } => {
-                let Some(order) = merging::land_order(state, *wave, from, to) else { return false };
+                let Some(order) = merging::land_order(state, *wave, from, to) else {
+                    return false;
+                };
                 Box::new(move || merging::land(&world, &order))
             }
             Action::LandTarget { to } => {
-                let Some(order) = merging::target_order(state, to) else { return false };
+                let Some(order) = merging::target_order(state, to) else {
+                    return false;
+                };
                 Box::new(move || merging::land_target(&world, &order))
             }
         };
@@ -203,7 +229,9 @@ impl Performer {
             if seen.is_err() {
                 tokio::time::sleep(AFTER_PANIC).await;
             }
-            world.handle.send(Message::Performed(action, seen.unwrap_or_default()));
+            world
+                .handle
+                .send(Message::Performed(action, seen.unwrap_or_default()));
         });
     }
 }

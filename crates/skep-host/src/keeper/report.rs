@@ -15,12 +15,19 @@ pub(super) fn convert(report: &RunReport, rate_limited: &[i32], result: &Path) -
     let agent = step(StepKind::Agent);
     let limited =
         matches!(agent.map(|a| &a.end), Some(StepEnd::Exited(code)) if rate_limited.contains(code));
-    let failed_setup =
-        report.steps.iter().find(|s| s.kind == StepKind::Setup && s.end != StepEnd::Exited(0));
+    let failed_setup = report
+        .steps
+        .iter()
+        .find(|s| s.kind == StepKind::Setup && s.end != StepEnd::Exited(0));
     Report {
         agent: agent.map(convert_step),
         setup_failed: failed_setup.map(convert_step),
-        checks: report.steps.iter().filter(|s| s.kind == StepKind::Check).map(convert_step).collect(),
+        checks: report
+            .steps
+            .iter()
+            .filter(|s| s.kind == StepKind::Check)
+            .map(convert_step)
+            .collect(),
         saved: match &report.snapshot {
             None => Saved::Nothing,
             Some(Err(why)) => Saved::Failed(why.clone()),
@@ -69,6 +76,10 @@ fn convert_step(step: &StepReport) -> Step {
 
 fn read_result(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(RESULT_MAX).read_to_end(&mut bytes).ok()?;
+    File::open(path)
+        .ok()?
+        .take(RESULT_MAX)
+        .read_to_end(&mut bytes)
+        .ok()?;
     result_file(&bytes)
 }

@@ -30,6 +30,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 /// After an append that failed for want of space, the loop tries again so often.
 const RETRY_APPEND: Duration = Duration::from_millis(500);
 
+/// Who waits, and for what.
+pub(super) type Waiting = (
+    oneshot::Sender<Result<Answer, Refusal>>,
+    Result<Answer, Refusal>,
+);
+
 pub(super) struct Turns {
     pub(super) engine: Engine,
     pub(super) log: Box<dyn Log>,
@@ -37,7 +43,7 @@ pub(super) struct Turns {
     pub(super) performer: Performer,
     pub(super) handle: Handle,
     /// Answers that wait for the append.
-    pub(super) waiting: Vec<(oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>)>,
+    pub(super) waiting: Vec<Waiting>,
 }
 
 impl Turns {
@@ -52,7 +58,9 @@ impl Turns {
         loop {
             self.commit()?;
             let wake = self.perform();
-            let Some(first) = self.wait(inbox, wake) else { return Ok(()) };
+            let Some(first) = self.wait(inbox, wake) else {
+                return Ok(());
+            };
             let now = self.clock.now();
             let mut next = first;
             for _ in 0..GROUP {
@@ -114,13 +122,23 @@ impl Turns {
     fn observe(&mut self, now: Time, observation: Observation) {
         let trace = super::perform::trace_of(&observation);
         let what = What::Observation(observation);
-        let request = Request { key: None, trace, by: By::Host, what };
+        let request = Request {
+            key: None,
+            trace,
+            by: By::Host,
+            what,
+        };
         // A refused observation is out of date: nothing to do, and nobody to tell.
         let _ = self.engine.decide(now, &request);
     }
 
     fn tick(&mut self, now: Time) {
-        let request = Request { key: None, trace: "tick".into(), by: By::Policy, what: What::Tick };
+        let request = Request {
+            key: None,
+            trace: "tick".into(),
+            by: By::Policy,
+            what: What::Tick,
+        };
         let _ = self.engine.decide(now, &request);
     }
 
@@ -137,7 +155,7 @@ impl Turns {
             match self.log.append(expected, &entries) {
                 Ok(_) => {
                     let records = self.engine.committed();
-                    self.performer.committed(&records);
+                    self.performer.committed(self.engine.state(), &records);
                     self.handle.publish(Arc::new(records));
                     break;
                 }
@@ -146,7 +164,9 @@ impl Turns {
                 }
                 Err(error) => {
                     self.waiting.clear();
-                    return Err(Ended(format!("the log does not take entries any more: {error}")));
+                    return Err(Ended(format!(
+                        "the log does not take entries any more: {error}"
+                    )));
                 }
             }
         }
@@ -159,7 +179,9 @@ impl Turns {
 
     /// Whether the log, read anew, ends at `seq`: then a failed append left nothing behind.
     fn log_is_at(&mut self, seq: u64) -> bool {
-        let read = self.log.load(seq, &mut |_| std::ops::ControlFlow::Continue(()));
+        let read = self
+            .log
+            .load(seq, &mut |_| std::ops::ControlFlow::Continue(()));
         read.is_ok() && self.log.head() == seq
     }
 

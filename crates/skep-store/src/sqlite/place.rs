@@ -201,25 +201,28 @@ struct Stamp {
     len: u64,
 }
 
-/// The database and its WAL as the last write left them.
+/// The files as they were last known. A reader watches the database only: the WAL comes and goes
+/// with the writer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamps {
     db: Stamp,
-    wal: Stamp,
+    wal: Option<Stamp>,
 }
 
 impl Stamps {
-    pub(crate) fn take(place: &Place) -> Result<Self, Damage> {
+    pub(crate) fn take(place: &Place, writer: bool) -> Result<Self, Damage> {
         Ok(Self {
             db: stamp(&place.db)?,
-            wal: stamp(&place.wal)?,
+            wal: writer.then(|| stamp(&place.wal)).transpose()?,
         })
     }
 
     /// Says when a file was moved, replaced or cut since: SQLite itself would go on writing to a file
     /// that nobody can find any more. Only this process shortens the files, and only while it writes.
     pub(crate) fn check(&self, place: &Place) -> Result<(), Damage> {
-        for (was, path) in [(self.db, &place.db), (self.wal, &place.wal)] {
+        let files = [(Some(self.db), &place.db), (self.wal, &place.wal)];
+        for (was, path) in files {
+            let Some(was) = was else { continue };
             let is = stamp(path)?;
             if is.id != was.id {
                 return Err(Damage::Replaced { path: path.clone() });

@@ -21,7 +21,8 @@ fn victim() {
     let mut log = SqliteLog::open(Path::new(&path), OpenMode::Create).unwrap();
     let mut acks = std::io::stderr();
     loop {
-        let head = append(&mut log, &entries(log.head() + 1, log.head() + GROUP));
+        let at = log.head();
+        let head = append(&mut log, &entries(at + 1, at + GROUP));
         if head.is_multiple_of(GROUP * 50) {
             let snapshot = skep_store::Snapshot {
                 seq: head,
@@ -80,8 +81,14 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
         }
         let mut log = dir.open(OpenMode::Create).unwrap();
         let head = log.head();
-        assert!(head >= acked, "round {round}: {acked} acknowledged, {head} there");
-        assert!(head <= acked + GROUP, "round {round}: more than one append unanswered");
+        assert!(
+            head >= acked,
+            "round {round}: {acked} acknowledged, {head} there"
+        );
+        assert!(
+            head <= acked + GROUP,
+            "round {round}: more than one append unanswered"
+        );
         assert_eq!(head % GROUP, 0, "round {round}: an append in part");
         assert_eq!(all(&mut log).len() as u64, head);
         acked = head;
@@ -94,7 +101,7 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
 // proves: T-1
 #[test]
 fn a_commit_that_fails_is_settled_for_good() {
-    // The n-th fdatasync fails: of the WAL in a commit, of the database in a checkpoint.
+    // The n-th fsync fails: of the WAL in a commit, of the database in a checkpoint.
     let dir = Dir::new();
     let strace = Command::new("strace").arg("-V").output();
     if !strace.is_ok_and(|o| o.status.success()) {
@@ -105,10 +112,25 @@ fn a_commit_that_fails_is_settled_for_good() {
     for nth in 1..=30 {
         let db = dir.path().join(format!("{nth}.db"));
         let done = Command::new("strace")
-            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"])
-            .args(["-e", &format!("inject=fdatasync:error=EIO:when={nth}")])
+            .args([
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=fsync,fdatasync",
+            ])
+            .args([
+                "-e",
+                &format!("inject=fsync,fdatasync:error=EIO:when={nth}"),
+            ])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "kill::unlucky", "--nocapture", "--test-threads=1"])
+            .args([
+                "--exact",
+                "kill::unlucky",
+                "--nocapture",
+                "--test-threads=1",
+            ])
             .env("SKEP_STORE_UNLUCKY", &db)
             .output()
             .unwrap();

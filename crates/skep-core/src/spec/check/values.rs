@@ -89,7 +89,6 @@ impl Values<'_> {
             ("timebox", policy.timebox),
             ("checkpoint_interval", policy.checkpoint_interval),
             ("heartbeat", policy.heartbeat),
-            ("backoff", policy.backoff),
             ("criterion_timeout", policy.criterion_timeout),
             ("setup_timeout", policy.setup_timeout),
         ] {
@@ -117,6 +116,8 @@ impl Values<'_> {
                 policy.heartbeat_timeout,
                 policy.heartbeat,
             ),
+            // Tests and demonstrations want a short wait; none at all would be a respawn storm.
+            ("backoff", policy.backoff, Millis(1)),
             ("backoff_cap", policy.backoff_cap, policy.backoff),
         ] {
             if given < least {

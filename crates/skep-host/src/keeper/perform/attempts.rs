@@ -35,7 +35,10 @@ pub(super) fn folder(world: &World, attempt: Attempt) -> PathBuf {
 
 /// The ref that keeps an attempt's work (W-12).
 pub(super) fn salvage_ref(order: &Order) -> String {
-    format!("refs/skep/salvage/{}/{}/{}", order.swarm, order.task.id, order.attempt)
+    format!(
+        "refs/skep/salvage/{}/{}/{}",
+        order.swarm, order.task.id, order.attempt
+    )
 }
 
 /// Starts an attempt's shim; if it runs already, or has run, says what is the case.
@@ -80,7 +83,12 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
     fs::write(&prompt_file, &order.prompt).map_err(|e| e.to_string())?;
     let previous = order.previous.as_ref().map_or("", |f| f.output.as_str());
     fs::write(&failure_file, previous).map_err(|e| e.to_string())?;
-    if let Some(codes) = order.agent_spec.as_ref().map(|a| &a.rate_limited_exit).filter(|c| !c.is_empty()) {
+    if let Some(codes) = order
+        .agent_spec
+        .as_ref()
+        .map(|a| &a.rate_limited_exit)
+        .filter(|c| !c.is_empty())
+    {
         let text = serde_json::to_vec(codes).map_err(|e| e.to_string())?;
         fs::write(folder.join("rate-limited.json"), text).map_err(|e| e.to_string())?;
     }
@@ -145,7 +153,8 @@ fn snapshot_spec(order: &Order) -> SnapshotSpec {
 }
 
 fn utf8(path: &Path) -> Result<&str, String> {
-    path.to_str().ok_or_else(|| format!("{} is not UTF-8; move the repository", path.display()))
+    path.to_str()
+        .ok_or_else(|| format!("{} is not UTF-8; move the repository", path.display()))
 }
 
 /// The stack of a thread that waits for one shim: it reads some files and calls git, nothing deeper.
@@ -156,10 +165,23 @@ const WATCHER_STACK: usize = 256 * 1024;
 fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Running) {
     let running = Arc::new(running);
     world.unsaved().insert(worker);
-    world.running().insert(attempt, (worker, Arc::clone(&running)));
+    world
+        .running()
+        .insert(attempt, (worker, Arc::clone(&running)));
     let watcher = Arc::clone(world);
     let wait = move || {
-        while !runs::wait(&running, Instant::now() + FOREVER) {}
+        let mut running = running;
+        loop {
+            while !runs::wait(&running, Instant::now() + FOREVER) {}
+            // A shim that found another at work leaves at once; then the other is the one to wait for.
+            match run::look(&folder(&watcher, attempt)) {
+                Look::Running(other) => running = Arc::new(other),
+                _ => break,
+            }
+            watcher
+                .running()
+                .insert(attempt, (worker, Arc::clone(&running)));
+        }
         let seen = ended(&watcher, attempt);
         if seen.iter().any(is_saved) {
             watcher.unsaved().remove(&worker);
@@ -167,7 +189,9 @@ fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Runnin
         watcher.running().remove(&attempt);
         watcher.tell(seen);
     };
-    let thread = thread::Builder::new().name(format!("a{attempt}")).stack_size(WATCHER_STACK);
+    let thread = thread::Builder::new()
+        .name(format!("a{attempt}"))
+        .stack_size(WATCHER_STACK);
     if thread.spawn(wait).is_err() {
         // Out of threads: the attempt runs on, bounded by its shim; the lease's end or a restart finds it.
         world.running().remove(&attempt);
@@ -194,7 +218,11 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
         Look::Ended(report) => {
             let (limited, untouched) = (rate_limited(&folder), untouched(&report));
             let report = report::convert(&report, &limited, &folder.join("result.json"));
-            vec![Observation::Ended { attempt, report: Box::new(report), untouched }]
+            vec![Observation::Ended {
+                attempt,
+                report: Box::new(report),
+                untouched,
+            }]
         }
         Look::Lost { why } => {
             let mut reason = format!("its shim died: {why}");
@@ -203,7 +231,11 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
                 Ok(n) => reason.push_str(&format!("; {n} processes that outlived it were ended")),
                 Err(error) => reason.push_str(&format!("; its processes may live on: {error}")),
             }
-            vec![Observation::Lost { attempt, reason, saved: save_lost(&folder) }]
+            vec![Observation::Lost {
+                attempt,
+                reason,
+                saved: save_lost(&folder),
+            }]
         }
         Look::Absent | Look::NotStarted => vec![Observation::Lost {
             attempt,
@@ -218,7 +250,9 @@ fn save_lost(folder: &Path) -> Saved {
     let Ok(spec) = run::read_spec(folder) else {
         return Saved::Failed("its spec cannot be read".into());
     };
-    let Some(snapshot) = &spec.snapshot else { return Saved::Nothing };
+    let Some(snapshot) = &spec.snapshot else {
+        return Saved::Nothing;
+    };
     match git::snapshot::snapshot(&spec.worktree, snapshot) {
         Ok(snapshot) => report::saved(&snapshot),
         Err(why) => Saved::Failed(why),
@@ -248,7 +282,11 @@ pub(super) fn stop(
 ) -> Vec<Observation> {
     let running = world.running().get(&attempt).cloned();
     if let Some((_, running)) = running {
-        let how = if at_once { Stop::AtOnce } else { Stop::Gracefully };
+        let how = if at_once {
+            Stop::AtOnce
+        } else {
+            Stop::Gracefully
+        };
         // It may have ended meanwhile; then its end is on its way.
         let _ = running.stop(how);
         return Vec::new();
@@ -259,20 +297,31 @@ pub(super) fn stop(
         Ok(true) => ended_unbegun(attempt),
         Ok(false) => match run::look(&folder) {
             Look::Running(running) => {
-                let how = if at_once { Stop::AtOnce } else { Stop::Gracefully };
+                let how = if at_once {
+                    Stop::AtOnce
+                } else {
+                    Stop::Gracefully
+                };
                 let _ = running.stop(how);
                 watch(world, attempt, worker, running);
                 Vec::new()
             }
             _ => ended(world, attempt),
         },
-        Err(error) => vec![Observation::StartFailed { attempt, reason: error.to_string() }],
+        Err(error) => vec![Observation::StartFailed {
+            attempt,
+            reason: error.to_string(),
+        }],
     }
 }
 
 fn ended_unbegun(attempt: Attempt) -> Vec<Observation> {
     let reason = "it was stopped before it was started".into();
-    vec![Observation::Lost { attempt, reason, saved: Saved::Nothing }]
+    vec![Observation::Lost {
+        attempt,
+        reason,
+        saved: Saved::Nothing,
+    }]
 }
 
 /// Ends an attempt that nobody waits for any more.
@@ -310,11 +359,18 @@ pub(super) fn adopt(world: &Arc<World>, state: &State) -> Vec<Observation> {
 /// Ends shims of attempts that are not live any more: their leases were revoked while no keeper lived to end
 /// them. Their results are reported, and will be fenced.
 fn end_strays(world: &Arc<World>, state: &State) {
-    let Ok(folders) = fs::read_dir(world.site.runs()) else { return };
+    let Ok(folders) = fs::read_dir(world.site.runs()) else {
+        return;
+    };
     for entry in folders.flatten() {
         let name = entry.file_name();
-        let number = name.to_str().and_then(|n| n.strip_prefix('a')).and_then(|n| n.parse().ok());
-        let Some(attempt) = number.map(Attempt).filter(|a| state.attempt(*a).is_none()) else { continue };
+        let number = name
+            .to_str()
+            .and_then(|n| n.strip_prefix('a'))
+            .and_then(|n| n.parse().ok());
+        let Some(attempt) = number.map(Attempt).filter(|a| state.attempt(*a).is_none()) else {
+            continue;
+        };
         if let Look::Running(running) = run::look(&entry.path())
             && let Some(worker) = worker_of(&entry.path())
         {
@@ -325,12 +381,22 @@ fn end_strays(world: &Arc<World>, state: &State) {
 }
 
 fn worker_of(folder: &Path) -> Option<WorkerId> {
-    run::read_spec(folder).ok()?.env.get("SKEP_WORKER")?.parse().ok()
+    run::read_spec(folder)
+        .ok()?
+        .env
+        .get("SKEP_WORKER")?
+        .parse()
+        .ok()
 }
 
 fn agent_ended(folder: &Path, attempt: Attempt) -> Option<Observation> {
-    let progress = run::step_progress(folder)?;
-    (progress.kind == StepKind::Check).then_some(Observation::AgentEnded { attempt })
+    let progress = run::step_progress(folder).ok()??.progress;
+    let saving = matches!(progress.phase, run::Phase::Saving | run::Phase::Reporting);
+    let checking = progress
+        .begun
+        .iter()
+        .any(|step| step.kind == StepKind::Check);
+    (saving || checking).then_some(Observation::AgentEnded { attempt })
 }
 
 /// Listens for shims that say that something changed. What they say is only ever a hint to look.

@@ -13,6 +13,7 @@ use skep_core::{
     request::Observation,
     spec::Command,
     state::State,
+    task::FixStrategy,
     time::Millis,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,14 +30,27 @@ pub(super) fn build_order(state: &State, wave: u32, round: u32) -> Option<BuildO
     let order = plan::build_order(state, wave, round)?;
     // The same date in every round: a repeated round makes the same commits.
     let date = state.merge()?.started.0 / 1000;
-    Some(BuildOrder { wave, round, date, order })
+    Some(BuildOrder {
+        wave,
+        round,
+        date,
+        order,
+    })
 }
 
 pub(super) fn build(world: &World, order: &BuildOrder) -> Vec<Observation> {
     let (wave, round) = (order.wave, order.round);
     match try_build(world, order) {
-        Ok((chain, clashes)) => vec![Observation::Built { wave, round, chain, clashes }],
-        Err(error) => vec![Observation::MergeFailed { wave, reason: error.chain() }],
+        Ok((chain, clashes)) => vec![Observation::Built {
+            wave,
+            round,
+            chain,
+            clashes,
+        }],
+        Err(error) => vec![Observation::MergeFailed {
+            wave,
+            reason: error.chain(),
+        }],
     }
 }
 
@@ -47,13 +61,24 @@ fn try_build(world: &World, build: &BuildOrder) -> Result<(Vec<Link>, Vec<Clash>
         match world.repo.merge(&tip, theirs, message, build.date)? {
             Merge::Clean { commit, remembered } => {
                 tip = commit.clone();
-                chain.push(Link { task, commit, remembered });
+                chain.push(Link {
+                    task,
+                    commit,
+                    remembered,
+                });
             }
             Merge::AlreadyIn => {
-                chain.push(Link { task, commit: tip.clone(), remembered: Vec::new() });
+                chain.push(Link {
+                    task,
+                    commit: tip.clone(),
+                    remembered: Vec::new(),
+                });
             }
-            Merge::Conflict(conflicts) => {
-                let files = conflicts.into_iter().map(|c| (c.path, c.description)).collect();
+            Merge::Conflict { conflicts, .. } => {
+                let files = conflicts
+                    .into_iter()
+                    .map(|c| (c.path, c.description))
+                    .collect();
                 clashes.push(Clash { task, files });
             }
         }
@@ -116,7 +141,13 @@ pub(super) fn check(world: &World, order: &CheckOrder) -> Vec<Observation> {
         Ok(failure) => {
             let passed = failure.is_none();
             let output = failure.unwrap_or_default();
-            vec![Observation::Checked { wave, round, prefix, passed, output }]
+            vec![Observation::Checked {
+                wave,
+                round,
+                prefix,
+                passed,
+                output,
+            }]
         }
         Err(reason) => vec![Observation::MergeFailed { wave, reason }],
     }
@@ -125,7 +156,10 @@ pub(super) fn check(world: &World, order: &CheckOrder) -> Vec<Observation> {
 /// `None` when the check passes, and else what failed.
 fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String> {
     let dir = world.site.worktrees().join("integration");
-    let prepared = world.repo.checkout_detached(&dir, &order.commit).map_err(|e| e.chain())?;
+    let prepared = world
+        .repo
+        .checkout_detached(&dir, &order.commit)
+        .map_err(|e| e.chain())?;
     let step = |kind, timeout: Millis| {
         move |command: &Command| StepSpec {
             name: command.shown(),
@@ -139,20 +173,39 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
     let mut steps: Vec<StepSpec> = Vec::new();
     let mut ceiling = 0;
     if prepared.fresh {
-        steps.extend(order.setup.iter().map(step(StepKind::Setup, order.setup_timeout)));
+        steps.extend(
+            order
+                .setup
+                .iter()
+                .map(step(StepKind::Setup, order.setup_timeout)),
+        );
         ceiling += order.setup_timeout.0 * order.setup.len() as u64;
     }
-    steps.extend(order.commands.iter().map(step(StepKind::Check, order.timeout)));
+    steps.extend(
+        order
+            .commands
+            .iter()
+            .map(step(StepKind::Check, order.timeout)),
+    );
     ceiling += order.timeout.0 * order.commands.len() as u64;
     let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
     env.insert("SKEP_SWARM".into(), order.swarm.to_string());
     env.insert("SKEP_WORKTREE".into(), dir.to_string_lossy().into_owned());
-    env.insert("SKEP_REPO".into(), world.site.root().to_string_lossy().into_owned());
+    env.insert(
+        "SKEP_REPO".into(),
+        world.site.root().to_string_lossy().into_owned(),
+    );
     // The name says what is checked and how, so that a result found after a crash is this check's.
     let mut how = DefaultHasher::new();
     (&order.commands, order.timeout).hash(&mut how);
     let short = order.commit.short();
-    let run = format!("check-{}-{}-{}-{short}-{:x}", order.wave, order.round, order.prefix, how.finish());
+    let run = format!(
+        "check-{}-{}-{}-{short}-{:x}",
+        order.wave,
+        order.round,
+        order.prefix,
+        how.finish()
+    );
     let spec = RunSpec {
         version: 1,
         worktree: dir.clone(),
@@ -173,7 +226,12 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
     let failed = report.steps.iter().find(|s| s.end != StepEnd::Exited(0));
     let not_begun = report.steps.len() < spec.steps.len();
     Ok(match failed {
-        Some(step) => Some(format!("$ {}\n{}\n({})", step.name, step.tail, runs::shown(&step.end))),
+        Some(step) => Some(format!(
+            "$ {}\n{}\n({})",
+            step.name,
+            step.tail,
+            runs::shown(&step.end)
+        )),
         None if not_begun => Some("the check was cut short".into()),
         None => None,
     })
@@ -189,7 +247,12 @@ pub(super) struct LandOrder {
 
 pub(super) fn land_order(state: &State, wave: u32, from: &Oid, to: &Oid) -> Option<LandOrder> {
     let swarm = state.swarm()?.spec.name.clone();
-    Some(LandOrder { wave, swarm, from: from.clone(), to: to.clone() })
+    Some(LandOrder {
+        wave,
+        swarm,
+        from: from.clone(),
+        to: to.clone(),
+    })
 }
 
 pub(super) fn land(world: &World, order: &LandOrder) -> Vec<Observation> {
@@ -197,13 +260,24 @@ pub(super) fn land(world: &World, order: &LandOrder) -> Vec<Observation> {
     let branch = format!("refs/heads/{}", names::integration(&order.swarm));
     let log = format!("skep: land wave {wave}");
     let seen = match world.repo.land(&branch, Some(&order.from), &order.to, &log) {
-        Ok(Land::Moved | Land::AlreadyThere) => Observation::Landed { wave, tip: order.to.clone() },
+        Ok(Land::Moved | Land::AlreadyThere) => Observation::Landed {
+            wave,
+            tip: order.to.clone(),
+        },
         Ok(Land::Refused { actual }) => {
-            let descends =
-                actual.as_ref().is_some_and(|a| world.repo.is_ancestor(&order.from, a).unwrap_or(false));
-            Observation::BaseMoved { wave, actual, descends }
+            let descends = actual
+                .as_ref()
+                .is_some_and(|a| world.repo.is_ancestor(&order.from, a).unwrap_or(false));
+            Observation::BaseMoved {
+                wave,
+                actual,
+                descends,
+            }
         }
-        Err(error) => Observation::MergeFailed { wave, reason: error.chain() },
+        Err(error) => Observation::MergeFailed {
+            wave,
+            reason: error.chain(),
+        },
     };
     vec![seen]
 }
@@ -228,18 +302,32 @@ pub(super) fn land_target(world: &World, order: &TargetOrder) -> Vec<Observation
     let tip = order.to.clone();
     let seen = match try_land_target(world, order) {
         Ok(None) => Observation::TargetLanded { tip },
-        Ok(Some((reason, diverged))) => Observation::TargetRefused { tip, reason, diverged },
-        Err(error) => Observation::TargetRefused { tip, reason: error.chain(), diverged: false },
+        Ok(Some((reason, diverged))) => Observation::TargetRefused {
+            tip,
+            reason,
+            diverged,
+        },
+        Err(error) => Observation::TargetRefused {
+            tip,
+            reason: error.chain(),
+            diverged: false,
+        },
     };
     vec![seen]
 }
 
 fn try_land_target(world: &World, order: &TargetOrder) -> Result<Option<(String, bool)>, GitError> {
     let Some(now) = world.repo.branch_tip(&order.target)? else {
-        return Ok(Some((format!("the branch {} is gone", order.target), false)));
+        return Ok(Some((
+            format!("the branch {} is gone", order.target),
+            false,
+        )));
     };
     if !world.repo.is_ancestor(&now, &order.to)? {
-        return Ok(Some((format!("{} has new commits of its own", order.target), true)));
+        return Ok(Some((
+            format!("{} has new commits of its own", order.target),
+            true,
+        )));
     }
     let reference = format!("refs/heads/{}", order.target);
     let log = format!("skep: land {}", names::integration(&order.swarm));
@@ -249,13 +337,27 @@ fn try_land_target(world: &World, order: &TargetOrder) -> Result<Option<(String,
         Err(GitError::CheckedOut { path, .. }) => {
             let branch = names::integration(&order.swarm);
             let path = path.display();
-            Ok(Some((format!("it is checked out at {path}; run `git merge --ff-only {branch}` there"), false)))
+            Ok(Some((
+                format!("it is checked out at {path}; run `git merge --ff-only {branch}` there"),
+                false,
+            )))
         }
         Err(error) => Err(error),
     }
 }
 
-/// What a landed fix teaches about conflicts is remembered for the next merge that meets them (W-7).
-pub(super) fn learn(world: &World, event: &Event) {
-    let _ = (world, event);
+/// What an accepted fix teaches about its conflicts is remembered for the next merge that meets them (W-7).
+pub(super) fn learn(world: &std::sync::Arc<World>, state: &State, event: &Event) {
+    let Event::AttemptAccepted { task, accepted, .. } = event else { return };
+    let fix = state.task(task).and_then(|t| t.fix()).filter(|f| f.strategy == FixStrategy::Resolve);
+    let (Some(fix), Some(resolved)) = (fix, accepted.commit.clone()) else { return };
+    let (world, theirs) = (std::sync::Arc::clone(world), fix.theirs.clone());
+    let folder = super::attempts::folder(&world, accepted.attempt);
+    world.runtime.clone().spawn_blocking(move || {
+        let spec = crate::run::read_spec(&folder).ok();
+        if let Some(base) = spec.and_then(|s| s.snapshot).map(|s| s.base) {
+            // Remembering is a convenience: without it the conflict is only resolved once more.
+            let _ = world.repo.learn(&base, &theirs, &resolved);
+        }
+    });
 }

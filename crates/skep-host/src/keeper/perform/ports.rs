@@ -26,7 +26,9 @@ impl Ports {
         let given: Vec<u16> = taken.values().copied().collect();
         let blocks = (FIRST..LAST - count).step_by(usize::from(count));
         let free = |base: &u16| {
-            !given.contains(base) && (*base..*base + count).all(|p| TcpListener::bind((Ipv4Addr::LOCALHOST, p)).is_ok())
+            !given.contains(base)
+                && (*base..*base + count)
+                    .all(|p| TcpListener::bind((Ipv4Addr::LOCALHOST, p)).is_ok())
         };
         // With every port of the range taken, sharing one is better than not starting.
         let base = blocks.into_iter().find(free).unwrap_or(FIRST);

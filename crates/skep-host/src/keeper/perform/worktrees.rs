@@ -56,7 +56,10 @@ pub(super) fn order(state: &State, worker: WorkerId, base: &Oid) -> Option<Prepa
 pub(super) fn leaving(state: &State, worker: WorkerId) -> Option<PrepareOrder> {
     let swarm = state.swarm()?;
     let order = order(state, worker, &swarm.tip)?;
-    Some(PrepareOrder { setup: swarm.spec.teardown.clone(), ..order })
+    Some(PrepareOrder {
+        setup: swarm.spec.teardown.clone(),
+        ..order
+    })
 }
 
 /// A worker's worktree.
@@ -66,21 +69,33 @@ pub(super) fn path(world: &World, worker: WorkerId) -> PathBuf {
 
 /// The commit whose merge a fix attempt's worktree begins with.
 pub(super) fn merges(order: &Order) -> Option<Oid> {
-    let fix = order.fix.as_ref().filter(|fix| fix.strategy == FixStrategy::Resolve)?;
+    let fix = order
+        .fix
+        .as_ref()
+        .filter(|fix| fix.strategy == FixStrategy::Resolve)?;
     Some(fix.theirs.clone())
 }
 
 /// Leaves the merge that a fix is to resolve in the worktree.
 pub(super) fn begin_fix(world: &World, order: &Order) -> Result<(), String> {
-    let Some(theirs) = merges(order) else { return Ok(()) };
+    let Some(theirs) = merges(order) else {
+        return Ok(());
+    };
     let dir = path(world, order.worker);
-    world.repo.begin_fix(&dir, &order.base, &theirs).map(drop).map_err(|e| e.chain())
+    world
+        .repo
+        .begin_fix(&dir, &order.base, &theirs)
+        .map(drop)
+        .map_err(|e| e.chain())
 }
 
 pub(super) fn prepare(world: &World, order: &PrepareOrder) -> Vec<Observation> {
     let worker = order.worker;
     match try_prepare(world, order) {
-        Ok(()) => vec![Observation::WorkerReady { worker, base: order.base.clone() }],
+        Ok(()) => vec![Observation::WorkerReady {
+            worker,
+            base: order.base.clone(),
+        }],
         Err(reason) => vec![Observation::WorkerFailed { worker, reason }],
     }
 }
@@ -90,7 +105,11 @@ fn try_prepare(world: &World, order: &PrepareOrder) -> Result<(), String> {
     wait_until_left(world, order.worker)?;
     save_what_is_left(world, order)?;
     let branch = names::worker(&order.swarm, order.worker);
-    let want = Want { dir: &dir, branch: Some(&branch), base: &order.base };
+    let want = Want {
+        dir: &dir,
+        branch: Some(&branch),
+        base: &order.base,
+    };
     let prepared = world.repo.prepare(&want).map_err(|e| e.chain())?;
     if prepared.fresh {
         run_commands(world, order, "setup")?;
@@ -106,7 +125,9 @@ fn wait_until_left(world: &World, worker: WorkerId) -> Result<(), String> {
     while let Some((attempt, running)) = world.running_of(worker) {
         super::attempts::end_now(&running);
         if !runs::wait(&running, deadline) {
-            return Err(format!("attempt {attempt} is still in its worktree after it was ended"));
+            return Err(format!(
+                "attempt {attempt} is still in its worktree after it was ended"
+            ));
         }
         world.running().remove(&attempt);
     }
@@ -120,12 +141,17 @@ fn save_what_is_left(world: &World, order: &PrepareOrder) -> Result<(), String> 
         return Ok(());
     }
     let branch = names::worker(&order.swarm, order.worker);
-    let Some(tip) = world.repo.branch_tip(&branch).map_err(|e| e.chain())? else { return Ok(()) };
+    let Some(tip) = world.repo.branch_tip(&branch).map_err(|e| e.chain())? else {
+        return Ok(());
+    };
     let spec = SnapshotSpec {
         base: tip,
         merges: None,
         reference: format!("{}{}/_{}/left", names::SALVAGE, order.swarm, order.worker),
-        message: format!("Found in the worktree of {} before it was reset", order.worker),
+        message: format!(
+            "Found in the worktree of {} before it was reset",
+            order.worker
+        ),
         date: order.date,
     };
     git::snapshot::snapshot(&dir, &spec).map(drop)
@@ -150,9 +176,16 @@ fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
         let branch = names::worker(&order.swarm, order.worker);
         if let Some(tip) = world.repo.branch_tip(&branch).map_err(|e| e.chain())? {
             // Everything is on a ref now, so bringing it to its own tip loses nothing.
-            let want = Want { dir: &dir, branch: Some(&branch), base: &tip };
+            let want = Want {
+                dir: &dir,
+                branch: Some(&branch),
+                base: &tip,
+            };
             world.repo.prepare(&want).map_err(|e| e.chain())?;
-            world.repo.remove(&dir, &[&format!("refs/heads/{branch}")], None).map_err(|e| e.chain())?;
+            world
+                .repo
+                .remove(&dir, &[&format!("refs/heads/{branch}")], None)
+                .map_err(|e| e.chain())?;
         }
     }
     Ok(())
@@ -178,7 +211,10 @@ fn run_commands(world: &World, order: &PrepareOrder, what: &str) -> Result<(), S
         ("SKEP_SWARM", order.swarm.to_string()),
         ("SKEP_WORKER", order.worker.to_string()),
         ("SKEP_WORKTREE", dir.to_string_lossy().into_owned()),
-        ("SKEP_REPO", world.site.root().to_string_lossy().into_owned()),
+        (
+            "SKEP_REPO",
+            world.site.root().to_string_lossy().into_owned(),
+        ),
         ("SKEP_PORT_BASE", port_base.to_string()),
     ] {
         env.insert(name.into(), value);
@@ -202,6 +238,11 @@ fn run_commands(world: &World, order: &PrepareOrder, what: &str) -> Result<(), S
     let _ = std::fs::remove_dir_all(&folder);
     match report.steps.iter().find(|s| s.end != StepEnd::Exited(0)) {
         None => Ok(()),
-        Some(failed) => Err(format!("`{}` {}: {}", failed.name, runs::shown(&failed.end), failed.tail)),
+        Some(failed) => Err(format!(
+            "`{}` {}: {}",
+            failed.name,
+            runs::shown(&failed.end),
+            failed.tail
+        )),
     }
 }

@@ -1,0 +1,220 @@
+//! A whole keeper on a real repository: plans to their ends, with real processes, git and SQLite.
+
+use super::git::{World, git};
+use serde_json::{Value, json};
+use skep_core::{
+    event::By,
+    request::{Command, Request, What},
+    spec::Plan,
+    state::State,
+    task::TaskState,
+};
+use skep_host::{
+    git::Repo,
+    keeper::{Keeper, Options, opening::opening},
+    site::Site,
+};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// No plan of these tests takes longer, even on a machine that is busy with others.
+const LONGEST: Duration = Duration::from_secs(60);
+
+pub(crate) struct Bench {
+    pub(crate) world: World,
+    runtime: Runtime,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Bench {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        Bench {
+            world: World::new(),
+            runtime,
+        }
+    }
+
+    fn start(&self) -> Keeper {
+        let repo = Repo::discover(self.world.root()).unwrap();
+        let site = Site::new(repo.root());
+        let options = Options {
+            program: env!("CARGO_BIN_EXE_skep-test-shim").into(),
+            env: std::env::vars()
+                .filter(|(name, _)| name == "PATH" || name == "HOME")
+                .collect(),
+        };
+        Keeper::start(repo, site, options, self.runtime.handle()).unwrap()
+    }
+
+    /// Runs a plan to where nothing more can be done, and gives the state.
+    pub(crate) fn run(&self, swarm: Value, tasks: Value) -> State {
+        let plan = plan(swarm, tasks);
+        let keeper = self.start();
+        let repo = Repo::discover(self.world.root()).unwrap();
+        let begin = opening(&repo, &plan).unwrap();
+        let handle = keeper.handle();
+        self.runtime.block_on(async {
+            let mut records = handle.watch();
+            let command = Command::LoadPlan {
+                plan: plan.into(),
+                digest: "d".into(),
+                target: begin.target,
+                base: begin.base,
+            };
+            let request = Request {
+                key: None,
+                trace: "test".into(),
+                by: By::Person("test".into()),
+                what: What::Command(command),
+            };
+            handle.request(request).await.unwrap();
+            let over = async {
+                loop {
+                    let done = handle.query(|state, _| {
+                        let over = state.finished().is_some() || state.halted().is_some();
+                        over.then(|| state.clone())
+                    });
+                    if let Some(state) = done.await.unwrap() {
+                        return state;
+                    }
+                    records.recv().await.unwrap();
+                }
+            };
+            let state = tokio::time::timeout(LONGEST, over).await;
+            keeper.stop();
+            keeper.closed().await.unwrap();
+            state.expect("the plan ends")
+        })
+    }
+}
+
+fn plan(swarm: Value, tasks: Value) -> Plan {
+    let mut whole = json!({
+        "name": "test", "target": null, "landing": "branch", "workers": { "count": 3 },
+        "agent": "shell", "model": null, "models": [], "check": [], "check_timeout": 20_000,
+        "setup": [], "teardown": [], "budget": {}, "worktree": true, "roles": {}, "agents": {},
+        "policy": { "timebox": 10_000, "grace": 500, "backoff": 100 },
+    });
+    let whole_map = whole.as_object_mut().unwrap();
+    for (key, value) in swarm.as_object().unwrap() {
+        whole_map.insert(key.clone(), value.clone());
+    }
+    let mut tasks = tasks;
+    for task in tasks.as_array_mut().unwrap() {
+        task.as_object_mut()
+            .unwrap()
+            .entry("mission")
+            .or_insert("Do it.".into());
+    }
+    serde_json::from_value(json!({ "swarm": whole, "tasks": tasks })).unwrap()
+}
+
+fn states(state: &State) -> Vec<(String, TaskState)> {
+    state
+        .tasks()
+        .iter()
+        .map(|t| (t.id().to_string(), t.state))
+        .collect()
+}
+
+#[track_caller]
+fn all_merged(state: &State) {
+    let open: Vec<_> = state
+        .tasks()
+        .iter()
+        .filter(|t| t.state != TaskState::Merged)
+        .collect();
+    assert!(open.is_empty(), "{:#?}\nhalted: {:?}", open, state.halted());
+}
+
+// proves: W-3, W-6, W-17, X-1
+#[test]
+fn a_plan_of_two_waves_ends_on_the_integration_branch() {
+    let bench = Bench::new();
+    let state = bench.run(
+        json!({}),
+        json!([
+            { "id": "a", "command": "echo a > a.txt" },
+            { "id": "b", "command": "echo b > b.txt" },
+            { "id": "c", "depends_on": ["a", "b"], "command": "cat a.txt b.txt > c.txt",
+              "success": [{ "run": "test -s c.txt" }, { "changed": "c.txt" }, { "exists": "c.txt" }] },
+        ]),
+    );
+    all_merged(&state);
+    assert_eq!(
+        git(bench.world.root(), &["show", "skep/test:c.txt"]),
+        "a\nb"
+    );
+    assert_eq!(state.waves().len(), 2);
+}
+
+// proves: W-7
+#[test]
+fn a_conflict_becomes_a_fix_task_and_the_rest_merges() {
+    let bench = Bench::new();
+    let write =
+        |word: &str| format!("[ -n \"$SKEP_FIX_OF\" ] && echo {word} >> f || echo {word} > f");
+    let state = bench.run(
+        json!({}),
+        json!([
+            { "id": "a", "command": write("a") },
+            { "id": "b", "command": write("b") },
+            { "id": "c", "command": "echo c > c" },
+        ]),
+    );
+    all_merged(&state);
+    assert_eq!(git(bench.world.root(), &["show", "skep/test:f"]), "a\nb");
+    let conflict = &state.conflicts()[0];
+    assert_eq!(conflict.file, "f");
+    let tasks: Vec<_> = conflict.tasks.iter().map(|t| t.as_str()).collect();
+    assert_eq!(tasks, ["a", "b"]);
+    let ids: Vec<_> = states(&state).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["a", "b", "c", "b-fix1"]);
+}
+
+// proves: W-8
+#[test]
+fn the_culprit_of_a_failing_check_is_left_out_and_mended() {
+    let bench = Bench::new();
+    let state = bench.run(
+        json!({ "check": ["test ! -e broken"] }),
+        json!([
+            { "id": "a", "command": "echo a > a" },
+            { "id": "b", "command": "[ -n \"$SKEP_FIX_OF\" ] && echo b > fine || echo b > broken" },
+            { "id": "c", "command": "echo c > c" },
+            { "id": "d", "command": "echo d > d" },
+        ]),
+    );
+    all_merged(&state);
+    let files = git(bench.world.root(), &["ls-tree", "--name-only", "skep/test"]);
+    for file in ["a", "c", "d", "fine"] {
+        assert!(files.lines().any(|f| f == file), "{file} is not in {files}");
+    }
+    assert!(!files.lines().any(|f| f == "broken"));
+}
+
+// proves: W-10, Q-8
+#[test]
+fn a_liar_is_refused_once_and_then_flagged() {
+    let bench = Bench::new();
+    let state = bench.run(
+        json!({}),
+        json!([
+            { "id": "liar", "command": "echo done" },
+            { "id": "crasher", "command": "kill -9 $$" },
+            { "id": "late", "depends_on": ["liar"], "command": "echo x > x" },
+            { "id": "good", "command": "echo g > g" },
+        ]),
+    );
+    let of = |id: &str| state.task(&id.parse().unwrap()).unwrap();
+    assert_eq!(of("liar").state, TaskState::Flagged);
+    assert_eq!(of("liar").history.len(), 2);
+    assert_eq!(of("crasher").state, TaskState::Dead);
+    assert_eq!(of("crasher").history.len(), 4);
+    assert_eq!(of("late").state, TaskState::Waiting);
+    assert_eq!(of("good").state, TaskState::Merged);
+}
