@@ -1,12 +1,14 @@
 //! Conflicts (SPEC appendix C) and saved work.
 
-use super::SCHEMA;
+use super::{SCHEMA, Stamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
     merge::{Conflict, Severity},
     state::State,
+    time::Time,
 };
+use skep_host::git::Salvage;
 
 /// Two tasks' work that could not be merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,12 +69,32 @@ pub struct SalvageDoc {
     pub reference: String,
     /// The commit.
     pub commit: String,
-    /// The task it is of, if it is known.
-    pub task: Option<String>,
-    /// The attempt it is of, if it is known.
-    pub attempt: Option<u64>,
-    /// Whether the integration branch holds it.
-    pub merged: Option<bool>,
+    /// The task it is of, or `_w1` for commits found on a worker's branch.
+    pub task: String,
+    /// The attempt it is of, with `.2` or `-head` behind it for what was saved beside the first.
+    pub attempt: String,
+    /// When it was saved.
+    pub saved: Stamp,
+    /// How many files it changes.
+    pub files: usize,
+    /// Whether the integration branch holds all of it.
+    pub merged: bool,
+}
+
+impl SalvageDoc {
+    /// The view of one saved commit.
+    #[must_use]
+    pub fn of(saved: &Salvage) -> SalvageDoc {
+        SalvageDoc {
+            reference: saved.reference.clone(),
+            commit: saved.commit.to_string(),
+            task: saved.task.clone(),
+            attempt: saved.attempt.clone(),
+            saved: Stamp(Time(saved.date.saturating_mul(1000))),
+            files: saved.file_count,
+            merged: saved.merged,
+        }
+    }
 }
 
 /// All saved work.
