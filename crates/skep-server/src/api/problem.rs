@@ -68,7 +68,7 @@ pub fn refusal(state: &State, refusal: &Refusal) -> Problem {
     let (status, code) = match refusal {
         Refusal::NoPlan => (S::CONFLICT, "no_plan"),
         Refusal::PlanUnderWay { .. } => (S::CONFLICT, "plan_under_way"),
-        Refusal::BadPlan(_) => (S::UNPROCESSABLE_ENTITY, "bad_plan"),
+        Refusal::BadPlan { .. } => (S::UNPROCESSABLE_ENTITY, "bad_plan"),
         Refusal::NoSuchTask(_) => (S::NOT_FOUND, "no_such_task"),
         Refusal::NoSuchWorker(_) => (S::NOT_FOUND, "no_such_worker"),
         Refusal::TaskExists(_) => (S::CONFLICT, "task_exists"),

@@ -26,6 +26,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             term::print_json(&status)?;
         } else {
             term::print(&show::status::status(&status, look(ctx)))?;
+            term::print(&show::status::conflicts(&source.conflicts().await?))?;
         }
         return Ok(Exit::Done);
     }

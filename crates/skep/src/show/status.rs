@@ -7,7 +7,7 @@ use super::{
 };
 use crate::term::{Style, escape, paint};
 use skep_core::time::Time;
-use skep_server::api::{Status, TaskDetail, TaskDoc, TaskList, WorkerDoc, WorkerList};
+use skep_server::api::{ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WorkerDoc, WorkerList};
 use std::fmt::Write as _;
 
 /// How it is shown.
@@ -45,6 +45,16 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         out.push_str(&worker_table(&status.workers, look));
     }
     out
+}
+
+/// Conflicts met so far; nothing without any.
+pub(crate) fn conflicts(list: &ConflictList) -> String {
+    let one = |c: &ConflictDoc| {
+        let tasks = c.tasks.join(", ");
+        format!("conflict in {}: {} ({tasks})\n", escape(&c.file), escape(&c.description))
+    };
+    let lines: String = list.conflicts.iter().map(one).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// All workers.
