@@ -274,6 +274,19 @@ fn locks_of_dead_processes_are_removed_and_those_of_living_ones_are_not() {
         base: &base,
     };
     world.repo.prepare(&want).unwrap();
+    let salvage = world.root().join(".git/refs/skep/salvage/s/t/7.lock");
+    fs::create_dir_all(salvage.parent().unwrap()).unwrap();
+    fs::write(&salvage, "").unwrap();
+    age(&salvage);
+    write(&dir, "new", "new");
+    let spec = SnapshotSpec {
+        base: base.clone(),
+        merges: None,
+        reference: "refs/skep/salvage/s/t/7".into(),
+        message: "t".into(),
+        date: 1,
+    };
+    assert_eq!(snapshot(&dir, &spec).unwrap().files, ["new"]);
     let index = world.root().join(".git/worktrees/w1/index.lock");
     let living = fs::File::create(&index).unwrap();
     let mut holder = command("sleep", world.dir.path())
@@ -669,4 +682,39 @@ fn the_keeper_killed_at_any_moment_leaves_nothing_that_the_next_cannot_finish() 
         let left = fs::read_dir(world.worker("w1").parent().unwrap()).unwrap();
         assert_eq!(left.count(), 0, "after {n}");
     }
+}
+
+// proves: T-1, U-1
+#[test]
+fn a_repository_that_is_not_ours_or_cannot_be_written_is_refused_with_the_reason() {
+    use skep_host::git::RepoError;
+    let world = World::new();
+    let root = world.root();
+    let bind = |args: &[&str]| {
+        let ran = command("mount", Path::new("/"))
+            .args(args)
+            .arg(root)
+            .output();
+        ran.is_ok_and(|o| o.status.success())
+    };
+    let path = root.to_str().unwrap();
+    if !bind(&["--bind", path]) {
+        println!("skipped: mounting needs root");
+        return;
+    }
+    let found = bind(&["-o", "remount,bind,ro"]).then(|| Repo::discover(root));
+    let unmounted = command("umount", Path::new("/"))
+        .arg("-l")
+        .arg(root)
+        .status();
+    assert!(unmounted.unwrap().success());
+    if let Some(found) = found {
+        let error = found.unwrap_err();
+        assert!(matches!(error, RepoError::ReadOnly { .. }), "{error}");
+    }
+    let given = command("chown", root).args(["-R", "12345", "."]).status();
+    assert!(given.unwrap().success());
+    let error = Repo::discover(root).unwrap_err();
+    assert!(matches!(error, RepoError::Untrusted { .. }), "{error}");
+    assert!(error.to_string().contains("safe.directory"), "{error}");
 }
