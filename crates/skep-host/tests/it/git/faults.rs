@@ -315,7 +315,8 @@ fn a_full_disk_is_said_and_damages_nothing() {
 fn the_keeper_killed_at_any_moment_leaves_nothing_that_the_next_cannot_finish() {
     if let Some(root) = std::env::var_os("SKEP_TEST_KILL") {
         let repo = Repo::discover(Path::new(&root)).unwrap();
-        let dir = TempDir::new().unwrap();
+        // Inside the parent's folder: killed, this process removes nothing.
+        let dir = TempDir::new_in(Path::new(&root).parent().unwrap()).unwrap();
         everything(&World { dir, repo }).unwrap();
         return;
     }
