@@ -47,5 +47,9 @@ pub(crate) fn tone(state: &str) -> Style {
 
 /// `1 task`, `2 tasks`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }

@@ -371,7 +371,8 @@ impl State {
             halt.probing = None;
         }
         let cap = self.policy().concurrency as usize;
-        if self.live.len() + 2 <= cap {
+        // Well below it, so that one attempt's end and the next one's start do not warn again.
+        if self.live.len() * 2 <= cap {
             self.cap_warned = false;
         }
     }
