@@ -1,6 +1,7 @@
 //! What is claimed, in which order, and what is not (Q-5, Q-7, L-7, Q-9's models).
 
-use crate::swarm::{Swarm, id, task, tasks};
+use crate::swarm::Swarm;
+use crate::words::{id, task, tasks};
 use proptest::prelude::*;
 use skep_core::{
     event::Event,

@@ -1,6 +1,7 @@
 //! Idempotency keys and fencing tokens: whatever comes late or twice acts once.
 
-use crate::swarm::{Swarm, a_plan, id, load, oid, one_task, report};
+use crate::swarm::{Swarm, report};
+use crate::words::{a_plan, id, load, oid, one_task};
 use skep_core::{
     attempt::{End, Report, Saved, SavedWork},
     engine::Engine,

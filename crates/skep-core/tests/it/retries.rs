@@ -62,7 +62,7 @@ fn a_crashed_task_is_dead_after_three_retries_and_can_be_requeued_with_its_histo
     assert_eq!(t.is("a"), TaskState::Dead);
     assert_eq!(t.task("a").history.len(), 4);
     t.ask(Command::RetryTask {
-        task: crate::swarm::id("a"),
+        task: crate::words::id("a"),
     })
     .unwrap();
     wait(&mut t);

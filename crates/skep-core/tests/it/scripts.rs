@@ -1,11 +1,12 @@
 //! Golden scripts: `tests/scripts/*.txt` tell a swarm's story in plain words. Lines that begin with `>` are
 //! what happens to it; the lines below are what Skep decides. `SKEP_BLESS=1 cargo test` writes them anew.
 
-use crate::swarm::{Swarm, a_plan, check_line, id, load, oid, one_task, report};
+use crate::swarm::{Swarm, report};
+use crate::words::{a_plan, check_line, id, load, oid, one_task};
 use skep_core::{
     attempt::{End, Report, Saved, SavedWork},
     event::{Event, Next, WorkerNext},
-    id::{Attempt, WorkerId},
+    id::Attempt,
     plan::Action,
     request::{Command, Observation},
     spec::{Landing, Workers},
@@ -64,10 +65,44 @@ fn tell(script: &str) -> String {
 /// Lets one step happen.
 fn take(t: &mut Swarm, step: &str) -> Result<(), String> {
     let words: Vec<&str> = step.split_whitespace().collect();
-    let task = |at: usize| id(words[at]);
-    let no = |e: skep_core::request::Refusal| e.to_string();
-    let mut ask = |command| t.ask(command).map(drop).map_err(no);
-    match words.as_slice() {
+    if happens(t, &words) {
+        return Ok(());
+    }
+    let answer = match asked(&words) {
+        Some(command) => t.ask(command),
+        None => t.see(seen(t, &words)),
+    };
+    answer.map(drop).map_err(|no| no.to_string())
+}
+
+/// What agents, git and time do.
+fn happens(t: &mut Swarm, words: &[&str]) -> bool {
+    match words {
+        ["status"] => {}
+        ["worktrees", ..] => t.prepare(),
+        [task, "succeeds"] => drop(t.succeed(task)),
+        [task, "fails"] => t.fail(task),
+        [task, "crashes"] => t.crash(task),
+        [task, "cannot", "be", "started"] => t.not_startable(task),
+        [task, "stops"] => t.heed_stop(task),
+        ["the", "merge", "is", "built"] => t.build(),
+        ["the", "merge", "is", "built", "but", clash, "conflicts"] => t.build_but(&[clash]),
+        ["the", "check", how] => {
+            t.check(*how == "passes");
+        }
+        ["the", "branch", "moves"] => t.land(),
+        ["wait", length] => {
+            t.pass(length.parse().unwrap());
+            t.prepare();
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// What people ask for.
+fn asked(words: &[&str]) -> Option<Command> {
+    Some(match words {
         ["plan", rest @ ..] => {
             let (tasks, with) = rest.split_at(rest.iter().position(|w| *w == "with").unwrap());
             let mut plan = a_plan(&tasks.join(" "));
@@ -78,66 +113,53 @@ fn take(t: &mut Swarm, step: &str) -> Result<(), String> {
             if with.contains(&"main") {
                 plan.swarm.landing = Landing::Main;
             }
-            ask(load(plan, "d1"))
+            load(plan, "d1")
         }
-        ["worktrees", ..] => Ok(t.prepare()),
-        [_, "succeeds"] => Ok(drop(t.succeed(words[0]))),
-        [_, "fails"] => Ok(t.fail(words[0])),
-        [_, "crashes"] => Ok(t.crash(words[0])),
-        [_, "cannot", "be", "started"] => Ok(t.not_startable(words[0])),
-        [_, "stops"] => Ok(t.heed_stop(words[0])),
+        ["cancel", task] => Command::CancelTask { task: id(task) },
+        ["skip", task] => Command::SkipTask { task: id(task) },
+        ["retry", task] => Command::RetryTask { task: id(task) },
+        ["boost", task] => Command::BoostTask {
+            task: id(task),
+            priority: None,
+        },
+        ["add", spec] => Command::AddTask {
+            spec: one_task(spec).into(),
+        },
+        ["restart", worker] => Command::RestartWorker {
+            worker: worker.parse().unwrap(),
+        },
+        ["pause"] => Command::Pause,
+        ["resume"] => Command::Resume,
+        ["stop", "all"] => Command::StopAll,
+        _ => return None,
+    })
+}
+
+/// What hosts see that may be refused.
+fn seen(t: &Swarm, words: &[&str]) -> Observation {
+    match words {
         ["a", "late", "success", "of", "attempt", n] => {
-            let commit = oid(40);
+            let files = vec!["src/a.rs".into()];
             let work = SavedWork {
-                commit,
+                commit: oid(40),
                 file_count: 1,
-                files: vec!["src/a.rs".into()],
+                files,
             };
             let good = Report {
                 saved: Saved::Commit(work),
                 ..report(End::Exited(0))
             };
             let attempt = Attempt(n.parse().unwrap());
-            let ended = Observation::Ended {
+            Observation::Ended {
                 attempt,
                 report: good.into(),
                 untouched: false,
-            };
-            t.see(ended).map(drop).map_err(no)
+            }
         }
-        ["the", "merge", "is", "built"] => Ok(t.build()),
-        ["the", "merge", "is", "built", "but", clash, "conflicts"] => Ok(t.build_but(&[clash])),
-        ["the", "check", "passes"] => Ok(drop(t.check(true))),
-        ["the", "check", "fails"] => Ok(drop(t.check(false))),
-        ["the", "branch", "moves"] => Ok(t.land()),
-        ["main", "moves"] => {
-            let tip = t.state().swarm().unwrap().tip.clone();
-            t.see(Observation::TargetLanded { tip })
-                .map(drop)
-                .map_err(no)
-        }
-        ["wait", length] => {
-            t.pass(length.parse().unwrap());
-            Ok(t.prepare())
-        }
-        ["cancel", _] => ask(Command::CancelTask { task: task(1) }),
-        ["skip", _] => ask(Command::SkipTask { task: task(1) }),
-        ["retry", _] => ask(Command::RetryTask { task: task(1) }),
-        ["boost", _] => ask(Command::BoostTask {
-            task: task(1),
-            priority: None,
-        }),
-        ["add", spec] => ask(Command::AddTask {
-            spec: one_task(spec).into(),
-        }),
-        ["restart", worker] => ask(Command::RestartWorker {
-            worker: worker.parse::<WorkerId>().unwrap(),
-        }),
-        ["pause"] => ask(Command::Pause),
-        ["resume"] => ask(Command::Resume),
-        ["stop", "all"] => ask(Command::StopAll),
-        ["status"] => Ok(()),
-        _ => panic!("nobody knows the step {step:?}"),
+        ["main", "moves"] => Observation::TargetLanded {
+            tip: t.state().swarm().unwrap().tip.clone(),
+        },
+        _ => panic!("nobody knows the step {words:?}"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The tables: what each state of a task and each phase of an attempt says to each request. A pair that is
 //! not allowed is a typed refusal and changes nothing.
 
-use crate::swarm::{Swarm, id, report, task};
+use crate::swarm::{Swarm, report};
+use crate::words::{id, task};
 use skep_core::{
     attempt::{End, Saved},
     id::{Attempt, WorkerId},

@@ -1,6 +1,7 @@
 //! Waves and their recomputation, and when a wave is complete (W-6).
 
-use crate::swarm::{Swarm, id, one_task};
+use crate::swarm::Swarm;
+use crate::words::{id, one_task};
 use skep_core::{request::Command, spec::Workers, state::SwarmState, task::TaskState};
 
 fn waves(t: &Swarm) -> String {

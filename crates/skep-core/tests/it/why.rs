@@ -1,6 +1,7 @@
 //! `skep why` (L-4a): one line for each reason that a task or a worker may have.
 
-use crate::swarm::{Swarm, check_line, id};
+use crate::swarm::Swarm;
+use crate::words::{check_line, id};
 use skep_core::{
     claim::{Closed, Held, Unfit},
     id::WorkerId,
