@@ -49,6 +49,8 @@ pub enum Command {
         target: String,
         /// The integration branch's tip.
         base: Oid,
+        /// Run it once more if it was run to its end already.
+        again: bool,
     },
     /// Add a task.
     AddTask {

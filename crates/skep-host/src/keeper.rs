@@ -102,6 +102,7 @@ impl Keeper {
             engine: Engine::new(state),
             log: Box::new(log),
             clock,
+            last,
             performer,
             handle: handle.clone(),
             waiting: Vec::new(),

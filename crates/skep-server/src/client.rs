@@ -133,9 +133,11 @@ impl Client {
         &self,
         media_type: &str,
         plan: Vec<u8>,
+        again: bool,
         key: &str,
     ) -> Result<AnswerDoc, ClientError> {
-        self.post("plan", media_type, plan, key).await
+        self.post(&format!("plan?again={again}"), media_type, plan, key)
+            .await
     }
 
     /// Events after `after`; with `follow`, for as long as the keeper lives.

@@ -38,6 +38,7 @@ impl World {
             digest: "one".into(),
             target: "main".into(),
             base: self.repo.integration.clone(),
+            again: false,
         };
         self.command(command);
         if self.dice.chance(200) {

@@ -30,7 +30,8 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
             digest,
             target,
             base,
-        } => load_plan(state, plan, digest, target, base),
+            again,
+        } => load_plan(state, plan, digest, target, base, *again),
         Command::AddTask { spec } => add_task(state, spec),
         Command::EditTask { spec } => edit_task(state, spec),
         Command::SkipTask { task } => skip_task(state, task),
@@ -108,6 +109,7 @@ fn load_plan(
     digest: &str,
     target: &str,
     base: &crate::id::Oid,
+    again: bool,
 ) -> Decision {
     let faults = spec::check(plan);
     if let Some(first) = faults.first() {
@@ -127,6 +129,11 @@ fn load_plan(
             Event::SwarmResumed {},
             "this plan is under way already",
         );
+    }
+    if same && !again {
+        // Who asks for the same plan twice (a run that was killed just before its end, say) wants it done, not
+        // done twice.
+        return Err(Refusal::NothingToDo("this plan was run already".into()));
     }
     if open > 0 || state.live().len() > 0 || state.merge().is_some() {
         return Err(Refusal::PlanUnderWay { open });

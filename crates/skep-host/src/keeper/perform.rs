@@ -23,7 +23,7 @@ use skep_core::{
     plan::Action,
     request::Observation,
     state::State,
-    time::Time,
+    time::{Millis, Time},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,6 +34,10 @@ use std::{
 
 /// After a performer panicked (a bug), its action is begun again so much later.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// The first pause before an action that was done and is wanted still is begun again; it doubles, up to 256
+/// times this.
+const FIRST_PAUSE: Millis = Millis(20);
 
 /// What every performer may use.
 pub(super) struct World {
@@ -73,6 +77,8 @@ impl World {
 pub(super) struct Performer {
     world: Arc<World>,
     under_way: BTreeSet<Action>,
+    /// Actions that were done and may be wanted still: when each may be begun again, and how often it was.
+    held_off: BTreeMap<Action, (Time, u32)>,
     /// The last sign of life of each running shim, and when it was first seen.
     beats: BTreeMap<Attempt, (SystemTime, Time)>,
     next_beat: Option<Time>,
@@ -101,6 +107,7 @@ impl Performer {
         Ok(Performer {
             world,
             under_way: BTreeSet::new(),
+            held_off: BTreeMap::new(),
             beats: BTreeMap::new(),
             next_beat: None,
         })
@@ -128,19 +135,54 @@ impl Performer {
             .or_else(|| some_run.then(|| now + state.policy().heartbeat))
     }
 
-    /// Begins every action that is not under way.
-    pub(super) fn perform(&mut self, state: &State, actions: Vec<Action>) {
+    /// Begins every action that is not under way. Says when to come back for those that must wait.
+    ///
+    /// What was done and is wanted still (its result was refused, say) is begun again only after a growing
+    /// pause: a state and a world that disagree for long must not make the keeper spin.
+    pub(super) fn perform(
+        &mut self,
+        state: &State,
+        actions: Vec<Action>,
+        now: Time,
+    ) -> Option<Time> {
+        self.held_off.retain(|action, _| actions.contains(action));
+        let mut back = None;
         for action in actions {
-            if !self.under_way.contains(&action) && self.begin(state, action.clone()) {
-                self.under_way.insert(action);
+            if self.under_way.contains(&action) || self.worker_is_busy(&action) {
+                continue;
+            }
+            match self.held_off.get(&action) {
+                Some((until, _)) if *until > now => {
+                    back = Some(back.map_or(*until, |b: Time| b.min(*until)));
+                }
+                _ if self.begin(state, action.clone()) => {
+                    self.under_way.insert(action);
+                }
+                _ => {}
             }
         }
         self.end_orphans(state);
+        back
     }
 
-    /// An action is done; if it is still wanted it may be begun again.
-    pub(super) fn done(&mut self, action: &Action) {
+    /// A worker's worktree is made ready or removed by one performer at a time: a second one would reset it
+    /// under the agent that the first let in.
+    fn worker_is_busy(&self, action: &Action) -> bool {
+        let of = |action: &Action| match action {
+            Action::Prepare { worker, .. } | Action::Remove { worker } => Some(*worker),
+            _ => None,
+        };
+        let mine = of(action);
+        mine.is_some() && self.under_way.iter().any(|other| of(other) == mine)
+    }
+
+    /// An action is done; if it is still wanted it may be begun again, after a pause.
+    pub(super) fn done(&mut self, action: &Action, now: Time) {
         self.under_way.remove(action);
+        let times = self.held_off.get(action).map_or(0, |(_, times)| *times);
+        let pause = FIRST_PAUSE.times(1 << times.min(8));
+        self.held_off
+            .insert(action.clone(), (now + pause, times + 1));
     }
 
     /// What was decided is durable.

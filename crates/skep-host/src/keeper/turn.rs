@@ -40,6 +40,8 @@ pub(super) struct Turns {
     pub(super) engine: Engine,
     pub(super) log: Box<dyn Log>,
     pub(super) clock: Clock,
+    /// The moment of the log's last event when the keeper started.
+    pub(super) last: Time,
     pub(super) performer: Performer,
     pub(super) handle: Handle,
     /// Answers that wait for the append.
@@ -50,11 +52,12 @@ impl Turns {
     /// Runs until told to stop, or until the log can no longer be trusted.
     pub(super) fn run(&mut self, inbox: &Receiver<Message>) -> Result<(), Ended> {
         let seen = self.performer.adopt(self.engine.state());
-        let now = self.clock.now();
+        // What happened while no keeper lived is taken in at the log's own last moment: at today's, leases of
+        // attempts that had long ended would count as overrun before their results were looked at.
         for observation in seen {
-            self.observe(now, observation);
+            self.observe(self.last, observation);
         }
-        self.tick(now);
+        self.tick(self.clock.now());
         loop {
             self.commit()?;
             let wake = self.perform();
@@ -106,7 +109,7 @@ impl Turns {
             }
             Message::Performed(action, seen) => {
                 if let Some(action) = action {
-                    self.performer.done(&action);
+                    self.performer.done(&action, now);
                 }
                 for observation in seen {
                     self.observe(now, observation);
@@ -191,8 +194,10 @@ impl Turns {
     fn perform(&mut self) -> Option<Time> {
         let now = self.clock.now();
         let steps = self.engine.plan(now);
-        self.performer.perform(self.engine.state(), steps.actions);
+        let back = self
+            .performer
+            .perform(self.engine.state(), steps.actions, now);
         let beat = self.performer.next_beat(self.engine.state(), now);
-        steps.wake_at.into_iter().chain(beat).min()
+        steps.wake_at.into_iter().chain(beat).chain(back).min()
     }
 }

@@ -64,6 +64,7 @@ impl Bench {
                 digest: "d".into(),
                 target: begin.target,
                 base: begin.base,
+                again: false,
             };
             let request = Request {
                 key: None,

@@ -8,7 +8,7 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{State as Shared, rejection::BytesRejection},
+    extract::{Query, State as Shared, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
 };
 use skep_core::{
@@ -36,8 +36,17 @@ pub(super) async fn command(
     send(&app, &headers, command).await
 }
 
+/// What may be asked of a plan.
+#[derive(serde::Deserialize)]
+pub(super) struct PlanQuery {
+    /// Run it once more if it was run to its end already.
+    #[serde(default)]
+    again: bool,
+}
+
 pub(super) async fn plan(
     Shared(app): Shared<App>,
+    Query(asked): Query<PlanQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AnswerDoc>, Problem> {
@@ -61,23 +70,7 @@ pub(super) async fn plan(
             faults.to_string(),
         )
     })?;
-    // git is asked for the branches, which blocks.
-    let repo = app.repo.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        let opened = opening::opening(&repo, &plan);
-        (plan, opened)
-    });
-    let (plan, opened) = opened.await.map_err(|_| {
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "bug",
-            "opening the plan failed",
-        )
-    })?;
-    let opening::Opening { target, base } = opened.map_err(|error| Problem {
-        hint: error.hint(),
-        ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
-    })?;
+    let opening::Opening { target, base } = begin(&app, &plan).await?;
     let digest = digest(&plan);
     send(
         &app,
@@ -87,6 +80,7 @@ pub(super) async fn plan(
             digest,
             target,
             base,
+            again: asked.again,
         },
     )
     .await
@@ -176,4 +170,33 @@ fn unread(rejection: BytesRejection) -> Problem {
         );
     }
     Problem::new(status, "bad_body", "the body could not be read")
+}
+
+/// Where the plan begins. While one is under way that is known, and no branch may be moved: it goes on from
+/// where it stands, or is refused.
+async fn begin(app: &App, plan: &Plan) -> Result<opening::Opening, Problem> {
+    let under_way = app.handle.query(|state, _| {
+        let swarm = state.swarm().filter(|_| state.finished().is_none())?;
+        Some(opening::Opening {
+            target: swarm.target.clone(),
+            base: swarm.tip.clone(),
+        })
+    });
+    if let Some(opening) = under_way.await.map_err(gone)? {
+        return Ok(opening);
+    }
+    // git is asked for the branches, which blocks.
+    let (repo, plan) = (app.repo.clone(), plan.clone());
+    let opened = tokio::task::spawn_blocking(move || opening::opening(&repo, &plan)).await;
+    let opened = opened.map_err(|_| {
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "bug",
+            "opening the plan failed",
+        )
+    })?;
+    opened.map_err(|error| Problem {
+        hint: error.hint(),
+        ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
+    })
 }

@@ -134,7 +134,7 @@ async fn follow(
                 finish(ctx, End::Finished, exit, &state)?;
                 return Ok(exit);
             }
-            load(place, &plan).await?
+            load(place, &plan, again).await?
         }
         None if state.swarm().is_none() => return Err(nothing_to_go_on_with()),
         None => resume(place, &state).await?,
@@ -162,11 +162,11 @@ async fn so_far(place: &Place) -> Result<State, Failure> {
 }
 
 /// Loads the plan; the same plan, under way, goes on. Gives the log's number then, if anything changed.
-async fn load(place: &Place, plan: &Plan) -> Result<Option<u64>, Failure> {
+async fn load(place: &Place, plan: &Plan, again: bool) -> Result<Option<u64>, Failure> {
     let text = plan::to_json(plan).into_bytes();
     match place
         .client
-        .plan("application/json", text, &unique_id())
+        .plan("application/json", text, again, &unique_id())
         .await
     {
         Ok(answer) => Ok(Some(answer.seq)),
