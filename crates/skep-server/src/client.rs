@@ -55,7 +55,10 @@ impl Client {
     /// A client that calls itself `name` in the log.
     #[must_use]
     pub fn new(socket: &Path, name: &str) -> Client {
-        Client { path: socket.into(), name: name.into() }
+        Client {
+            path: socket.into(),
+            name: name.into(),
+        }
     }
 
     /// Whether a keeper answers.
@@ -144,12 +147,19 @@ impl Client {
         let request = self.request(Method::GET, &uri).body(Full::default());
         let response = self.send(request.map_err(not_understood)?).await?;
         let response = self.accepted(response).await?;
-        Ok(Events { body: response.into_body(), lines: Lines::default(), path: self.path.clone() })
+        Ok(Events {
+            body: response.into_body(),
+            lines: Lines::default(),
+            path: self.path.clone(),
+        })
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {
-        let request = self.request(Method::GET, &format!("/api/v1/{what}")).body(Full::default());
-        self.read(self.send(request.map_err(not_understood)?).await?).await
+        let request = self
+            .request(Method::GET, &format!("/api/v1/{what}"))
+            .body(Full::default());
+        self.read(self.send(request.map_err(not_understood)?).await?)
+            .await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -164,28 +174,37 @@ impl Client {
             .header(header::CONTENT_TYPE, media_type)
             .header("idempotency-key", key)
             .body(Full::from(body));
-        self.read(self.send(request.map_err(not_understood)?).await?).await
+        self.read(self.send(request.map_err(not_understood)?).await?)
+            .await
     }
 
     fn request(&self, method: Method, uri: &str) -> hyper::http::request::Builder {
         let request = Request::builder().method(method).uri(uri);
-        request.header(header::HOST, "skep.localhost").header("skep-client", &self.name)
+        request
+            .header(header::HOST, "skep.localhost")
+            .header("skep-client", &self.name)
     }
 
     async fn connect(&self) -> Result<UnixStream, ClientError> {
-        UnixStream::connect(&self.path).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoKeeper,
-            _ => self.unreachable(error),
-        })
+        UnixStream::connect(&self.path)
+            .await
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoKeeper,
+                _ => self.unreachable(error),
+            })
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
         let stream = TokioIo::new(self.connect().await?);
-        let (mut sender, connection) =
-            http1::handshake(stream).await.map_err(|e| self.unreachable(e))?;
+        let (mut sender, connection) = http1::handshake(stream)
+            .await
+            .map_err(|e| self.unreachable(e))?;
         // Ends with the connection, which ends when both the sender and the body are dropped.
         tokio::spawn(connection);
-        sender.send_request(request).await.map_err(|e| self.unreachable(e))
+        sender
+            .send_request(request)
+            .await
+            .map_err(|e| self.unreachable(e))
     }
 
     async fn accepted(
@@ -196,11 +215,15 @@ impl Client {
             return Ok(response);
         }
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(|e| self.unreachable(e))?;
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|e| self.unreachable(e))?;
         let problem = serde_json::from_slice(&body.to_bytes());
-        Err(ClientError::Refused(Box::new(problem.unwrap_or_else(|_| {
-            Problem::new(status, "unknown", format!("the keeper answered {status}"))
-        }))))
+        Err(ClientError::Refused(Box::new(problem.unwrap_or_else(
+            |_| Problem::new(status, "unknown", format!("the keeper answered {status}")),
+        ))))
     }
 
     async fn read<T: DeserializeOwned>(
@@ -208,7 +231,11 @@ impl Client {
         response: Response<Incoming>,
     ) -> Result<T, ClientError> {
         let response = self.accepted(response).await?;
-        let body = response.into_body().collect().await.map_err(|e| self.unreachable(e))?;
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|e| self.unreachable(e))?;
         serde_json::from_slice(&body.to_bytes()).map_err(not_understood)
     }
 
@@ -216,7 +243,10 @@ impl Client {
         &self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> ClientError {
-        ClientError::Unreachable { path: self.path.clone(), source: source.into() }
+        ClientError::Unreachable {
+            path: self.path.clone(),
+            source: source.into(),
+        }
     }
 }
 
@@ -240,7 +270,9 @@ impl Events {
     pub async fn next(&mut self) -> Result<Option<EventDoc>, ClientError> {
         loop {
             if let Some(data) = self.lines.event() {
-                return serde_json::from_str(&data).map(Some).map_err(not_understood);
+                return serde_json::from_str(&data)
+                    .map(Some)
+                    .map_err(not_understood);
             }
             match self.body.frame().await {
                 None => return Ok(None),

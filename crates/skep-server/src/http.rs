@@ -58,8 +58,12 @@ pub fn router(app: App) -> Router {
 }
 
 async fn no_such_route() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_route", "there is no such address")
-        .hint("every address begins with /api/v1/")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no_such_route",
+        "there is no such address",
+    )
+    .hint("every address begins with /api/v1/")
 }
 
 async fn no_such_method() -> Problem {
@@ -69,6 +73,10 @@ async fn no_such_method() -> Problem {
 
 /// The keeper's loop has ended while its socket still answers.
 fn gone(_: Gone) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "keeper_gone", "the keeper has just ended")
-        .hint("start it again with `skep run` or `skep up`")
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "keeper_gone",
+        "the keeper has just ended",
+    )
+    .hint("start it again with `skep run` or `skep up`")
 }

@@ -15,9 +15,16 @@ use std::{ffi::OsString, path::PathBuf};
 /// Skep keeps swarms of coding agents: it runs a plan of tasks with many agents at once, merges what they
 /// make, and loses nothing.
 #[derive(Debug, Parser)]
-#[command(name = "skep", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 everything merged, 1 finished with tasks flagged, dead or cancelled, \
-2 wrong usage or a bad plan, 3 halted or refused, 4 no keeper, 70 a bug, 130 or 143 interrupted.")]
+#[command(
+    name = "skep",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(
+    after_help = "Exit codes: 0 everything merged, 1 finished with tasks flagged, dead or cancelled, \
+2 wrong usage or a bad plan, 3 halted or refused, 4 no keeper, 70 a bug, 130 or 143 interrupted."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -34,7 +41,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// Use colour: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     color: ColorChoice,
     /// Do not ask
     #[arg(short, long, global = true)]
@@ -99,11 +112,26 @@ pub(crate) enum Verb {
 
 /// Reads the arguments. Help and version are printed here and end the program.
 pub(crate) fn parse(args: Vec<OsString>) -> Result<(Context, Verb), Failure> {
-    let parsed = Cli::command().try_get_matches_from(args).and_then(|m| Cli::from_arg_matches(&m));
+    let parsed = Cli::command()
+        .try_get_matches_from(args)
+        .and_then(|m| Cli::from_arg_matches(&m));
     match parsed {
         Ok(Cli { global, verb }) => {
-            let Global { dir, json, color, yes } = global;
-            Ok((Context { dir: dir.unwrap_or_else(|| ".".into()), json, color, yes }, verb))
+            let Global {
+                dir,
+                json,
+                color,
+                yes,
+            } = global;
+            Ok((
+                Context {
+                    dir: dir.unwrap_or_else(|| ".".into()),
+                    json,
+                    color,
+                    yes,
+                },
+                verb,
+            ))
         }
         Err(error) if error.use_stderr() => {
             // Rendered without style: what clap quotes of the arguments may hold anything.
@@ -113,7 +141,11 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<(Context, Verb), Failure> {
         Err(help) => {
             let color = term::color(&std::io::stdout(), None);
             let text = help.render();
-            term::print(&if color { text.ansi().to_string() } else { text.to_string() })?;
+            term::print(&if color {
+                text.ansi().to_string()
+            } else {
+                text.to_string()
+            })?;
             Err(Failure::whole(Exit::Done, ""))
         }
     }
@@ -121,7 +153,8 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<(Context, Verb), Failure> {
 
 /// A task's id. Checked here and not by clap, which would print what it was given unescaped.
 pub(crate) fn task(text: &str) -> Result<TaskId, Failure> {
-    text.parse().map_err(|fault| not_a_name("task id", text, &fault))
+    text.parse()
+        .map_err(|fault| not_a_name("task id", text, &fault))
 }
 
 /// A worker's id.

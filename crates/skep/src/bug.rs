@@ -6,10 +6,14 @@ use std::panic;
 /// Replaces the panic message. The keeper's panics end its own thread; here, the whole program ends.
 pub(crate) fn explain_panics() {
     panic::set_hook(Box::new(|info| {
-        let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        let place = info
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let text = text
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
         term::say(&format!(
             "error: this is a bug in skep {version}{place}\n  cause: {}\n  hint: nothing that was \

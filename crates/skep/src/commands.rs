@@ -74,7 +74,11 @@ fn look(ctx: &Context) -> Look {
     let color = term::color(&out, Some(ctx.color));
     // A pipe gets whole lines; only a person's terminal needs them cut.
     let width = term::size(&out).map(|s| s.0);
-    Look { color, width, now: now() }
+    Look {
+        color,
+        width,
+        now: now(),
+    }
 }
 
 /// Whether a person answers "yes"; without a terminal there is nobody to ask.
@@ -84,8 +88,10 @@ fn confirm(ctx: &Context, question: &str) -> Result<(), Failure> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("{question} Nobody can be asked here."))
-            .hint("`--yes` answers for you"));
+        return Err(
+            Failure::usage(format!("{question} Nobody can be asked here."))
+                .hint("`--yes` answers for you"),
+        );
     }
     term::say(&format!("{} [y/N] ", term::escape(question)));
     let mut answer = String::new();

@@ -5,11 +5,7 @@ use skep_host::{
     git::RepoError,
     keeper::{RequestError, StartError},
 };
-use skep_server::{
-    api::Problem,
-    client::ClientError,
-    http::socket::BindError,
-};
+use skep_server::{api::Problem, client::ClientError, http::socket::BindError};
 use std::{error::Error, fmt::Write as _, process::ExitCode};
 
 /// The exit codes (SPEC appendix B).
@@ -54,14 +50,23 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), causes: Vec::new(), hint: None, whole: false }
+        Failure {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+            whole: false,
+        }
     }
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
         Failure::new(Exit::Usage, message)
     }
     /// A failure that is printed as it is; an empty one says nothing more.
     pub(crate) fn whole(exit: Exit, text: impl Into<String>) -> Failure {
-        Failure { whole: true, ..Failure::new(exit, text) }
+        Failure {
+            whole: true,
+            ..Failure::new(exit, text)
+        }
     }
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
@@ -87,12 +92,27 @@ impl Failure {
         }
         let mut out = String::new();
         let paint = |style, text: &str| term::paint(color, style, text);
-        let _ = writeln!(out, "{} {}", paint(Style::Bad, "error:"), term::escape(&self.message));
+        let _ = writeln!(
+            out,
+            "{} {}",
+            paint(Style::Bad, "error:"),
+            term::escape(&self.message)
+        );
         for cause in &self.causes {
-            let _ = writeln!(out, "  {} {}", paint(Style::Dim, "cause:"), term::escape(cause));
+            let _ = writeln!(
+                out,
+                "  {} {}",
+                paint(Style::Dim, "cause:"),
+                term::escape(cause)
+            );
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(out, "  {} {}", paint(Style::Good, "hint:"), term::escape(hint));
+            let _ = writeln!(
+                out,
+                "  {} {}",
+                paint(Style::Good, "hint:"),
+                term::escape(hint)
+            );
         }
         out
     }
@@ -125,7 +145,10 @@ impl From<Problem> for Failure {
             "bug" => Exit::Bug,
             _ => Exit::Refused,
         };
-        Failure { hint: problem.hint, ..Failure::new(exit, problem.detail) }
+        Failure {
+            hint: problem.hint,
+            ..Failure::new(exit, problem.detail)
+        }
     }
 }
 
@@ -161,7 +184,9 @@ mod tests {
     #[test]
     fn a_failure_says_what_why_and_what_to_do_and_drives_no_terminal() {
         let source = std::io::Error::other("disk \x1b[31mfull");
-        let failure = Failure::usage("cannot read pl\x07an.toml").because(&source).hint("free space");
+        let failure = Failure::usage("cannot read pl\x07an.toml")
+            .because(&source)
+            .hint("free space");
         assert_eq!(
             failure.render(false),
             "error: cannot read pl\\u{7}an.toml\n  cause: disk \\u{1b}[31mfull\n  hint: free space\n"

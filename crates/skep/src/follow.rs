@@ -59,7 +59,17 @@ impl<'p> Follow<'p> {
     ) -> Result<Follow<'p>, Failure> {
         let events = place.client.events(state.seq(), true).await?;
         let (interrupts, stuck) = (0, None);
-        Ok(Follow { place, hosted, events, until, progress, state, signals, interrupts, stuck })
+        Ok(Follow {
+            place,
+            hosted,
+            events,
+            until,
+            progress,
+            state,
+            signals,
+            interrupts,
+            stuck,
+        })
     }
 
     /// Follows until the end, and returns the state then.
@@ -136,7 +146,11 @@ impl<'p> Follow<'p> {
         }
         if state.draining() && quiet && state.merge().is_none() {
             let left = End::Left(Exit::Interrupted);
-            return Some(if self.interrupts > 0 { left } else { End::Drained });
+            return Some(if self.interrupts > 0 {
+                left
+            } else {
+                End::Drained
+            });
         }
         if state.halted().is_some() && quiet {
             return Some(End::Halted);
@@ -149,13 +163,16 @@ impl<'p> Follow<'p> {
 
     async fn wished(&mut self, wish: Wish) -> Option<End> {
         if self.hosted.is_none() {
-            self.progress.note("left; the keeper goes on: `skep status` shows it, `skep down` ends it");
+            self.progress
+                .note("left; the keeper goes on: `skep status` shows it, `skep down` ends it");
             return Some(End::Left(exit_of(wish)));
         }
         let live = count(self.state.live().len(), "attempt");
         if wish == Wish::Terminate {
             self.send(&CommandDoc::Drain).await;
-            self.progress.note(&format!("ending; {live} live on, and `skep run` goes on with them"));
+            self.progress.note(&format!(
+                "ending; {live} live on, and `skep run` goes on with them"
+            ));
             return Some(End::Left(Exit::Terminated));
         }
         self.interrupts += 1;
@@ -168,12 +185,15 @@ impl<'p> Follow<'p> {
                 None
             }
             2 => {
-                self.progress.note("ending every attempt and saving its work. Ctrl-C again leaves at once");
+                self.progress
+                    .note("ending every attempt and saving its work. Ctrl-C again leaves at once");
                 self.send(&CommandDoc::StopAll).await;
                 None
             }
             _ => {
-                self.progress.note(&format!("left; {live} live on, and `skep run` goes on with them"));
+                self.progress.note(&format!(
+                    "left; {live} live on, and `skep run` goes on with them"
+                ));
                 Some(End::Left(Exit::Interrupted))
             }
         }
@@ -181,7 +201,11 @@ impl<'p> Follow<'p> {
 
     async fn send(&mut self, command: &CommandDoc) {
         // Refused means that it is so already; anything else shows as the end of the events.
-        let _ = self.place.client.command(command, &skep_server::unique_id()).await;
+        let _ = self
+            .place
+            .client
+            .command(command, &skep_server::unique_id())
+            .await;
     }
 }
 

@@ -12,7 +12,9 @@ use skep_host::{
     site::Site,
 };
 use skep_server::{
-    api::{CommandDoc, AnswerDoc, ConflictList, Live, Status, TaskDetail, TaskList, WhyDoc, WorkerList},
+    api::{
+        AnswerDoc, CommandDoc, ConflictList, Live, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    },
     client::{Client, ClientError},
     http::{self, App, socket::Socket},
     task_hint, unique_id,
@@ -85,11 +87,17 @@ impl Place {
         // What is not text cannot be handed on by name, and no agent has asked for it.
         let env = std::env::vars_os();
         let env = env.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        let options = keeper::Options { program, env: env.collect() };
+        let options = keeper::Options {
+            program,
+            env: env.collect(),
+        };
         let runtime = tokio::runtime::Handle::current();
         let keeper = Keeper::start(self.repo.clone(), self.site.clone(), options, &runtime)?;
         let socket = Socket::bind(&self.site.socket())?;
-        let router = http::router(App { handle: keeper.handle(), repo: self.repo.clone() });
+        let router = http::router(App {
+            handle: keeper.handle(),
+            repo: self.repo.clone(),
+        });
         let served = tokio::spawn(async move {
             // Accepting never fails for good; it ends with this task.
             let _ = socket.serve(router).await;

@@ -8,6 +8,8 @@ pub(crate) mod progress;
 pub(crate) mod status;
 pub(crate) mod summary;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::term::Style;
 use skep_core::time::Millis;
@@ -47,5 +49,9 @@ pub(crate) fn tone(state: &str) -> Style {
 
 /// `1 task`, `2 tasks`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }

@@ -22,7 +22,8 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn listen() -> Result<Signals, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|e| Failure::new(Exit::Refused, "cannot listen for signals").because(&e))
+            signal(kind)
+                .map_err(|e| Failure::new(Exit::Refused, "cannot listen for signals").because(&e))
         };
         Ok(Signals {
             interrupt: listen(SignalKind::interrupt())?,

@@ -50,7 +50,11 @@ pub(crate) fn paint(color: bool, style: Style, text: &str) -> String {
         Style::Dim => "2",
         Style::Plain => "",
     };
-    if color && !code.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+    if color && !code.is_empty() {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.into()
+    }
 }
 
 /// The stream's width and height in cells, if it is a terminal.
@@ -144,7 +148,10 @@ mod tests {
     // proves: T-3
     #[test]
     fn nothing_that_drives_a_terminal_gets_through() {
-        assert_eq!(escape("a\x1b[2Jb\u{9b}31m\u{202e}\n\tc"), "a\\u{1b}[2Jb\\u{9b}31m\\u{202e}\\n c");
+        assert_eq!(
+            escape("a\x1b[2Jb\u{9b}31m\u{202e}\n\tc"),
+            "a\\u{1b}[2Jb\\u{9b}31m\\u{202e}\\n c"
+        );
         assert_eq!(escape("plain ünïcode 漢字"), "plain ünïcode 漢字");
     }
 

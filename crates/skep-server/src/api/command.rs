@@ -24,9 +24,15 @@ pub enum CommandDoc {
     /// Begin a task anew.
     RetryTask { task: String },
     /// Change a task's priority; without one, to P0.
-    BoostTask { task: String, priority: Option<String> },
+    BoostTask {
+        task: String,
+        priority: Option<String>,
+    },
     /// Let only one worker claim a task; without one, any.
-    AssignTask { task: String, worker: Option<String> },
+    AssignTask {
+        task: String,
+        worker: Option<String>,
+    },
     /// Add workers.
     AddWorkers { count: u32, role: Option<String> },
     /// Remove a worker; with `now`, without waiting for its attempt.
@@ -58,11 +64,21 @@ impl CommandDoc {
     /// The first value that is not well formed, in a sentence.
     pub fn read(&self) -> Result<Command, String> {
         Ok(match self {
-            CommandDoc::AddTask { task } => Command::AddTask { spec: task.read()?.into() },
-            CommandDoc::EditTask { task } => Command::EditTask { spec: task.read()?.into() },
-            CommandDoc::SkipTask { task } => Command::SkipTask { task: task_id(task)? },
-            CommandDoc::CancelTask { task } => Command::CancelTask { task: task_id(task)? },
-            CommandDoc::RetryTask { task } => Command::RetryTask { task: task_id(task)? },
+            CommandDoc::AddTask { task } => Command::AddTask {
+                spec: task.read()?.into(),
+            },
+            CommandDoc::EditTask { task } => Command::EditTask {
+                spec: task.read()?.into(),
+            },
+            CommandDoc::SkipTask { task } => Command::SkipTask {
+                task: task_id(task)?,
+            },
+            CommandDoc::CancelTask { task } => Command::CancelTask {
+                task: task_id(task)?,
+            },
+            CommandDoc::RetryTask { task } => Command::RetryTask {
+                task: task_id(task)?,
+            },
             CommandDoc::BoostTask { task, priority } => Command::BoostTask {
                 task: task_id(task)?,
                 priority: priority.as_deref().map(input::priority).transpose()?,
@@ -72,21 +88,23 @@ impl CommandDoc {
                 worker: worker.as_deref().map(worker_id).transpose()?,
             },
             CommandDoc::AddWorkers { count: 0, .. } => return Err("count: 0 workers".into()),
-            CommandDoc::AddWorkers { count, role } => {
-                Command::AddWorkers { count: *count, role: role.clone() }
-            }
-            CommandDoc::RemoveWorker { worker, now } => {
-                Command::RemoveWorker { worker: worker_id(worker)?, now: *now }
-            }
-            CommandDoc::PauseWorker { worker } => {
-                Command::PauseWorker { worker: worker_id(worker)? }
-            }
-            CommandDoc::ResumeWorker { worker } => {
-                Command::ResumeWorker { worker: worker_id(worker)? }
-            }
-            CommandDoc::RestartWorker { worker } => {
-                Command::RestartWorker { worker: worker_id(worker)? }
-            }
+            CommandDoc::AddWorkers { count, role } => Command::AddWorkers {
+                count: *count,
+                role: role.clone(),
+            },
+            CommandDoc::RemoveWorker { worker, now } => Command::RemoveWorker {
+                worker: worker_id(worker)?,
+                now: *now,
+            },
+            CommandDoc::PauseWorker { worker } => Command::PauseWorker {
+                worker: worker_id(worker)?,
+            },
+            CommandDoc::ResumeWorker { worker } => Command::ResumeWorker {
+                worker: worker_id(worker)?,
+            },
+            CommandDoc::RestartWorker { worker } => Command::RestartWorker {
+                worker: worker_id(worker)?,
+            },
             CommandDoc::Pause => Command::Pause,
             CommandDoc::Resume => Command::Resume,
             CommandDoc::Drain => Command::Drain,
@@ -96,7 +114,8 @@ impl CommandDoc {
 }
 
 fn task_id(text: &str) -> Result<TaskId, String> {
-    text.parse().map_err(|fault| format!("task: {text:?} {fault}"))
+    text.parse()
+        .map_err(|fault| format!("task: {text:?} {fault}"))
 }
 
 fn worker_id(text: &str) -> Result<WorkerId, String> {
@@ -119,6 +138,11 @@ pub struct AnswerDoc {
 impl From<Answer> for AnswerDoc {
     fn from(answer: Answer) -> AnswerDoc {
         let workers = answer.workers.iter().map(ToString::to_string).collect();
-        AnswerDoc { schema: SCHEMA, seq: answer.seq, repeated: answer.repeated, workers }
+        AnswerDoc {
+            schema: SCHEMA,
+            seq: answer.seq,
+            repeated: answer.repeated,
+            workers,
+        }
     }
 }

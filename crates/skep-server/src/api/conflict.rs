@@ -58,7 +58,10 @@ impl ConflictList {
     #[must_use]
     pub fn of(state: &State) -> ConflictList {
         let conflicts = state.conflicts().iter().map(ConflictDoc::of).collect();
-        ConflictList { schema: SCHEMA, conflicts }
+        ConflictList {
+            schema: SCHEMA,
+            conflicts,
+        }
     }
 }
 

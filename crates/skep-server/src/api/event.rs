@@ -24,14 +24,42 @@ pub struct EventDoc {
 
 impl From<Record> for EventDoc {
     fn from(record: Record) -> EventDoc {
-        let Record { seq, at, trace, by, key, event } = record;
-        EventDoc { seq, at: Stamp(at), trace, by, key, event }
+        let Record {
+            seq,
+            at,
+            trace,
+            by,
+            key,
+            event,
+        } = record;
+        EventDoc {
+            seq,
+            at: Stamp(at),
+            trace,
+            by,
+            key,
+            event,
+        }
     }
 }
 
 impl From<EventDoc> for Record {
     fn from(doc: EventDoc) -> Record {
-        let EventDoc { seq, at, trace, by, key, event } = doc;
-        Record { seq, at: at.0, trace, by, key, event }
+        let EventDoc {
+            seq,
+            at,
+            trace,
+            by,
+            key,
+            event,
+        } = doc;
+        Record {
+            seq,
+            at: at.0,
+            trace,
+            by,
+            key,
+            event,
+        }
     }
 }

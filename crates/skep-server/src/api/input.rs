@@ -101,39 +101,75 @@ impl TaskInput {
     /// The first value that is not well formed, in a sentence that names its key.
     pub fn read(&self) -> Result<TaskSpec, String> {
         let name = |key: &str, text: &str| -> Result<TaskId, String> {
-            text.parse().map_err(|fault| format!("{key}: {text:?} {fault}"))
+            text.parse()
+                .map_err(|fault| format!("{key}: {text:?} {fault}"))
         };
         let names = |key: &str, list: &[String]| -> Result<Vec<TaskId>, String> {
             list.iter().map(|text| name(key, text)).collect()
         };
         let mut relations = Vec::new();
         for (key, kind, list) in [
-            ("relations.parent", RelationKind::Parent, &self.relations.parent),
-            ("relations.supports", RelationKind::Supports, &self.relations.supports),
-            ("relations.complements", RelationKind::Complements, &self.relations.complements),
+            (
+                "relations.parent",
+                RelationKind::Parent,
+                &self.relations.parent,
+            ),
+            (
+                "relations.supports",
+                RelationKind::Supports,
+                &self.relations.supports,
+            ),
+            (
+                "relations.complements",
+                RelationKind::Complements,
+                &self.relations.complements,
+            ),
             ("relations.peer", RelationKind::Peer, &self.relations.peer),
         ] {
-            relations.extend(names(key, list)?.into_iter().map(|to| Relation { kind, to }));
+            relations.extend(
+                names(key, list)?
+                    .into_iter()
+                    .map(|to| Relation { kind, to }),
+            );
         }
-        let timebox = self.timebox.as_deref().map(str::parse::<Millis>).transpose();
+        let timebox = self
+            .timebox
+            .as_deref()
+            .map(str::parse::<Millis>)
+            .transpose();
         let budget = self.budget.map(Usd::from_dollars).transpose();
-        let wish = if self.model_required { ModelWish::Required } else { ModelWish::Preferred };
+        let wish = if self.model_required {
+            ModelWish::Required
+        } else {
+            ModelWish::Preferred
+        };
         Ok(TaskSpec {
             id: name("id", &self.id)?,
             mission: self.mission.clone(),
             brief: self.brief.clone(),
-            success: self.success.iter().map(criterion).collect::<Result<_, _>>()?,
+            success: self
+                .success
+                .iter()
+                .map(criterion)
+                .collect::<Result<_, _>>()?,
             depends_on: names("depends_on", &self.depends_on)?,
             role: self.role.clone(),
             category: self.category.clone(),
-            priority: self.priority.as_deref().map_or(Ok(Priority::default()), priority)?,
+            priority: self
+                .priority
+                .as_deref()
+                .map_or(Ok(Priority::default()), priority)?,
             capabilities: self.capabilities.clone(),
             model: self.model.clone().map(wish),
             agent: self.agent.clone(),
             command: self.command.as_ref().map(Command::from),
             timebox: timebox.map_err(|fault| format!("timebox: {fault}"))?,
             budget: budget.map_err(|fault| format!("budget: {fault}"))?,
-            files: self.files.iter().map(|f| glob("files", f)).collect::<Result<_, _>>()?,
+            files: self
+                .files
+                .iter()
+                .map(|f| glob("files", f))
+                .collect::<Result<_, _>>()?,
             owner_key: self.owner_key.clone(),
             hazards: self.hazards.clone(),
             complexity: self.complexity.as_deref().map(complexity).transpose()?,
@@ -253,7 +289,10 @@ mod tests {
         let text = r#"{"id": "login", "mission": "Use it.", "success": ["cargo test", ["ls", "x"], {"changed": "db/**"},
             {"exists": "a"}, {"says": "b"}], "depends_on": ["schema"], "priority": "high", "timebox": "20m",
             "budget": 1.5, "command": "true", "relations": {"peer": ["other"]}, "complexity": "complex"}"#;
-        let spec = serde_json::from_str::<TaskInput>(text).unwrap().read().unwrap();
+        let spec = serde_json::from_str::<TaskInput>(text)
+            .unwrap()
+            .read()
+            .unwrap();
         assert_eq!(spec.priority, Priority::P1);
         assert_eq!(spec.success.len(), 5);
         assert_eq!(TaskInput::of(&spec).read().unwrap(), spec);
@@ -261,7 +300,12 @@ mod tests {
 
     #[test]
     fn a_bad_value_is_named_with_its_key() {
-        let read = |text: &str| serde_json::from_str::<TaskInput>(text).unwrap().read().unwrap_err();
+        let read = |text: &str| {
+            serde_json::from_str::<TaskInput>(text)
+                .unwrap()
+                .read()
+                .unwrap_err()
+        };
         for (text, key) in [
             (r#"{"id": "../x"}"#, "id:"),
             (r#"{"id": "a", "depends_on": ["-rf"]}"#, "depends_on:"),

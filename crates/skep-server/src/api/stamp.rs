@@ -55,7 +55,10 @@ mod tests {
             (1_769_422_500_042, "\"2026-01-26T10:15:00.042Z\""),
         ] {
             assert_eq!(serde_json::to_string(&Stamp(Time(ms))).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Stamp>(text).unwrap(), Stamp(Time(ms)));
+            assert_eq!(
+                serde_json::from_str::<Stamp>(text).unwrap(),
+                Stamp(Time(ms))
+            );
         }
         assert!(serde_json::from_str::<Stamp>("\"yesterday\"").is_err());
         assert!(Stamp(Time(u64::MAX)).to_string().starts_with("9999"));

@@ -136,7 +136,10 @@ impl Status {
             mode: "active".into(),
             wave: state.open_wave(),
             waves: waves(state),
-            workers: state.workers().map(|w| WorkerDoc::of(state, w, now, live)).collect(),
+            workers: state
+                .workers()
+                .map(|w| WorkerDoc::of(state, w, now, live))
+                .collect(),
             tasks: TaskCounts::of(state),
             budget: budget(state),
             asks: 0,
@@ -152,8 +155,14 @@ fn waves(state: &State) -> Vec<WaveDoc> {
     });
     let mut all: Vec<WaveDoc> = landed.collect();
     let mut open: BTreeMap<u32, Vec<&Task>> = BTreeMap::new();
-    for task in state.tasks().iter().filter(|t| t.state != TaskState::Merged) {
-        open.entry(task.wave.max(state.open_wave())).or_default().push(task);
+    for task in state
+        .tasks()
+        .iter()
+        .filter(|t| t.state != TaskState::Merged)
+    {
+        open.entry(task.wave.max(state.open_wave()))
+            .or_default()
+            .push(task);
     }
     all.extend(open.into_iter().map(|(id, tasks)| {
         let over = tasks.iter().all(|t| t.state.is_over());
@@ -165,7 +174,11 @@ fn waves(state: &State) -> Vec<WaveDoc> {
             "waiting"
         };
         let tasks = tasks.iter().map(|t| t.id().to_string()).collect();
-        WaveDoc { id, tasks, state: word.into() }
+        WaveDoc {
+            id,
+            tasks,
+            state: word.into(),
+        }
     }));
     all
 }

@@ -216,7 +216,12 @@ impl TaskDoc {
             wave: task.wave,
             critical_path: task.critical,
             priority: format!("{:?}", task.priority),
-            depends_on: task.spec.depends_on.iter().map(ToString::to_string).collect(),
+            depends_on: task
+                .spec
+                .depends_on
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             role: task.spec.role.clone(),
             agent: agent.or_else(|| state.swarm().map(|s| s.spec.agent.clone())),
             assigned: task.assigned.map(|w| w.to_string()),
@@ -248,7 +253,10 @@ impl TaskList {
             };
             TaskDoc::with_reason(state, task, reason)
         };
-        TaskList { schema: SCHEMA, tasks: state.tasks().iter().map(one).collect() }
+        TaskList {
+            schema: SCHEMA,
+            tasks: state.tasks().iter().map(one).collect(),
+        }
     }
 }
 
@@ -256,7 +264,14 @@ impl TaskDetail {
     /// The view of one task with everything known of it.
     #[must_use]
     pub fn of(state: &State, task: &Task, now: Time) -> TaskDetail {
-        let TaskSpec { brief, capabilities, files, owner_key, hazards, .. } = &*task.spec;
+        let TaskSpec {
+            brief,
+            capabilities,
+            files,
+            owner_key,
+            hazards,
+            ..
+        } = &*task.spec;
         TaskDetail {
             schema: SCHEMA,
             task: TaskDoc::of(state, task, now),
@@ -326,15 +341,30 @@ impl StepDoc {
             End::Exited(code) => Some(code),
             _ => None,
         };
-        let Step { name, end, took, .. } = step;
-        StepDoc { name: name.clone(), exit, end: end.to_string(), took_ms: took.0 }
+        let Step {
+            name, end, took, ..
+        } = step;
+        StepDoc {
+            name: name.clone(),
+            exit,
+            end: end.to_string(),
+            took_ms: took.0,
+        }
     }
 }
 
 impl UsageDoc {
     fn of(usage: &Usage) -> UsageDoc {
-        let Usage { input_tokens, output_tokens, usd } = *usage;
-        UsageDoc { input_tokens, output_tokens, usd: usd.map(Usd::dollars) }
+        let Usage {
+            input_tokens,
+            output_tokens,
+            usd,
+        } = *usage;
+        UsageDoc {
+            input_tokens,
+            output_tokens,
+            usd: usd.map(Usd::dollars),
+        }
     }
 }
 

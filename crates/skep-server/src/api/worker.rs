@@ -82,7 +82,10 @@ impl WorkerDoc {
         let swarm = state.swarm();
         let status = worker.state(swarm.map(|s| &s.tip));
         let attempt = worker.current.and_then(|a| state.attempt(a));
-        let facts = attempt.and_then(|a| live.get(&a.attempt.0)).copied().unwrap_or_default();
+        let facts = attempt
+            .and_then(|a| live.get(&a.attempt.0))
+            .copied()
+            .unwrap_or_default();
         let own = swarm.is_none_or(|s| s.spec.worktree);
         let model = attempt.and_then(|a| a.model.clone());
         let model = model.or_else(|| worker.model.clone());
@@ -100,7 +103,9 @@ impl WorkerDoc {
             attempt: attempt.map(|a| a.attempt.0),
             last_heartbeat: facts.last_heartbeat.map(Stamp),
             worktree: own.then(|| format!(".skep/worktrees/{}", worker.id)),
-            branch: swarm.filter(|_| own).map(|s| names::worker(&s.spec.name, worker.id)),
+            branch: swarm
+                .filter(|_| own)
+                .map(|s| names::worker(&s.spec.name, worker.id)),
             cpu_percent: facts.cpu_percent,
             memory_bytes: facts.memory_bytes,
             context_percent: facts.context_percent,
@@ -123,7 +128,13 @@ impl WorkerList {
     /// The view of all workers.
     #[must_use]
     pub fn of(state: &State, now: Time, live: &Live) -> WorkerList {
-        let workers = state.workers().map(|w| WorkerDoc::of(state, w, now, live)).collect();
-        WorkerList { schema: SCHEMA, workers }
+        let workers = state
+            .workers()
+            .map(|w| WorkerDoc::of(state, w, now, live))
+            .collect();
+        WorkerList {
+            schema: SCHEMA,
+            workers,
+        }
     }
 }

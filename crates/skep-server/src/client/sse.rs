@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn events_come_out_whole_however_the_bytes_are_cut() {
-        let text = ": hello\n\nid: 1\ndata: {\"a\":\ndata: 1}\n\nid: 2\r\ndata: b\r\n\r\ndata: half\n";
+        let text =
+            ": hello\n\nid: 1\ndata: {\"a\":\ndata: 1}\n\nid: 2\r\ndata: b\r\n\r\ndata: half\n";
         for size in 1..text.len() {
             let mut lines = Lines::default();
             let mut found = Vec::new();

@@ -60,7 +60,9 @@ pub(super) async fn events(
     app.handle.query(|_, _| ()).await.map_err(gone)?;
     let (sender, receiver) = mpsc::channel(BUFFER);
     tokio::spawn(follow(app.handle, watch, after, asked.follow, sender));
-    Ok(Sse::new(Stream(receiver)).keep_alive(KeepAlive::default()).into_response())
+    Ok(Sse::new(Stream(receiver))
+        .keep_alive(KeepAlive::default())
+        .into_response())
 }
 
 type Watch = tokio::sync::broadcast::Receiver<std::sync::Arc<Vec<Record>>>;
@@ -112,7 +114,11 @@ async fn history(handle: &Handle, last: u64, sender: &Sender) -> Option<u64> {
         let read = keeper::records(&site, last, &mut |record| {
             last = record.seq;
             heard = sender.blocking_send(Ok(event(record))).is_ok();
-            if heard { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if heard {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         });
         (heard && read.is_ok()).then_some(last)
     });

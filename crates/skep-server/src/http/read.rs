@@ -46,11 +46,12 @@ pub(super) async fn task(
 ) -> Result<Json<TaskDetail>, Problem> {
     let Json(found) = view(&app, move |state, now| {
         let task = near::is_task(state, &id).and_then(|id| state.task(&id));
-        task.map(|task| TaskDetail::of(state, task, now)).ok_or_else(|| {
-            let detail = format!("there is no task {}", shown(&id));
-            Problem::new(StatusCode::NOT_FOUND, "no_such_task", detail)
-                .hint(near::task_hint(state, &id))
-        })
+        task.map(|task| TaskDetail::of(state, task, now))
+            .ok_or_else(|| {
+                let detail = format!("there is no task {}", shown(&id));
+                Problem::new(StatusCode::NOT_FOUND, "no_such_task", detail)
+                    .hint(near::task_hint(state, &id))
+            })
     })
     .await?;
     found.map(Json)
@@ -73,5 +74,8 @@ pub(super) async fn why(
 
 /// A name that is not one, for a message: escaped and cut.
 fn shown(name: &str) -> String {
-    name.chars().take(80).flat_map(char::escape_default).collect()
+    name.chars()
+        .take(80)
+        .flat_map(char::escape_default)
+        .collect()
 }

@@ -49,7 +49,11 @@ impl Socket {
     pub fn bind(path: &Path) -> Result<Socket, BindError> {
         let io = |error| BindError::Io(path.into(), error);
         if let Some(folder) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(io)?;
             let meta = fs::metadata(folder).map_err(io)?;
             let mine = meta.uid() == rustix::process::geteuid().as_raw();
             if !mine || meta.mode() & 0o022 != 0 {
@@ -59,7 +63,9 @@ impl Socket {
         // Only a socket that refuses is dead. One whose queue is full would say EAGAIN, and it lives.
         match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => return Err(BindError::Taken),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(BindError::Taken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(BindError::Taken);
+            }
             Err(_) => {}
         }
         // Made under another name and renamed: at no moment is it there with another mode.
@@ -76,7 +82,12 @@ impl Socket {
         })?;
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let inode = (meta.dev(), meta.ino());
-        Ok(Socket { listener, path: path.into(), inode, room })
+        Ok(Socket {
+            listener,
+            path: path.into(),
+            inode,
+            room,
+        })
     }
 
     /// Answers on it until the future is dropped.
@@ -109,7 +120,13 @@ impl Listener for Socket {
             match self.listener.accept().await {
                 // A stranger gets no answer at all, not even an error to learn from.
                 Ok((stream, address)) if is_mine(&stream) => {
-                    return (Connection { stream, _permit: permit }, address);
+                    return (
+                        Connection {
+                            stream,
+                            _permit: permit,
+                        },
+                        address,
+                    );
                 }
                 Ok(_) => {}
                 // Out of file descriptors, most likely: others will be closed.

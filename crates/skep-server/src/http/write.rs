@@ -28,9 +28,8 @@ pub(super) async fn command(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AnswerDoc>, Problem> {
     let body = body.map_err(unread)?;
-    let unprocessable = |detail: String| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", detail)
-    };
+    let unprocessable =
+        |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", detail);
     let doc: CommandDoc = serde_json::from_slice(&body)
         .map_err(|error| unprocessable(format!("this is not a command: {error}")))?;
     let command = doc.read().map_err(unprocessable)?;
@@ -44,7 +43,9 @@ pub(super) async fn plan(
 ) -> Result<Json<AnswerDoc>, Problem> {
     let body = body.map_err(unread)?;
     let options = options(app.repo.root());
-    let format = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let format = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
     let name = match format.map(|f| f.split(';').next().unwrap_or(f).trim()) {
         Some("application/json") => "plan.json",
         Some("application/yaml") => "plan.yaml",
@@ -54,7 +55,11 @@ pub(super) async fn plan(
     };
     let plan = plan::read_bytes(name, &body, None, &options).map_err(|faults| Problem {
         diagnostics: Some(Box::new(faults.to_json())),
-        ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_plan", faults.to_string())
+        ..Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_plan",
+            faults.to_string(),
+        )
     })?;
     // git is asked for the branches, which blocks.
     let repo = app.repo.clone();
@@ -63,14 +68,28 @@ pub(super) async fn plan(
         (plan, opened)
     });
     let (plan, opened) = opened.await.map_err(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "opening the plan failed")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "bug",
+            "opening the plan failed",
+        )
     })?;
     let opening::Opening { target, base } = opened.map_err(|error| Problem {
         hint: error.hint(),
         ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
     })?;
     let digest = digest(&plan);
-    send(&app, &headers, Command::LoadPlan { plan: Box::new(plan), digest, target, base }).await
+    send(
+        &app,
+        &headers,
+        Command::LoadPlan {
+            plan: Box::new(plan),
+            digest,
+            target,
+            base,
+        },
+    )
+    .await
 }
 
 /// What plans leave to their surroundings, for the repository at `root`.
@@ -80,7 +99,9 @@ pub fn options(root: &std::path::Path) -> plan::Options {
     let name = nearest_name(&folder).unwrap_or_else(|| "swarm".into());
     plan::Options {
         // `nearest_name` gives only names, and so is "swarm".
-        default_name: name.parse().unwrap_or_else(|_| unreachable!("{name:?} is a name")),
+        default_name: name
+            .parse()
+            .unwrap_or_else(|_| unreachable!("{name:?} is a name")),
         default_agent: "shell".into(),
     }
 }
@@ -92,9 +113,12 @@ pub fn digest(plan: &Plan) -> String {
     plan.swarm.workers = Workers::Auto;
     let text = serde_json::to_vec(&plan).unwrap_or_default();
     // FNV-1a with 128 bits: plans come from people who have no reason to make two collide.
-    let hash = text.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
-        (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-    });
+    let hash = text.iter().fold(
+        0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128,
+        |hash, byte| {
+            (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        },
+    );
     format!("{hash:032x}")
 }
 
@@ -114,14 +138,20 @@ async fn send(app: &App, headers: &HeaderMap, what: Command) -> Result<Json<Answ
 
 async fn explain(app: &App, no: Refusal) -> Problem {
     let shown = no.clone();
-    match app.handle.query(move |state, _| refusal(state, &shown)).await {
+    match app
+        .handle
+        .query(move |state, _| refusal(state, &shown))
+        .await
+    {
         Ok(problem) => problem,
         Err(error) => gone(error),
     }
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     let key = value.to_str().unwrap_or_default();
     if key.is_empty() || key.len() > KEY_MAX {
         let detail = format!("Idempotency-Key must be 1 to {KEY_MAX} printable ASCII characters");
@@ -139,8 +169,11 @@ fn client(headers: &HeaderMap) -> String {
 fn unread(rejection: BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(status, "too_large", "the body is larger than this address takes");
+        return Problem::new(
+            status,
+            "too_large",
+            "the body is larger than this address takes",
+        );
     }
     Problem::new(status, "bad_body", "the body could not be read")
 }
-

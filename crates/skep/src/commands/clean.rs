@@ -39,8 +39,11 @@ struct Litter {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
     if place.client.is_there().await? {
-        return Err(Failure::new(Exit::Refused, "a keeper runs, and its workers use these files")
-            .hint("`skep down` first"));
+        return Err(Failure::new(
+            Exit::Refused,
+            "a keeper runs, and its workers use these files",
+        )
+        .hint("`skep down` first"));
     }
     let state = place.fold()?;
     if state.live().len() > 0 {
@@ -62,12 +65,18 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     if args.dry_run {
         term::say(&format!("would remove {said}\n"));
         for worktree in &litter.worktrees {
-            term::say(&format!("  {}\n", term::escape(&worktree.path.display().to_string())));
+            term::say(&format!(
+                "  {}\n",
+                term::escape(&worktree.path.display().to_string())
+            ));
         }
         return Ok(Exit::Done);
     }
     if args.force {
-        confirm(ctx, &format!("Remove {said}, saving first what is not merged?"))?;
+        confirm(
+            ctx,
+            &format!("Remove {said}, saving first what is not merged?"),
+        )?;
     }
     remove(&place, &state, &litter, args.force)
 }
@@ -78,19 +87,34 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
     if let Some(swarm) = state.swarm() {
         let prefix = format!("refs/heads/{}.", names::integration(&swarm.spec.name));
         let refs = place.repo.refs("refs/heads/skep/")?;
-        let own = refs.into_iter().filter(|(name, _)| name.starts_with(&prefix));
-        branches = own.map(|(name, _)| name.trim_start_matches("refs/heads/").into()).collect();
+        let own = refs
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(&prefix));
+        branches = own
+            .map(|(name, _)| name.trim_start_matches("refs/heads/").into())
+            .collect();
     }
-    let entries = fs::read_dir(place.site.runs()).into_iter().flatten().flatten();
+    let entries = fs::read_dir(place.site.runs())
+        .into_iter()
+        .flatten()
+        .flatten();
     let runs = entries.map(|e| e.path()).filter(|p| p.is_dir()).collect();
-    Ok(Litter { worktrees, runs, branches })
+    Ok(Litter {
+        worktrees,
+        runs,
+        branches,
+    })
 }
 
 fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<Exit, Failure> {
     let mut kept = 0;
     let mut keep = |what: &str, why: &str| {
         kept += 1;
-        term::say(&format!("kept {}: {}\n", term::escape(what), term::escape(why)));
+        term::say(&format!(
+            "kept {}: {}\n",
+            term::escape(what),
+            term::escape(why)
+        ));
     };
     let kept_in = kept_in(place, state)?;
     let kept_in: Vec<&str> = kept_in.iter().map(String::as_str).collect();
@@ -139,8 +163,15 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
         term::say("removed\n");
         return Ok(Exit::Done);
     }
-    let hint = if force { "" } else { "; `skep clean --force` saves it first and then removes it" };
-    term::say(&format!("kept {} that would have been lost{hint}\n", count(kept, "thing")));
+    let hint = if force {
+        ""
+    } else {
+        "; `skep clean --force` saves it first and then removes it"
+    };
+    term::say(&format!(
+        "kept {} that would have been lost{hint}\n",
+        count(kept, "thing")
+    ));
     Ok(Exit::Unfinished)
 }
 
@@ -156,15 +187,28 @@ fn kept_in(place: &Place, state: &State) -> Result<Vec<String>, Failure> {
             refs.push(format!("refs/heads/{}", swarm.target));
         }
     }
-    refs.extend(place.repo.refs(names::SALVAGE)?.into_iter().map(|(name, _)| name));
+    refs.extend(
+        place
+            .repo
+            .refs(names::SALVAGE)?
+            .into_iter()
+            .map(|(name, _)| name),
+    );
     Ok(refs)
 }
 
 /// Saves what a worktree holds, as an attempt's end would.
 fn save(state: &State, worktree: &Registered) -> Result<Snapshot, String> {
     let swarm = state.swarm().ok_or("no plan has been run here")?;
-    let head: Oid = worktree.head.clone().ok_or("git does not know its commit")?;
-    let name = worktree.path.file_name().unwrap_or_default().to_string_lossy();
+    let head: Oid = worktree
+        .head
+        .clone()
+        .ok_or("git does not know its commit")?;
+    let name = worktree
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let spec = SnapshotSpec {
         base: head,
         merges: None,

@@ -57,12 +57,20 @@ struct Report {
 impl Report {
     fn add(&mut self, name: &'static str, verdict: Verdict, what: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.into());
-        self.checks.push(Check { name, verdict, what: what.into(), hint });
+        self.checks.push(Check {
+            name,
+            verdict,
+            what: what.into(),
+            hint,
+        });
     }
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let mut report = Report { schema: 1, checks: Vec::new() };
+    let mut report = Report {
+        schema: 1,
+        checks: Vec::new(),
+    };
     machine(ctx, &mut report);
     match Place::find(ctx) {
         Ok(place) => {
@@ -98,7 +106,11 @@ fn render(report: &Report, color: bool) -> String {
             Verdict::Fixed => (Style::Good, "fixed"),
         };
         let word = paint(color, style, word);
-        out.push_str(&format!("{word}  {:<12}  {}\n", check.name, escape(&check.what)));
+        out.push_str(&format!(
+            "{word}  {:<12}  {}\n",
+            check.name,
+            escape(&check.what)
+        ));
         if let Some(hint) = &check.hint {
             out.push_str(&format!("{:21}hint: {}\n", "", escape(hint)));
         }
@@ -122,10 +134,20 @@ fn machine(ctx: &Context, report: &mut Report) {
         .status()
         .is_ok_and(|s| s.success());
     if contained {
-        report.add("namespaces", Verdict::Good, "attempts can be held in PID namespaces", "");
+        report.add(
+            "namespaces",
+            Verdict::Good,
+            "attempts can be held in PID namespaces",
+            "",
+        );
     } else {
         let hint = "attempts are then ended by sweeping, which takes some milliseconds longer";
-        report.add("namespaces", Verdict::Note, "PID namespaces are not to be had", hint);
+        report.add(
+            "namespaces",
+            Verdict::Note,
+            "PID namespaces are not to be had",
+            hint,
+        );
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let there = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
@@ -141,7 +163,10 @@ fn machine(ctx: &Context, report: &mut Report) {
 fn first_line(dir: &Path, program: &str, args: &[&str]) -> Option<String> {
     let output = command(program, dir).args(args).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().next().map(ToString::to_string).filter(|_| output.status.success())
+    text.lines()
+        .next()
+        .map(ToString::to_string)
+        .filter(|_| output.status.success())
 }
 
 /// Looks for the keeper, and says whether one runs.
@@ -168,7 +193,12 @@ async fn keeper(place: &Place, fix: bool, report: &mut Report) -> bool {
             false
         }
         Err(error) => {
-            report.add("keeper", Verdict::Bad, error.to_string(), "end that process, then try again");
+            report.add(
+                "keeper",
+                Verdict::Bad,
+                error.to_string(),
+                "end that process, then try again",
+            );
             true
         }
     }
@@ -195,7 +225,9 @@ fn log(place: &Place, fix: bool, report: &mut Report) {
                 }
                 let lost = repair.had.saturating_sub(repair.kept);
                 let what = format!("kept {} entries; {lost} are lost to the log", repair.kept);
-                let aside = repair.aside.map(|p| format!("the damaged files are in {}", p.display()));
+                let aside = repair
+                    .aside
+                    .map(|p| format!("the damaged files are in {}", p.display()));
                 report.add("log", Verdict::Fixed, what, &aside.unwrap_or_default());
             }
             Err(error) => report.add("log", Verdict::Bad, error.to_string(), error.hint()),
@@ -207,7 +239,12 @@ fn log(place: &Place, fix: bool, report: &mut Report) {
     }
     match place.fold() {
         Ok(state) => {
-            report.add("log", Verdict::Good, format!("{} entries, all sound", state.seq()), "");
+            report.add(
+                "log",
+                Verdict::Good,
+                format!("{} entries, all sound", state.seq()),
+                "",
+            );
             for violation in violations::find(&state) {
                 let hint = "this is a bug in skep: please report it with `skep events --json`";
                 report.add("state", Verdict::Bad, violation, hint);
@@ -218,12 +255,19 @@ fn log(place: &Place, fix: bool, report: &mut Report) {
 }
 
 fn disk(root: &Path, report: &mut Report) {
-    let Ok(stat) = rustix::fs::statvfs(root) else { return };
+    let Ok(stat) = rustix::fs::statvfs(root) else {
+        return;
+    };
     let percent = stat.f_bavail.saturating_mul(100) / stat.f_blocks.max(1);
     let free = stat.f_bavail.saturating_mul(stat.f_frsize) / (1 << 30);
     let what = format!("{free} GiB free, {percent} %");
     if percent < DISK_PERCENT {
-        report.add("disk", Verdict::Note, what, "`skep clean` removes what finished work left");
+        report.add(
+            "disk",
+            Verdict::Note,
+            what,
+            "`skep clean` removes what finished work left",
+        );
     } else {
         report.add("disk", Verdict::Good, what, "");
     }
@@ -231,18 +275,30 @@ fn disk(root: &Path, report: &mut Report) {
 
 /// What a crash can leave: run folders whose shim died, and worktrees that git forgot or that forgot git.
 fn left_behind(place: &Place, keeper: bool, fix: bool, report: &mut Report) {
-    let entries = fs::read_dir(place.site.runs()).into_iter().flatten().flatten();
-    let lost = entries.map(|e| e.path()).filter(|p| matches!(run::look(p), Look::Lost { .. }));
+    let entries = fs::read_dir(place.site.runs())
+        .into_iter()
+        .flatten()
+        .flatten();
+    let lost = entries
+        .map(|e| e.path())
+        .filter(|p| matches!(run::look(p), Look::Lost { .. }));
     let lost: Vec<_> = lost.collect();
     // A running keeper sees to these itself.
     if !lost.is_empty() && !keeper {
-        let names: Vec<String> =
-            lost.iter().filter_map(|p| Some(p.file_name()?.to_string_lossy().into())).collect();
+        let names: Vec<String> = lost
+            .iter()
+            .filter_map(|p| Some(p.file_name()?.to_string_lossy().into()))
+            .collect();
         let what = format!("runs whose shim died: {}", names.join(", "));
         if fix {
             let swept = lost.iter().all(|folder| run::sweep(folder).is_ok());
             let verdict = if swept { Verdict::Fixed } else { Verdict::Bad };
-            report.add("runs", verdict, what, "their work is saved when a keeper next runs");
+            report.add(
+                "runs",
+                verdict,
+                what,
+                "their work is saved when a keeper next runs",
+            );
         } else {
             let hint = "`skep doctor --fix` ends what they left running; `skep run` goes on";
             report.add("runs", Verdict::Note, what, hint);
@@ -254,16 +310,32 @@ fn left_behind(place: &Place, keeper: bool, fix: bool, report: &mut Report) {
         Ok(all) => {
             let gone = all.iter().filter(|w| w.prunable).count();
             if gone > 0 && fix && !keeper {
-                let mended = all.iter().filter(|w| w.prunable).all(|w| {
-                    place.repo.remove(&w.path, &[], None).is_ok()
-                });
+                let mended = all
+                    .iter()
+                    .filter(|w| w.prunable)
+                    .all(|w| place.repo.remove(&w.path, &[], None).is_ok());
                 let verdict = if mended { Verdict::Fixed } else { Verdict::Bad };
-                report.add("worktrees", verdict, format!("{gone} registered, but gone"), "");
+                report.add(
+                    "worktrees",
+                    verdict,
+                    format!("{gone} registered, but gone"),
+                    "",
+                );
             } else if gone > 0 {
                 let hint = "`skep doctor --fix` forgets them";
-                report.add("worktrees", Verdict::Note, format!("{gone} registered, but gone"), hint);
+                report.add(
+                    "worktrees",
+                    Verdict::Note,
+                    format!("{gone} registered, but gone"),
+                    hint,
+                );
             } else {
-                report.add("worktrees", Verdict::Good, format!("{} in use", all.len()), "");
+                report.add(
+                    "worktrees",
+                    Verdict::Good,
+                    format!("{} in use", all.len()),
+                    "",
+                );
             }
         }
         Err(error) => report.add("worktrees", Verdict::Bad, error.chain(), ""),

@@ -25,17 +25,31 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
     let status = place.client.status().await?;
-    let live = status.workers.iter().filter(|w| w.attempt.is_some()).count();
+    let live = status
+        .workers
+        .iter()
+        .filter(|w| w.attempt.is_some())
+        .count();
     let live = count(live, "attempt");
     if args.dry_run {
-        let how = if args.now { "would be stopped and saved" } else { "would be waited for" };
+        let how = if args.now {
+            "would be stopped and saved"
+        } else {
+            "would be waited for"
+        };
         term::say(&format!("{live} {how}, then the keeper would end\n"));
         return Ok(Exit::Done);
     }
-    let command = if args.now { CommandDoc::StopAll } else { CommandDoc::Drain };
+    let command = if args.now {
+        CommandDoc::StopAll
+    } else {
+        CommandDoc::Drain
+    };
     place.command(&command).await?;
     if !args.now {
-        term::say(&format!("{live} to end; `skep down --now` stops and saves them\n"));
+        term::say(&format!(
+            "{live} to end; `skep down --now` stops and saves them\n"
+        ));
     }
     let mut signals = Signals::listen()?;
     loop {

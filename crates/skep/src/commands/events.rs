@@ -66,7 +66,11 @@ fn from_log(place: &Place, printer: &mut Printer) -> Result<Exit, Failure> {
     let mut result = Ok(());
     keeper::records(&place.site, first, &mut |record| {
         result = printer.print(record.into());
-        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if result.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     })?;
     result.map(|()| Exit::Done)
 }
@@ -92,8 +96,14 @@ impl Printer {
         let since = self.state.swarm().map_or(now(), |s| s.since);
         let elapsed = record.at.since(since).0;
         let lines = line::lines(&record, &self.state);
-        let text: String =
-            lines.iter().map(|l| progress::permanent(l, elapsed, self.color)).collect();
-        if text.is_empty() { Ok(()) } else { term::print(&text) }
+        let text: String = lines
+            .iter()
+            .map(|l| progress::permanent(l, elapsed, self.color))
+            .collect();
+        if text.is_empty() {
+            Ok(())
+        } else {
+            term::print(&text)
+        }
     }
 }

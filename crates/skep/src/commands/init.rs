@@ -27,12 +27,18 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     let place = Place::find(ctx)?;
     let path = place.repo.root().join(NAME);
-    let made = fs::OpenOptions::new().write(true).create_new(true).open(&path);
+    let made = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path);
     match made.and_then(|mut file| file.write_all(PLAN.as_bytes())) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Failure::usage(format!("{} is there already", path.display()))
-                .hint(format!("`skep run --dry-run {NAME}` shows what it would do")));
+            return Err(
+                Failure::usage(format!("{} is there already", path.display())).hint(format!(
+                    "`skep run --dry-run {NAME}` shows what it would do"
+                )),
+            );
         }
         Err(error) => {
             let message = format!("cannot write {}", path.display());

@@ -39,8 +39,10 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let attempt = attempt(&place, args).await?;
     let folder = place.site.runs().join(format!("a{attempt}"));
     if !folder.is_dir() {
-        return Err(Failure::usage(format!("there is no output of attempt {attempt}"))
-            .hint("`skep clean` removes it with the rest of finished work"));
+        return Err(
+            Failure::usage(format!("there is no output of attempt {attempt}"))
+                .hint("`skep clean` removes it with the rest of finished work"),
+        );
     }
     if ctx.json {
         return json(&folder, attempt);
@@ -103,8 +105,10 @@ async fn of_worker(source: &Source, worker: WorkerId) -> Result<Attempt, Failure
     let name = worker.to_string();
     let Some(found) = list.iter().find(|w| w.id == name) else {
         let known: Vec<&str> = list.iter().map(|w| w.id.as_str()).collect();
-        return Err(Failure::usage(format!("there is no worker {}", quoted(&name)))
-            .hint(format!("there are {}", known.join(", "))));
+        return Err(
+            Failure::usage(format!("there is no worker {}", quoted(&name)))
+                .hint(format!("there are {}", known.join(", "))),
+        );
     };
     found.attempt.map(Attempt).ok_or_else(|| {
         Failure::usage(format!("{name} runs nothing now"))
@@ -144,9 +148,16 @@ fn write(bytes: &[u8], raw: bool, partial: &mut Vec<u8>) -> Result<(), Failure> 
         };
     }
     partial.extend_from_slice(bytes);
-    let whole = partial.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+    let whole = partial
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |n| n + 1);
     // A "line" of this size is no line that anybody waits for.
-    let whole = if partial.len() > PIECE { partial.len() } else { whole };
+    let whole = if partial.len() > PIECE {
+        partial.len()
+    } else {
+        whole
+    };
     let lines: Vec<u8> = partial.drain(..whole).collect();
     print_safe(&lines)
 }
@@ -182,6 +193,9 @@ mod tests {
     #[test]
     fn colours_go_and_what_drives_a_terminal_is_shown() {
         let text = without_colours("\x1b[1;31mred\x1b[0m \x1b[2Jx\x1b]0;title\x07");
-        assert_eq!(term::escape_lines(&text), "red \\u{1b}[2Jx\\u{1b}]0;title\\u{7}");
+        assert_eq!(
+            term::escape_lines(&text),
+            "red \\u{1b}[2Jx\\u{1b}]0;title\\u{7}"
+        );
     }
 }

@@ -21,7 +21,10 @@ pub(crate) async fn pause(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             let done = format!("{worker} takes no more tasks\n");
             (CommandDoc::PauseWorker { worker }, done)
         }
-        None => (CommandDoc::Pause, "paused: nothing more is claimed\n".into()),
+        None => (
+            CommandDoc::Pause,
+            "paused: nothing more is claimed\n".into(),
+        ),
     };
     send(ctx, &command, &done).await
 }

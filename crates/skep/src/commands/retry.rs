@@ -37,7 +37,10 @@ pub(crate) struct CancelArgs {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let ids = ids(&args.tasks)?;
     let place = Place::find(ctx)?;
-    each(&place, &ids, "begins anew", args.dry_run, |task| CommandDoc::RetryTask { task }).await
+    each(&place, &ids, "begins anew", args.dry_run, |task| {
+        CommandDoc::RetryTask { task }
+    })
+    .await
 }
 
 pub(crate) async fn cancel(ctx: &Context, args: &CancelArgs) -> Result<Exit, Failure> {

@@ -78,7 +78,11 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     if plan.is_none() && !there && !place.has_log() {
         return Err(nothing_to_go_on_with());
     }
-    let hosted = if there { None } else { Some(place.start_keeper()?) };
+    let hosted = if there {
+        None
+    } else {
+        Some(place.start_keeper()?)
+    };
     if there {
         term::say("a keeper runs already; the plan is handed to it\n");
     }
@@ -105,7 +109,9 @@ async fn follow(
     let state = so_far(place).await?;
     let answered = match plan {
         Some(plan) => {
-            let same = state.swarm().is_some_and(|s| s.digest == http::digest(&plan));
+            let same = state
+                .swarm()
+                .is_some_and(|s| s.digest == http::digest(&plan));
             let over = state.tasks().iter().all(|t| t.state.is_over());
             if same && over && state.finished().is_some() && !again {
                 term::say("this plan was run already; `--again` runs it once more\n");
@@ -143,7 +149,11 @@ async fn so_far(place: &Place) -> Result<State, Failure> {
 /// Loads the plan; the same plan, under way, goes on. Gives the log's number then, if anything changed.
 async fn load(place: &Place, plan: &Plan) -> Result<Option<u64>, Failure> {
     let text = plan::to_json(plan).into_bytes();
-    match place.client.plan("application/json", text, &unique_id()).await {
+    match place
+        .client
+        .plan("application/json", text, &unique_id())
+        .await
+    {
         Ok(answer) => Ok(Some(answer.seq)),
         Err(ClientError::Refused(no)) if &*no.code == "nothing_to_do" => Ok(None),
         Err(error) => Err(error.into()),
@@ -155,7 +165,10 @@ async fn resume(place: &Place, state: &State) -> Result<Option<u64>, Failure> {
     if !shut {
         return Ok(None);
     }
-    Ok(place.command(&CommandDoc::Resume).await?.map(|answer| answer.seq))
+    Ok(place
+        .command(&CommandDoc::Resume)
+        .await?
+        .map(|answer| answer.seq))
 }
 
 fn exit(end: End, state: &State) -> Exit {
@@ -181,7 +194,9 @@ fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Fail
         End::Finished => return Ok(()),
         End::Halted => {
             let why = state.halted().map(|h| h.reason.clone());
-            let why = why.or_else(|| waiting::stuck(state, now())).unwrap_or_default();
+            let why = why
+                .or_else(|| waiting::stuck(state, now()))
+                .unwrap_or_default();
             format!("halted: {why}\n`skep resume` or `skep run` goes on once it is mended\n")
         }
         End::Drained => "the swarm was drained; `skep run` goes on\n".into(),
@@ -189,7 +204,9 @@ fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Fail
             "everything is kept; `skep run` goes on\n".into()
         }
         End::Left(_) => return Ok(()),
-        End::Gone => "the keeper has ended; running attempts live on, and `skep run` goes on\n".into(),
+        End::Gone => {
+            "the keeper has ended; running attempts live on, and `skep run` goes on\n".into()
+        }
     };
     term::say(&term::escape_lines(&said));
     Ok(())
@@ -204,7 +221,11 @@ fn read(ctx: &Context, place: &Place, path: &Path) -> Result<Plan, Failure> {
     let (name, bytes) = if path == Path::new("-") {
         let mut bytes = Vec::new();
         let most = plan::MAX_BYTES as u64 + 1;
-        io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(cannot)?;
+        io::stdin()
+            .lock()
+            .take(most)
+            .read_to_end(&mut bytes)
+            .map_err(cannot)?;
         ("stdin".into(), bytes)
     } else {
         let bytes = std::fs::read(ctx.dir.join(path)).map_err(cannot)?;
@@ -227,7 +248,11 @@ pub(super) fn show_faults(ctx: &Context, faults: &Diagnostics) -> Failure {
     let mut text = String::new();
     if let Some((width, _)) = term::size(&stderr) {
         let color = term::color(&stderr, Some(ctx.color));
-        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let theme = if color {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(width.clamp(20, 120));
         if handler.render_report(&mut text, faults).is_ok() {
             return Failure::whole(Exit::Usage, text);
@@ -246,8 +271,10 @@ fn overridden(mut plan: Plan, args: &Args) -> Result<Plan, Failure> {
         Some("branch") => plan.swarm.landing = Landing::Branch,
         Some("main") => plan.swarm.landing = Landing::Main,
         Some(other) => {
-            return Err(Failure::usage(format!("--landing {} is not known", quoted(other)))
-                .hint("it is branch or main"));
+            return Err(
+                Failure::usage(format!("--landing {} is not known", quoted(other)))
+                    .hint("it is branch or main"),
+            );
         }
     }
     if !args.check.is_empty() {
@@ -259,8 +286,11 @@ fn overridden(mut plan: Plan, args: &Args) -> Result<Plan, Failure> {
     let faults = skep_core::spec::check(&plan);
     match faults.first() {
         None => Ok(plan),
-        Some(fault) => Err(Failure::usage(format!("with these options the plan cannot run: {}", fault.kind))
-            .hint("change the options, or the plan")),
+        Some(fault) => Err(Failure::usage(format!(
+            "with these options the plan cannot run: {}",
+            fault.kind
+        ))
+        .hint("change the options, or the plan")),
     }
 }
 
@@ -297,8 +327,21 @@ mod tests {
         assert_eq!(parse_workers("auto").unwrap(), Workers::Auto);
         assert_eq!(parse_workers("3").unwrap(), Workers::Count(3));
         let roles = BTreeMap::from([("backend".into(), 2), ("frontend".into(), 1)]);
-        assert_eq!(parse_workers("backend:2,frontend:1").unwrap(), Workers::PerRole(roles));
-        for bad in ["", "-1", "a", "a:", ":2", "a:b", "a:1,a:2", "1,2", "99999999999"] {
+        assert_eq!(
+            parse_workers("backend:2,frontend:1").unwrap(),
+            Workers::PerRole(roles)
+        );
+        for bad in [
+            "",
+            "-1",
+            "a",
+            "a:",
+            ":2",
+            "a:b",
+            "a:1,a:2",
+            "1,2",
+            "99999999999",
+        ] {
             assert!(parse_workers(bad).is_err(), "{bad}");
         }
     }

@@ -12,7 +12,10 @@ use crate::{
     term::{self, Style},
 };
 use clap::Subcommand;
-use skep_core::{id::{Oid, SwarmName}, state::State};
+use skep_core::{
+    id::{Oid, SwarmName},
+    state::State,
+};
 use skep_host::{
     command::command,
     git::{GitError, Salvage, names},
@@ -81,16 +84,28 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     let Some(swarm) = state.swarm() else {
         term::say("no plan has been run here, so nothing was saved\n");
         if ctx.json {
-            term::print_json(&SalvageList { schema: SCHEMA, salvage: Vec::new() })?;
+            term::print_json(&SalvageList {
+                schema: SCHEMA,
+                salvage: Vec::new(),
+            })?;
         }
         return Ok(Exit::Done);
     };
     let all = place.repo.salvage(&swarm.spec.name, &swarm.tip)?;
-    let shelf = Shelf { place, swarm: swarm.spec.name.clone(), tip: swarm.tip.clone(), all };
+    let shelf = Shelf {
+        place,
+        swarm: swarm.spec.name.clone(),
+        tip: swarm.tip.clone(),
+        all,
+    };
     match args.verb.unwrap_or(Verb::List) {
         Verb::List => shelf.list(ctx),
         Verb::Show { reference } => shelf.show(&reference),
-        Verb::Restore { reference, branch, dry_run } => shelf.restore(&reference, &branch, dry_run),
+        Verb::Restore {
+            reference,
+            branch,
+            dry_run,
+        } => shelf.restore(&reference, &branch, dry_run),
         Verb::Drop { dry_run } => shelf.drop_merged(ctx, dry_run),
     }
 }
@@ -99,7 +114,11 @@ impl Shelf {
     fn find(&self, text: &str) -> Result<&Salvage, Failure> {
         let prefix = format!("{}{}/", names::SALVAGE, self.swarm);
         let short = |s: &'_ Salvage| s.reference.strip_prefix(&prefix).unwrap_or("").to_string();
-        if let Some(found) = self.all.iter().find(|s| s.reference == text || short(s) == text) {
+        if let Some(found) = self
+            .all
+            .iter()
+            .find(|s| s.reference == text || short(s) == text)
+        {
             return Ok(found);
         }
         let known: Vec<String> = self.all.iter().map(short).collect();
@@ -113,7 +132,10 @@ impl Shelf {
     fn list(&self, ctx: &Context) -> Result<Exit, Failure> {
         if ctx.json {
             let salvage = self.all.iter().map(SalvageDoc::of).collect();
-            term::print_json(&SalvageList { schema: SCHEMA, salvage })?;
+            term::print_json(&SalvageList {
+                schema: SCHEMA,
+                salvage,
+            })?;
             return Ok(Exit::Done);
         }
         if self.all.is_empty() {
@@ -122,7 +144,11 @@ impl Shelf {
         }
         let look = look(ctx);
         let row = |s: &Salvage| -> Vec<Cell> {
-            let merged = if s.merged { ("merged", Style::Dim) } else { ("unmerged", Style::Care) };
+            let merged = if s.merged {
+                ("merged", Style::Dim)
+            } else {
+                ("unmerged", Style::Care)
+            };
             let age = length(look.now.0.saturating_sub(s.date.saturating_mul(1000)));
             vec![
                 cell(format!("{}/{}", s.task, s.attempt)),
@@ -141,11 +167,21 @@ impl Shelf {
     fn show(&self, text: &str) -> Result<Exit, Failure> {
         let saved = self.find(text)?;
         let mut git = command("git", self.place.repo.root());
-        git.args(["show", "--stat", "--patch", "--no-color", "--no-ext-diff", "--no-textconv"]);
-        let output = git.arg(saved.commit.as_str()).output().map_err(|e| {
-            Failure::new(Exit::Refused, "cannot start git").because(&e)
-        })?;
-        term::print(&term::escape_lines(&String::from_utf8_lossy(&output.stdout)))?;
+        git.args([
+            "show",
+            "--stat",
+            "--patch",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+        ]);
+        let output = git
+            .arg(saved.commit.as_str())
+            .output()
+            .map_err(|e| Failure::new(Exit::Refused, "cannot start git").because(&e))?;
+        term::print(&term::escape_lines(&String::from_utf8_lossy(
+            &output.stdout,
+        )))?;
         Ok(Exit::Done)
     }
 
@@ -153,11 +189,16 @@ impl Shelf {
         let saved = self.find(text)?;
         let short = saved.commit.short();
         if dry_run {
-            term::say(&format!("would make the branch {} at {short}\n", term::escape(branch)));
+            term::say(&format!(
+                "would make the branch {} at {short}\n",
+                term::escape(branch)
+            ));
             return Ok(Exit::Done);
         }
         self.place.repo.restore(&saved.reference, branch)?;
-        term::say(&format!("the branch {branch} is at {short}\n  git diff ...{branch}\n"));
+        term::say(&format!(
+            "the branch {branch} is at {short}\n  git diff ...{branch}\n"
+        ));
         Ok(Exit::Done)
     }
 
@@ -165,12 +206,20 @@ impl Shelf {
         let merged = self.all.iter().filter(|s| s.merged).count();
         let kept = self.all.len() - merged;
         if dry_run || merged == 0 {
-            term::say(&format!("would forget {merged}, and keep {kept} that are not merged\n"));
+            term::say(&format!(
+                "would forget {merged}, and keep {kept} that are not merged\n"
+            ));
             return Ok(Exit::Done);
         }
-        confirm(ctx, &format!("Forget {merged} saved commits that the branch holds?"))?;
+        confirm(
+            ctx,
+            &format!("Forget {merged} saved commits that the branch holds?"),
+        )?;
         let gone = self.place.repo.drop_merged(&self.swarm, &self.tip)?;
-        term::say(&format!("forgot {}; kept {kept}\n", count(gone.len(), "saved commit")));
+        term::say(&format!(
+            "forgot {}; kept {kept}\n",
+            count(gone.len(), "saved commit")
+        ));
         Ok(Exit::Done)
     }
 }

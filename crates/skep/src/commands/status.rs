@@ -31,14 +31,21 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let mut signals = crate::signals::Signals::listen()?;
-    let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[J" } else { "" };
+    let clear = if std::io::stdout().is_terminal() {
+        "\x1b[H\x1b[J"
+    } else {
+        ""
+    };
     loop {
         let status = place.source().await?.status().await?;
         if ctx.json {
             let line = serde_json::to_string(&status).unwrap_or_default();
             term::print(&format!("{line}\n"))?;
         } else {
-            term::print(&format!("{clear}{}", show::status::status(&status, look(ctx))))?;
+            term::print(&format!(
+                "{clear}{}",
+                show::status::status(&status, look(ctx))
+            ))?;
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}

@@ -135,7 +135,10 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
         Verb::Boost { task, priority } => {
             let id = args::task(&task)?;
             let done = format!("has priority {}", priority.to_uppercase());
-            let command = |task| CommandDoc::BoostTask { task, priority: Some(priority.clone()) };
+            let command = |task| CommandDoc::BoostTask {
+                task,
+                priority: Some(priority.clone()),
+            };
             each(&Place::find(ctx)?, &[id], &done, false, command).await
         }
         Verb::Assign { task, worker } => {
@@ -145,7 +148,10 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
                 other => Some(args::worker(other)?.to_string()),
             };
             let done = format!("is for {}", worker.as_deref().unwrap_or("any worker"));
-            let command = |task| CommandDoc::AssignTask { task, worker: worker.clone() };
+            let command = |task| CommandDoc::AssignTask {
+                task,
+                worker: worker.clone(),
+            };
             each(&Place::find(ctx)?, &[id], &done, false, command).await
         }
     }
@@ -165,8 +171,10 @@ async fn list(ctx: &Context, state: Option<&str>) -> Result<Exit, Failure> {
     if let Some(state) = state {
         let known = skep_core::task::TaskState::ALL.map(skep_core::task::TaskState::word);
         if !known.contains(&state) {
-            return Err(Failure::usage(format!("{} is not a task's state", quoted(state)))
-                .hint(format!("they are {}", known.join(", "))));
+            return Err(
+                Failure::usage(format!("{} is not a task's state", quoted(state)))
+                    .hint(format!("they are {}", known.join(", "))),
+            );
         }
     }
     let mut list = Place::find(ctx)?.source().await?.tasks().await?;
@@ -192,12 +200,22 @@ async fn show(ctx: &Context, task: &str) -> Result<Exit, Failure> {
 
 async fn add(ctx: &Context, fields: &Fields) -> Result<Exit, Failure> {
     let id = args::task(&fields.task)?;
-    let task = filled(ctx, fields, TaskInput { id: id.to_string(), ..TaskInput::default() })?;
+    let task = filled(
+        ctx,
+        fields,
+        TaskInput {
+            id: id.to_string(),
+            ..TaskInput::default()
+        },
+    )?;
     if task.mission.trim().is_empty() {
         return Err(Failure::usage("the task has no mission")
             .hint("`--mission \"…\"` says in one sentence what it is to do"));
     }
-    change(ctx, fields.dry_run, task, "added", |task| CommandDoc::AddTask { task }).await
+    change(ctx, fields.dry_run, task, "added", |task| {
+        CommandDoc::AddTask { task }
+    })
+    .await
 }
 
 async fn edit(ctx: &Context, fields: &Fields) -> Result<Exit, Failure> {
@@ -214,7 +232,10 @@ async fn edit(ctx: &Context, fields: &Fields) -> Result<Exit, Failure> {
             .hint(skep_server::task_hint(&state, id.as_str())));
     };
     let task = filled(ctx, fields, TaskInput::of(&task.spec))?;
-    change(ctx, fields.dry_run, task, "changed", |task| CommandDoc::EditTask { task }).await
+    change(ctx, fields.dry_run, task, "changed", |task| {
+        CommandDoc::EditTask { task }
+    })
+    .await
 }
 
 async fn change(
@@ -230,7 +251,11 @@ async fn change(
         return Ok(Exit::Done);
     }
     let id = task.id.clone();
-    if Place::find(ctx)?.command(&command(Box::new(task))).await?.is_some() {
+    if Place::find(ctx)?
+        .command(&command(Box::new(task)))
+        .await?
+        .is_some()
+    {
         term::say(&format!("{id} {done}\n"));
     }
     Ok(Exit::Done)

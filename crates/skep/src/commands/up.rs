@@ -41,9 +41,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     if args.detached {
         // Away from the terminal, whose end would otherwise be this keeper's too.
-        rustix::process::setsid().map_err(|e| {
-            Failure::new(Exit::Refused, "cannot leave the terminal").because(&e)
-        })?;
+        rustix::process::setsid()
+            .map_err(|e| Failure::new(Exit::Refused, "cannot leave the terminal").because(&e))?;
     }
     let mut signals = Signals::listen()?;
     let hosted = place.start_keeper()?;
@@ -59,7 +58,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
 /// A drain was the way the last keeper left; this one goes on. A pause stays, since a person wanted it.
 async fn go_on(place: &Place, hosted: &Hosted) -> Result<(), Failure> {
     let handle = hosted.keeper.handle();
-    let asked = handle.query(|s, _| s.draining() && !s.paused() && s.halted().is_none()).await;
+    let asked = handle
+        .query(|s, _| s.draining() && !s.paused() && s.halted().is_none())
+        .await;
     if asked.unwrap_or(false) {
         place.command(&CommandDoc::Resume).await?;
     }
@@ -97,16 +98,31 @@ async fn keep(hosted: &Hosted, signals: &mut Signals) -> Result<Exit, Failure> {
 
 async fn detach(ctx: &Context, place: &Place) -> Result<Exit, Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
-    place.site.create().map_err(io("cannot make the folder .skep"))?;
+    place
+        .site
+        .create()
+        .map_err(io("cannot make the folder .skep"))?;
     let path = place.site.dir().join("keeper.log");
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path);
     let log = log.map_err(io("cannot write .skep/keeper.log"))?;
     let begin = log.metadata().map_or(0, |m| m.len());
     let program = std::env::current_exe().map_err(io("cannot find the skep program"))?;
-    let dir = ctx.dir.canonicalize().map_err(io("cannot find the folder"))?;
+    let dir = ctx
+        .dir
+        .canonicalize()
+        .map_err(io("cannot find the folder"))?;
     let mut command = skep_host::command::command(program, &dir);
-    let second = log.try_clone().map_err(io("cannot write .skep/keeper.log"))?;
-    let command = command.args(["up", "--detached"]).stdout(Stdio::from(log)).stderr(second);
+    let second = log
+        .try_clone()
+        .map_err(io("cannot write .skep/keeper.log"))?;
+    let command = command
+        .args(["up", "--detached"])
+        .stdout(Stdio::from(log))
+        .stderr(second);
     let mut child = command.spawn().map_err(io("cannot start the keeper"))?;
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
@@ -116,7 +132,9 @@ async fn detach(ctx: &Context, place: &Place) -> Result<Exit, Failure> {
         }
         if let Ok(Some(status)) = child.try_wait() {
             let said = std::fs::read(&path).unwrap_or_default();
-            let said = said.get(usize::try_from(begin).unwrap_or(0)..).unwrap_or_default();
+            let said = said
+                .get(usize::try_from(begin).unwrap_or(0)..)
+                .unwrap_or_default();
             let said = term::escape_lines(&String::from_utf8_lossy(said));
             term::say(&said);
             let exit = match status.code() {

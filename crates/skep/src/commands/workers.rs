@@ -72,7 +72,11 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     match args.verb.unwrap_or(Verb::List) {
         Verb::List => list(ctx).await,
         Verb::Add { count, role } => add(&Place::find(ctx)?, count, role).await,
-        Verb::Remove { workers, now, dry_run } => {
+        Verb::Remove {
+            workers,
+            now,
+            dry_run,
+        } => {
             let workers = names(&workers)?;
             remove(&Place::find(ctx)?, &workers, now, dry_run).await
         }
@@ -88,12 +92,19 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             let command = |worker| CommandDoc::RestartWorker { worker };
             each(ctx, &s, "begins afresh", command).await
         }
-        Verb::Set { count, role, dry_run } => set(&Place::find(ctx)?, count, role, dry_run).await,
+        Verb::Set {
+            count,
+            role,
+            dry_run,
+        } => set(&Place::find(ctx)?, count, role, dry_run).await,
     }
 }
 
 fn names(texts: &[String]) -> Result<Vec<String>, Failure> {
-    texts.iter().map(|text| args::worker(text).map(|w| w.to_string())).collect()
+    texts
+        .iter()
+        .map(|text| args::worker(text).map(|w| w.to_string()))
+        .collect()
 }
 
 async fn list(ctx: &Context) -> Result<Exit, Failure> {
@@ -107,7 +118,10 @@ async fn list(ctx: &Context) -> Result<Exit, Failure> {
 }
 
 async fn add(place: &Place, count: u32, role: Option<String>) -> Result<Exit, Failure> {
-    if let Some(answer) = place.command(&CommandDoc::AddWorkers { count, role }).await? {
+    if let Some(answer) = place
+        .command(&CommandDoc::AddWorkers { count, role })
+        .await?
+    {
         term::say(&format!("added {}\n", answer.workers.join(", ")));
     }
     Ok(Exit::Done)
@@ -120,7 +134,10 @@ async fn remove(
     dry_run: bool,
 ) -> Result<Exit, Failure> {
     for worker in workers {
-        let command = CommandDoc::RemoveWorker { worker: worker.clone(), now };
+        let command = CommandDoc::RemoveWorker {
+            worker: worker.clone(),
+            now,
+        };
         if dry_run {
             term::say(&format!("would remove {worker}\n"));
         } else if place.command(&command).await?.is_some() {

@@ -32,9 +32,10 @@ struct Planned {
 fn roles(plan: &Plan, widest: usize) -> Vec<Option<String>> {
     match &plan.swarm.workers {
         Workers::Count(n) => (0..*n).map(|_| None).collect(),
-        Workers::PerRole(roles) => {
-            roles.iter().flat_map(|(r, n)| (0..*n).map(|_| Some(r.clone()))).collect()
-        }
+        Workers::PerRole(roles) => roles
+            .iter()
+            .flat_map(|(r, n)| (0..*n).map(|_| Some(r.clone())))
+            .collect(),
         Workers::Auto => {
             let roles: BTreeSet<_> = plan.tasks.iter().map(|t| t.role.clone()).collect();
             if roles.iter().any(Option::is_some) {
@@ -55,7 +56,10 @@ impl Forecast {
             .iter()
             .map(|t| t.depends_on.iter().filter_map(find).collect())
             .collect();
-        let numbers = Graph { edges: depends.clone() }.waves();
+        let numbers = Graph {
+            edges: depends.clone(),
+        }
+        .waves();
         let last = numbers.iter().flatten().max().copied().unwrap_or(0);
         let of_wave = |n| (0..plan.tasks.len()).filter(move |i| numbers[*i] == Some(n));
         let waves: Vec<Vec<usize>> = (1..=last).map(|n| of_wave.clone()(n).collect()).collect();
@@ -78,7 +82,10 @@ impl Forecast {
                 priority: task.priority,
                 depends_on: task.depends_on.iter().map(ToString::to_string).collect(),
                 role: task.role.clone(),
-                agent: task.agent.clone().unwrap_or_else(|| plan.swarm.agent.clone()),
+                agent: task
+                    .agent
+                    .clone()
+                    .unwrap_or_else(|| plan.swarm.agent.clone()),
                 workers: fitting.map(|(at, _)| format!("w{}", at + 1)).collect(),
             }
         };
@@ -87,7 +94,10 @@ impl Forecast {
             swarm: plan.swarm.name.to_string(),
             workers: roles.iter().enumerate().map(name).collect(),
             critical_path: critical(plan, &depends, &waves),
-            waves: waves.iter().map(|wave| wave.iter().map(planned).collect()).collect(),
+            waves: waves
+                .iter()
+                .map(|wave| wave.iter().map(planned).collect())
+                .collect(),
         }
     }
 

@@ -10,7 +10,13 @@ use skep_core::{
 };
 
 /// The block's lines, none wider than `wide`, few enough to leave most of the screen to the lines above.
-pub(crate) fn block(state: &State, now: Time, wide: usize, high: usize, color: bool) -> Vec<String> {
+pub(crate) fn block(
+    state: &State,
+    now: Time,
+    wide: usize,
+    high: usize,
+    color: bool,
+) -> Vec<String> {
     // The last column stays free: many terminals wrap when it is written.
     let wide = wide.saturating_sub(1).max(10);
     let mut lines = vec![head(state, now, wide, color)];
@@ -32,7 +38,10 @@ pub(crate) fn block(state: &State, now: Time, wide: usize, high: usize, color: b
         let left = wide.saturating_sub(width(&worker) + width(&end) + 6);
         let task = fit(&escape(attempt.task.as_str()), left.min(30));
         let gap = " ".repeat(left.min(30).saturating_sub(width(&task)));
-        lines.push(format!("  {}  {task}{gap}  {end}", paint(color, Style::Strong, &worker)));
+        lines.push(format!(
+            "  {}  {task}{gap}  {end}",
+            paint(color, Style::Strong, &worker)
+        ));
     }
     if live.len() > room {
         lines.push(format!("  and {} more", live.len() - room));
@@ -42,10 +51,18 @@ pub(crate) fn block(state: &State, now: Time, wide: usize, high: usize, color: b
 }
 
 fn head(state: &State, now: Time, wide: usize, color: bool) -> String {
-    let Some(swarm) = state.swarm() else { return "no plan".into() };
+    let Some(swarm) = state.swarm() else {
+        return "no plan".into();
+    };
     let total = state.tasks().len();
     let merged = state.count(TaskState::Merged);
-    let waves = state.tasks().iter().map(|t| t.wave).max().unwrap_or(1).max(state.open_wave());
+    let waves = state
+        .tasks()
+        .iter()
+        .map(|t| t.wave)
+        .max()
+        .unwrap_or(1)
+        .max(state.open_wave());
     let elapsed = clock(now.since(swarm.since).0);
     let word = match state.swarm_state() {
         SwarmState::Running => String::new(),
@@ -54,8 +71,15 @@ fn head(state: &State, now: Time, wide: usize, color: bool) -> String {
     let wave = format!("  wave {} of {waves}", state.open_wave().min(waves));
     let rest = format!("  {merged}/{total} merged{word}  {elapsed}");
     let name = swarm.spec.name.as_str();
-    let wave = if width(name) + width(&wave) + width(&rest) <= wide { wave } else { String::new() };
-    let name = fit(name, wide.saturating_sub(width(&wave) + width(&rest)).max(1));
+    let wave = if width(name) + width(&wave) + width(&rest) <= wide {
+        wave
+    } else {
+        String::new()
+    };
+    let name = fit(
+        name,
+        wide.saturating_sub(width(&wave) + width(&rest)).max(1),
+    );
     fit_painted(&name, &format!("{wave}{rest}"), wide, color)
 }
 
@@ -78,12 +102,18 @@ fn bar(state: &State, wide: usize, color: bool) -> String {
 
 /// `2 running, 1 ready, 1 flagged`: every state but merged that any task is in.
 fn totals(state: &State) -> String {
-    let others = TaskState::ALL.into_iter().filter(|s| *s != TaskState::Merged);
+    let others = TaskState::ALL
+        .into_iter()
+        .filter(|s| *s != TaskState::Merged);
     let some = others.filter(|s| state.count(*s) > 0);
     let said: Vec<String> = some.map(|s| format!("{} {s}", state.count(s))).collect();
     let conflicts = match state.conflicts().len() {
         0 => String::new(),
         n => format!(", {}", count(n, "conflict")),
     };
-    if said.is_empty() { "nothing is left to do".into() } else { said.join(", ") + &conflicts }
+    if said.is_empty() {
+        "nothing is left to do".into()
+    } else {
+        said.join(", ") + &conflicts
+    }
 }

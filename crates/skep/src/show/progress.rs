@@ -18,7 +18,11 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(began: Time, color: bool, live: bool) -> Progress {
-        Progress { began, color, drawn: live.then(Vec::new) }
+        Progress {
+            began,
+            color,
+            drawn: live.then(Vec::new),
+        }
     }
 
     /// Something happened.
@@ -34,7 +38,10 @@ impl Progress {
 
     /// Something is to be said that is no event.
     pub(crate) fn note(&mut self, text: &str) {
-        self.above(&format!("{}\n", paint(self.color, Style::Strong, &escape(text))));
+        self.above(&format!(
+            "{}\n",
+            paint(self.color, Style::Strong, &escape(text))
+        ));
     }
 
     /// Draws the block anew.
@@ -78,7 +85,9 @@ fn erase(drawn: &[String], width: usize) -> String {
 fn visible_width(line: &str) -> usize {
     let mut parts = line.split("\x1b[");
     let first = parts.next().map_or(0, term::width);
-    parts.fold(first, |sum, part| sum + term::width(part.split_once('m').map_or("", |(_, t)| t)))
+    parts.fold(first, |sum, part| {
+        sum + term::width(part.split_once('m').map_or("", |(_, t)| t))
+    })
 }
 
 /// One permanent line.
@@ -88,7 +97,10 @@ pub(crate) fn permanent(line: &line::Line, elapsed_ms: u64, color: bool) -> Stri
     let clock = format!("{:>7}", clock(elapsed_ms));
     let clock = paint(color, Style::Dim, &clock);
     let about = paint(color, Style::Strong, &about);
-    format!("{clock}  {about}{gap}  {}\n", paint(color, line.style, &escape(&line.text)))
+    format!(
+        "{clock}  {about}{gap}  {}\n",
+        paint(color, line.style, &escape(&line.text))
+    )
 }
 
 #[cfg(test)]

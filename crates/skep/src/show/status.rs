@@ -7,7 +7,9 @@ use super::{
 };
 use crate::term::{Style, escape, paint};
 use skep_core::time::Time;
-use skep_server::api::{ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WorkerDoc, WorkerList};
+use skep_server::api::{
+    ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WorkerDoc, WorkerList,
+};
 use std::fmt::Write as _;
 
 /// How it is shown.
@@ -25,16 +27,29 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
     };
     let mut out = String::new();
     let word = paint(look.color, tone(&status.status), &status.status);
-    let last = status.waves.iter().map(|w| w.id).max().unwrap_or(status.wave);
+    let last = status
+        .waves
+        .iter()
+        .map(|w| w.id)
+        .max()
+        .unwrap_or(status.wave);
     let wave = status.wave.min(last);
     let _ = writeln!(out, "{}  {word}  wave {wave} of {last}", escape(swarm));
     let some = status.tasks.words().into_iter().filter(|(_, n)| *n > 0);
     let tasks: Vec<String> = some
         .map(|(word, n)| paint(look.color, tone(word), &format!("{n} {word}")))
         .collect();
-    let _ = writeln!(out, "{}: {}", count(status.tasks.total(), "task"), tasks.join(", "));
+    let _ = writeln!(
+        out,
+        "{}: {}",
+        count(status.tasks.total(), "task"),
+        tasks.join(", ")
+    );
     if let Some(cap) = status.budget.cap_usd {
-        let spent = status.budget.spent_usd.map_or("unknown".into(), |usd| format!("${usd:.2}"));
+        let spent = status
+            .budget
+            .spent_usd
+            .map_or("unknown".into(), |usd| format!("${usd:.2}"));
         let _ = writeln!(out, "budget: {spent} of ${cap:.2}");
     }
     if status.asks > 0 {
@@ -51,10 +66,18 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
 pub(crate) fn conflicts(list: &ConflictList) -> String {
     let one = |c: &ConflictDoc| {
         let tasks = c.tasks.join(", ");
-        format!("conflict in {}: {} ({tasks})\n", escape(&c.file), escape(&c.description))
+        format!(
+            "conflict in {}: {} ({tasks})\n",
+            escape(&c.file),
+            escape(&c.description)
+        )
     };
     let lines: String = list.conflicts.iter().map(one).collect();
-    if lines.is_empty() { lines } else { format!("\n{lines}") }
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("\n{lines}")
+    }
 }
 
 /// All workers.
@@ -76,7 +99,12 @@ fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
         ]
     };
     let rows: Vec<Vec<Cell>> = workers.iter().map(row).collect();
-    table(&["WORKER", "ROLE", "STATE", "TASK", "WHY"], &rows, look.width, look.color)
+    table(
+        &["WORKER", "ROLE", "STATE", "TASK", "WHY"],
+        &rows,
+        look.width,
+        look.color,
+    )
 }
 
 /// Tasks in a list.
@@ -95,7 +123,12 @@ pub(crate) fn tasks(list: &TaskList, look: Look) -> String {
         ]
     };
     let rows: Vec<Vec<Cell>> = list.tasks.iter().map(row).collect();
-    table(&["TASK", "STATE", "PRIO", "WAVE", "FOR", "WHY"], &rows, look.width, look.color)
+    table(
+        &["TASK", "STATE", "PRIO", "WAVE", "FOR", "WHY"],
+        &rows,
+        look.width,
+        look.color,
+    )
 }
 
 /// Everything known of a task.
@@ -123,12 +156,18 @@ pub(crate) fn task(detail: &TaskDetail, look: Look) -> String {
     fact("note", task.note.clone().unwrap_or_default());
     fact("commit", task.commit.clone().unwrap_or_default());
     for past in &detail.history {
-        let text = format!("{} by {}, {}: {}", past.attempt, past.worker, past.outcome, past.reason);
+        let text = format!(
+            "{} by {}, {}: {}",
+            past.attempt, past.worker, past.outcome, past.reason
+        );
         fact("attempt", text);
     }
     if let Some(receipt) = &detail.receipt {
         let files = count(receipt.file_count, "file");
-        fact("receipt", format!("{files} changed, in {}", length(receipt.took_ms)));
+        fact(
+            "receipt",
+            format!("{files} changed, in {}", length(receipt.took_ms)),
+        );
         fact("no-op", receipt.no_op.clone().unwrap_or_default());
         for check in &receipt.checks {
             fact("check", format!("{} {}", check.name, check.end));

@@ -96,7 +96,11 @@ impl Summary {
                 cell(t.attempts.to_string()),
                 cell(t.took_ms.map_or_else(dash, length)),
                 cell(t.files_changed.map_or_else(dash, |n| n.to_string())),
-                cell(t.commit.as_deref().map_or_else(dash, |c| c.chars().take(10).collect())),
+                cell(
+                    t.commit
+                        .as_deref()
+                        .map_or_else(dash, |c| c.chars().take(10).collect()),
+                ),
             ]
         };
         let rows: Vec<Vec<Cell>> = self.tasks.iter().map(row).collect();
@@ -139,7 +143,10 @@ fn attention(task: &TaskDoc, color: bool) -> String {
         None => escape(&task.reason).into_owned(),
     };
     let state = paint(color, tone(&task.state), &task.state);
-    format!("{id} is {state}: {why}\n  {}\n", paint(color, Style::Dim, &next))
+    format!(
+        "{id} is {state}: {why}\n  {}\n",
+        paint(color, Style::Dim, &next)
+    )
 }
 
 /// Whether every task is merged.

@@ -15,7 +15,10 @@ pub(crate) fn cell(text: impl AsRef<str>) -> Cell {
 
 /// A cell with a style. Its text may come from anywhere.
 pub(crate) fn styled(text: impl AsRef<str>, style: Style) -> Cell {
-    Cell { text: escape(text.as_ref()).into_owned(), style }
+    Cell {
+        text: escape(text.as_ref()).into_owned(),
+        style,
+    }
 }
 
 /// Renders rows below a head. With `most`, no line is wider: the last column is cut.
@@ -28,7 +31,13 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<Cell>], most: Option<usize>, colo
         }
     }
     let mut out = String::new();
-    let head = head.iter().map(|h| Cell { text: (*h).into(), style: Style::Dim }).collect();
+    let head = head
+        .iter()
+        .map(|h| Cell {
+            text: (*h).into(),
+            style: Style::Dim,
+        })
+        .collect();
     for row in std::iter::once(&head).chain(rows) {
         let row: &Vec<Cell> = row;
         let mut used = 0;
@@ -40,7 +49,9 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<Cell>], most: Option<usize>, colo
             let taken = width(&text);
             line.push_str(&paint(color && !text.is_empty(), cell.style, &text));
             if !last {
-                let gap = (widths[at] + 2).saturating_sub(taken).min(room.saturating_sub(taken));
+                let gap = (widths[at] + 2)
+                    .saturating_sub(taken)
+                    .min(room.saturating_sub(taken));
                 line.push_str(&" ".repeat(gap));
                 used += taken + gap;
             }
