@@ -271,7 +271,8 @@ pub fn landed(state: &State, tip: crate::id::Oid) -> Option<Event> {
         add_with_origin(state, task.id(), &tip, &mut merged);
     }
     let swarm = state.swarm()?;
-    let checked = !chain.is_empty() && !swarm.spec.check.is_empty();
+    let passed = !chain.is_empty() || merge.passed.contains(&tip);
+    let checked = passed && !swarm.spec.check.is_empty();
     Some(Event::WaveLanded {
         wave: merge.wave,
         tip,

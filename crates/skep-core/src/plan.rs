@@ -262,6 +262,8 @@ pub struct OrderLimits {
     pub ceiling: Millis,
     /// Between SIGTERM and SIGKILL.
     pub grace: Millis,
+    /// How often the shim shows that it lives.
+    pub heartbeat: Millis,
     /// One success criterion's command.
     pub criterion: Millis,
     /// One setup command.
@@ -298,6 +300,7 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
             hard_stop: policy.hard_stop(task.spec.timebox),
             ceiling: policy.ceiling(task.spec.timebox),
             grace: policy.grace,
+            heartbeat: policy.heartbeat,
             criterion: policy.criterion_timeout,
             setup: policy.setup_timeout,
             output_bytes: policy.output_bytes,

@@ -197,7 +197,7 @@ impl World {
                 accepted,
                 worker,
             } => {
-                self.audit_end(accepted.attempt);
+                self.audit_end(accepted.attempt, &record.by);
                 self.audit.crashes.remove(worker);
                 let fresh = self.audit.accepted.insert(task.clone());
                 self.audit
@@ -226,7 +226,7 @@ impl World {
                 worker_next,
                 ..
             } => {
-                self.audit_end(failure.attempt);
+                self.audit_end(failure.attempt, &record.by);
                 if let WorkerNext::BackOff(_) = worker_next {
                     self.audit_crash(*worker, record.at.0);
                 }
@@ -295,8 +295,15 @@ impl World {
         shared && state.live().any(overlap)
     }
 
-    /// L-4: an end is seen, and a stop takes effect, soon.
-    fn audit_end(&mut self, attempt: Attempt) {
+    /// L-4: an end is seen, and a stop takes effect, soon. Q-6: and what is seen is its own end.
+    fn audit_end(&mut self, attempt: Attempt, by: &By) {
+        let folder = self.hosts.folders.get(&attempt);
+        let over = folder.is_some_and(|f| !matches!(f.state, FolderState::Running { .. }));
+        let believed = *by == By::Host && !over;
+        self.audit
+            .unsafe_if(believed, "I: an end is that attempt's own", || {
+                format!("{attempt}")
+            });
         let since = |at: u64| self.now.saturating_sub(at.max(self.audit.keeper_since));
         let folder = self.hosts.folders.get(&attempt);
         let late = folder.and_then(|f| f.over_since).map_or(0, since);

@@ -198,6 +198,7 @@ pub const EXPECTED: &[&str] = &[
     "keeper: adopts an attempt",
     "orphan: ended",
     "orphan: ended before a worktree's reset",
+    "orphan: sealed before it began",
     "outcome: cancelled",
     "outcome: crashed",
     "outcome: failed",

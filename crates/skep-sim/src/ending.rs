@@ -86,7 +86,8 @@ fn waiting_on_people(state: &State) -> Result<(), String> {
     {
         let fix = task.fixed_by.as_ref().and_then(|f| state.task(f));
         let over = fix.is_some_and(|f| {
-            f.state.is_over() && f.state != TaskState::Merged || f.state == TaskState::Blocked
+            f.state.is_over() && f.state != TaskState::Merged
+                || matches!(f.state, TaskState::Blocked | TaskState::Waiting)
         });
         if !over {
             let fix = fix.map(|f| (f.id(), f.state, &f.spec.depends_on));

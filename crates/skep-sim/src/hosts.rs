@@ -316,7 +316,12 @@ impl World {
                 }
             }
             FolderState::Dead => {
-                let saved = self.save(attempt);
+                let forgets = self.mutated(Mutant::ForgetSave);
+                let saved = if forgets {
+                    Saved::Nothing
+                } else {
+                    self.save(attempt)
+                };
                 Observation::Lost {
                     attempt,
                     reason: "its shim is gone".into(),

@@ -374,7 +374,16 @@ impl World {
     }
 
     /// A claim fences every older attempt of its task and of its worker: none may run beside it.
+    /// One that never got a folder may still get it: a spawned shim can be slow.
     fn end_older(&mut self, attempt: Attempt, order: &Order) {
+        let state = &self.audit.state;
+        let unheld =
+            |a: &Attempt| state.attempt(*a).is_none() && !self.hosts.folders.contains_key(a);
+        let late: Vec<Attempt> = (1..attempt.0).map(Attempt).filter(unheld).collect();
+        for older in late {
+            self.coverage.hit("orphan: sealed before it began");
+            self.seal(older, &order.task.id, WorkerId(0), &order.base);
+        }
         let (task, worker) = (&order.task.id, order.worker);
         self.end_running(|a, f| a < attempt && (f.task == *task || f.worker == worker));
     }

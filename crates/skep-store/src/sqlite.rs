@@ -25,7 +25,7 @@ use mark::Mark;
 use place::Place;
 use rows::Raw;
 use rusqlite::{Connection, config::DbConfig, params};
-use std::{fs::File, ops::ControlFlow, path::Path};
+use std::{ops::ControlFlow, path::Path};
 
 /// How many snapshots are kept: one to read, and one should it turn out damaged.
 const SNAPSHOTS: u32 = 2;
@@ -67,7 +67,7 @@ pub struct SqliteLog {
     mark: Option<Mark>,
     chain: chain::Chain,
     // Last, so that the lock is the last thing to go.
-    _lock: Option<File>,
+    _lock: Option<place::Lock>,
 }
 
 impl std::fmt::Debug for SqliteLog {

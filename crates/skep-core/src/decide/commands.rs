@@ -271,9 +271,21 @@ fn skip_task(state: &State, id: &TaskId) -> Decision {
             "only a task that is not being worked on can be skipped",
         ));
     }
+    if awaited(state, task) {
+        return Err(wrong(
+            task,
+            "it brings in another's work; skip the task it fixes instead",
+        ));
+    }
     let mut events = close_fixes(state, task)?;
     events.push(Event::TaskSkipped { task: id.clone() });
     Ok(events)
+}
+
+/// Whether this is a fix that its task still waits for.
+fn awaited(state: &State, task: &Task) -> bool {
+    let of = task.fix().and_then(|fix| state.task(&fix.of));
+    of.is_some_and(|of| of.state == TaskState::Blocked && of.fixed_by.as_ref() == Some(task.id()))
 }
 
 fn cancel_task(state: &State, id: &TaskId) -> Decision {
@@ -326,6 +338,9 @@ fn close_fixes(state: &State, task: &Task) -> Decision {
 
 fn retry_task(state: &State, id: &TaskId) -> Decision {
     let task = find(state, id)?;
+    if task.fix().is_some() && task.state.is_over() && !awaited(state, task) {
+        return Err(wrong(task, "the task it fixes no longer waits for it"));
+    }
     match task.state {
         TaskState::Flagged | TaskState::Dead | TaskState::Cancelled | TaskState::Blocked => {
             let mut events = if task.state == TaskState::Blocked {

@@ -102,7 +102,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
         } => base_moved(state, *wave, actual.as_ref(), *descends),
         Observation::MergeFailed { wave, reason } => {
             merging(state, *wave)?;
-            known(state.halted().is_none())?;
+            known(!state.needs_person())?;
             let reason = format!("wave {wave} cannot be merged: {reason}");
             Ok([Event::SwarmHalted {
                 reason,
@@ -415,7 +415,7 @@ fn base_moved(state: &State, wave: u32, actual: Option<&Oid>, descends: bool) ->
         }]
         .into()),
         _ => {
-            known(state.halted().is_none())?;
+            known(!state.needs_person())?;
             let reason = format!(
                 "the integration branch was {} while the swarm ran; put it back to {} and `skep resume`",
                 if actual.is_some() {

@@ -8,6 +8,7 @@ use crate::{
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Checking, Merge, MergeStep},
+    spec::Landing,
     task::{Accepted, Past, Task, TaskState},
     time::Time,
     worker::Worker,
@@ -480,8 +481,13 @@ impl State {
                 self.conflicts.extend(conflicts.iter().cloned());
                 let checked = self.swarm.as_ref().is_some_and(|s| s.tip_checked);
                 let no_check = self.swarm.as_ref().is_some_and(|s| s.spec.check.is_empty());
+                // Somebody else's commit on the branch is checked even alone, before the target gets it.
+                let for_target = self.swarm.as_ref().is_some_and(|s| {
+                    s.spec.landing == Landing::Main && s.tip != s.began_at && !s.tip_checked
+                });
                 let Some(merge) = &mut self.merge else { return };
-                merge.step = if no_check || chain.is_empty() {
+                let lone = chain.is_empty() && !(for_target && !merge.passed.contains(&merge.base));
+                merge.step = if no_check || lone {
                     MergeStep::Landing(chain.clone())
                 } else {
                     let base_passes = checked || merge.passed.contains(&merge.base);

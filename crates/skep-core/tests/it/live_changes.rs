@@ -185,3 +185,30 @@ fn an_assigned_task_waits_for_its_worker() {
     );
     t.finish();
 }
+
+// proves: Q-3, W-7
+#[test]
+fn a_fix_is_not_skipped_and_not_retried_after_its_task_went_on_without_it() {
+    let mut t = alone("a b");
+    t.succeed("a");
+    t.succeed("b");
+    t.build_but(&["a"]);
+    t.check_all(&[]);
+    t.land();
+    let no = refused(t.ask(Command::SkipTask { task: id("a-fix1") }));
+    assert!(no.contains("a-fix1 is running"), "{no}");
+    t.fail("a-fix1");
+    t.fail("a-fix1");
+    let no = refused(t.ask(Command::SkipTask { task: id("a-fix1") }));
+    assert!(no.contains("skip the task it fixes instead"), "{no}");
+    t.ask(Command::RetryTask { task: id("a") }).unwrap();
+    assert_eq!(t.is("a-fix1"), TaskState::Cancelled);
+    let no = refused(t.ask(Command::RetryTask { task: id("a-fix1") }));
+    assert!(
+        no.contains("the task it fixes no longer waits for it"),
+        "{no}"
+    );
+    t.prepare();
+    t.finish();
+    assert!(t.state().finished().is_some());
+}

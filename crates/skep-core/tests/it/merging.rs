@@ -261,3 +261,33 @@ fn results_of_an_earlier_round_are_out_of_date() {
     assert_eq!(t.see(late(2)), Err(Refusal::OutOfDate));
     t.land();
 }
+
+// proves: W-8, L-5
+#[test]
+fn a_merge_that_cannot_be_made_halts_even_while_the_swarm_probes() {
+    let mut t = Swarm::load_with("a", |p| {
+        p.swarm.workers = skep_core::spec::Workers::Count(6)
+    });
+    let others: Vec<_> = t
+        .state()
+        .workers()
+        .map(|w| w.id)
+        .filter(|w| w.0 > 1)
+        .collect();
+    t.succeed("a");
+    for worker in others {
+        t.see(Observation::WorkerFailed {
+            worker,
+            reason: "disk full".into(),
+        })
+        .unwrap();
+    }
+    assert!(t.state().halted().unwrap().probe_at.is_some());
+    t.see(Observation::MergeFailed {
+        wave: 1,
+        reason: "disk full".into(),
+    })
+    .unwrap();
+    assert_eq!(t.state().halted().unwrap().probe_at, None);
+    assert_eq!(t.merge_action(), None);
+}

@@ -209,9 +209,9 @@ impl Git {
     pub(crate) fn output(mut self) -> Result<Output, GitError> {
         let text = self.text();
         match self.lock.take() {
+            _ if !self.input.is_empty() => self.command.stdin(Stdio::piped()),
             Some(lock) => self.command.stdin(lock),
-            None if self.input.is_empty() => self.command.stdin(Stdio::null()),
-            None => self.command.stdin(Stdio::piped()),
+            None => self.command.stdin(Stdio::null()),
         };
         let started = Instant::now();
         let mut child = self

@@ -36,10 +36,10 @@ impl Repo {
         let mut settled = BTreeMap::new();
         for name in stages.keys() {
             if let Some(content) = self.file(resolved, name)?.filter(|c| !has_markers(c)) {
-                settled.insert(name.clone(), content);
+                settled.insert(*name, content);
             }
         }
-        stages.retain(|name, _| settled.contains_key(*name));
+        stages.retain(|name, _| settled.contains_key(name));
         if stages.is_empty() {
             return Ok(Vec::new());
         }

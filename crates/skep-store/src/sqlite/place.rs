@@ -118,8 +118,8 @@ impl Place {
         }
     }
 
-    /// Takes the writer's lock, or says who has it. It ends with the file, thus with the process.
-    pub(crate) fn lock(&self) -> Result<File, OpenError> {
+    /// Takes the writer's lock, or says who has it. It ends with the process at the latest.
+    pub(crate) fn lock(&self) -> Result<Lock, OpenError> {
         let io = |e| self.fault("lock", &self.lock, e);
         let mut file = OpenOptions::new()
             .read(true)
@@ -136,7 +136,7 @@ impl Place {
                 file.set_len(0)
                     .and_then(|()| file.write_all(pid.as_bytes()))
                     .ok();
-                Ok(file)
+                Ok(Lock(file))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -148,6 +148,17 @@ impl Place {
             }
             Err(TryLockError::Error(e)) => Err(io(e).into()),
         }
+    }
+}
+
+/// The writer's lock, held.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a program that is being started just now, by another thread, has a copy
+        // of the descriptor until it runs, and the lock with it.
+        self.0.unlock().ok();
     }
 }
 

