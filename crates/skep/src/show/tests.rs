@@ -27,7 +27,7 @@ mission = "Add the sessions table."
 command = "true"
 [[task]]
 id = "a-task-with-a-name-that-is-rather-long"
-mission = "Try \u001b[31mto drive the terminal."
+mission = "Try to drive the terminal."
 command = "true"
 [[task]]
 id = "login"
