@@ -73,7 +73,7 @@ impl<'p> Follow<'p> {
     }
 
     /// Follows until the end, and returns the state then.
-    pub(crate) async fn to_the_end(mut self) -> Result<(End, State), Failure> {
+    pub(crate) async fn until_end(mut self) -> Result<(End, State), Failure> {
         let mut tick = tokio::time::interval(REDRAW);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let end = loop {

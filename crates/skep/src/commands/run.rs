@@ -130,7 +130,7 @@ async fn follow(
     let color = term::color(&io::stderr(), Some(ctx.color));
     let progress = Progress::new(now(), color, live);
     let follow = Follow::begin(place, hosted, state, until, progress, signals).await?;
-    let (end, state) = follow.to_the_end().await?;
+    let (end, state) = follow.until_end().await?;
     let exit = exit(end, &state);
     finish(ctx, end, exit, &state)?;
     Ok(exit)
