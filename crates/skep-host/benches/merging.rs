@@ -204,12 +204,12 @@ fn fill(root: &Path, files: usize, branches: usize) -> Repo {
             "commit refs/heads/b{n}\ncommitter a <a@b> 2 +0000\ndata 1\nx\n"
         )
         .unwrap();
-        all += "from refs/heads/main^0\n";
+        all += "from refs/heads/main\n";
         for k in 0..3 {
             let n = n * 7 + k;
             all += &file(&format!("d{}/f{n}", n % 500), &format!("changed {n}\n"));
         }
-        if n % 10 < 1 || n == 1 {
+        if n % 10 == 0 || n == 1 {
             all += &file("shared", &format!("line of {n}\n"));
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{error::GitError, lock::moving_refs, repo::Repo};
 use skep_core::id::Oid;
+use std::{fs, path::PathBuf};
 
 /// What became of a landing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +31,14 @@ impl Repo {
         new: &Oid,
         log: &str,
     ) -> Result<Land, GitError> {
-        let actual = self.reference(reference)?;
-        if actual.as_ref() == Some(new) {
-            return Ok(Land::AlreadyThere);
-        }
-        if actual.as_ref() != old {
-            return Ok(Land::Refused { actual });
-        }
+        // Asked only where something is in the way: a landing is two processes, not four.
+        let there = || Ok::<_, GitError>(self.reference(reference)?.as_ref() == Some(new));
         if let Some(old) = old
             && !self.is_ancestor(old, new)?
         {
+            if there()? {
+                return Ok(Land::AlreadyThere);
+            }
             return Err(GitError::Refused {
                 what: reference.into(),
                 why: format!(
@@ -49,14 +48,16 @@ impl Repo {
                 ),
             });
         }
-        if let Some(branch) = reference.strip_prefix("refs/heads/") {
-            let mut all = self.worktrees()?.into_iter();
-            if let Some(other) = all.find(|w| w.branch.as_deref() == Some(branch)) {
-                return Err(GitError::CheckedOut {
-                    branch: branch.into(),
-                    path: other.path,
-                });
+        if let Some(branch) = reference.strip_prefix("refs/heads/")
+            && let Some(path) = self.who_has(branch)?
+        {
+            if there()? {
+                return Ok(Land::AlreadyThere);
             }
+            return Err(GitError::CheckedOut {
+                branch: branch.into(),
+                path,
+            });
         }
         let zero = self.zero();
         let expected = old.map_or(zero.as_str(), Oid::as_str);
@@ -76,6 +77,31 @@ impl Repo {
             },
             Err(e) => Err(e),
         }
+    }
+
+    /// The worktree that has `branch` checked out. Read from the HEAD files themselves where refs are
+    /// files, since asking git costs as much as the rest of a landing.
+    fn who_has(&self, branch: &str) -> Result<Option<PathBuf>, GitError> {
+        let common = self.common_dir();
+        let heads = fs::read_dir(common.join("worktrees")).into_iter().flatten();
+        let mut heads = heads
+            .flatten()
+            .map(|admin| admin.path().join("HEAD"))
+            .chain([common.join("HEAD")]);
+        let wanted = format!("ref: refs/heads/{branch}");
+        let maybe = common.join("reftable").exists()
+            || heads.any(|head| {
+                // A worktree in the middle of a rebase names its branch elsewhere.
+                let rebasing = ["rebase-merge", "rebase-apply", "BISECT_START"];
+                fs::read(&head).is_ok_and(|t| t.trim_ascii_end() == wanted.as_bytes())
+                    || rebasing.iter().any(|n| head.with_file_name(n).exists())
+            });
+        if !maybe {
+            return Ok(None);
+        }
+        let mut all = self.worktrees()?.into_iter();
+        let found = all.find(|w| w.branch.as_deref() == Some(branch));
+        Ok(found.map(|w| w.path))
     }
 
     /// Points a ref that only Skep owns to `oid`, wherever it was.

@@ -98,11 +98,20 @@ pub(super) fn moving_refs<T>(
     repo: &Repo,
     call: impl Fn() -> Result<T, GitError>,
 ) -> Result<T, GitError> {
+    mending(repo.common_dir(), &[repo.root(), repo.common_dir()], call)
+}
+
+/// As [`moving_refs`], in the git folder `common`, whose users work below `dirs`.
+pub(super) fn mending<T>(
+    common: &Path,
+    dirs: &[&Path],
+    call: impl Fn() -> Result<T, GitError>,
+) -> Result<T, GitError> {
     // Each round mends at most one lock; a transaction over more refs than this is not ours.
     for _ in 0..16 {
         match call() {
-            Err(e) => match lock_in_the_way(repo, &e) {
-                Some(lock) if mend(repo, &lock)? => {}
+            Err(e) => match lock_in_the_way(common, &e) {
+                Some(lock) if mend(&lock, dirs)? => {}
                 _ => return Err(e),
             },
             done => return done,
@@ -112,19 +121,19 @@ pub(super) fn moving_refs<T>(
 }
 
 /// The lock file that git complains about, if it lies in this repository.
-fn lock_in_the_way(repo: &Repo, error: &GitError) -> Option<PathBuf> {
+fn lock_in_the_way(common: &Path, error: &GitError) -> Option<PathBuf> {
     let GitError::Failed { stderr, .. } = error else {
         return None;
     };
     let (_, rest) = stderr.split_once("Unable to create '")?;
     let (path, _) = rest.split_once("': File exists")?;
     let path = PathBuf::from(path);
-    let ours = path.starts_with(repo.common_dir()) && path.extension()? == "lock";
+    let ours = path.starts_with(common) && path.extension()? == "lock";
     ours.then_some(path)
 }
 
 /// Removes `lock` once it is old enough to be nobody's. `false` when somebody has it.
-fn mend(repo: &Repo, lock: &Path) -> Result<bool, GitError> {
+fn mend(lock: &Path, dirs: &[&Path]) -> Result<bool, GitError> {
     let started = Instant::now();
     loop {
         let Ok(made) = fs::symlink_metadata(lock).and_then(|m| m.modified()) else {
@@ -134,7 +143,7 @@ fn mend(repo: &Repo, lock: &Path) -> Result<bool, GitError> {
         let age = SystemTime::now().duration_since(made).unwrap_or_default();
         // A clock that was set back makes locks from the future; our own waiting then counts.
         if age >= STALE_AFTER || started.elapsed() >= STALE_AFTER {
-            if holder(lock, &[repo.root(), repo.common_dir()]).is_some() {
+            if holder(lock, dirs).is_some() {
                 return Ok(false);
             }
             remove_if_there(lock)?;

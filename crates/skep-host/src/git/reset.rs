@@ -2,7 +2,7 @@
 
 use super::{
     error::{GitError, shown},
-    exec::{LONG, records},
+    exec::{LONG, path, records},
     lock,
     place::{Place, pointer, remove_all, replace_file},
     repo::Repo,
@@ -134,12 +134,31 @@ pub(super) fn to(repo: &Repo, place: &Place, want: &Want<'_>, new: bool) -> Resu
     place.forcing(reset)?;
     if !new {
         place.forcing(|| place.git().args(["clean", "-ffdq"]))?;
+        empty_moved_submodules(place)?;
     }
     // Every commit named there has been saved or was there before; old entries would only be
     // looked through again by each snapshot.
     let log = admin.join("logs/HEAD");
     if log.exists() {
         fs::write(&log, "").map_err(GitError::io("empty", &log))?;
+    }
+    Ok(())
+}
+
+/// Empties submodules that an agent filled and left at another commit, which the next snapshot would
+/// carry as its own change. One that is where it belongs stays filled.
+fn empty_moved_submodules(place: &Place) -> Result<(), GitError> {
+    if !place.files.join(".gitmodules").exists() {
+        return Ok(());
+    }
+    let git = place.git().args(["diff-files", "-z", "--name-only"]);
+    let listed = git.arg("--ignore-submodules=dirty").run()?;
+    for name in records(&listed) {
+        let folder = place.files.join(path(name));
+        if fs::symlink_metadata(&folder).is_ok_and(|m| m.is_dir()) {
+            remove_all(&folder)?;
+            fs::create_dir(&folder).map_err(GitError::io("create", &folder))?;
+        }
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{
     error::{GitError, oid, shown},
     exec::records,
+    lock,
     place::Place,
     repo::DIFF_NAMES,
     tree,
@@ -219,8 +220,11 @@ fn keep(place: &Place, reference: &str, commit: &Oid) -> Result<String, GitError
         if found.is_empty() {
             // Create only: should another snapshot win the name now, it stays.
             let zero = "0".repeat(commit.as_str().len());
-            let git = place.objects().args(["update-ref", "-m", "skep: snapshot"]);
-            match git.args([&name, commit.as_str(), &zero]).run() {
+            let created = lock::mending(&place.common, &[&place.files, &place.common], || {
+                let git = place.objects().args(["update-ref", "-m", "skep: snapshot"]);
+                git.args([&name, commit.as_str(), &zero]).run()
+            });
+            match created {
                 Ok(_) => return Ok(name),
                 Err(e) if e.says("already exists") => {}
                 Err(e) => return Err(e),

@@ -3,6 +3,7 @@
 // The lint's exception for tests does not reach helpers outside test functions.
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod hostile;
 mod landing;
 mod merge;
