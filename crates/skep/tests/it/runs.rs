@@ -175,3 +175,57 @@ fn init_writes_a_plan_that_runs_and_never_overwrites() {
             .contains("nothing to remove")
     );
 }
+
+// proves: W-4
+#[test]
+fn a_keeper_that_is_ended_or_killed_leaves_its_attempt_to_the_next() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::KILL, -1)] {
+        let sandbox = Sandbox::new();
+        let wait = "while test ! -e ../../../go; do sleep 0.05; done; echo a >";
+        sandbox.write("plan.toml", &TWO.replace("echo a >", wait));
+        let child = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+        until("a runs", || {
+            sandbox.skep(&["why", "a"]).out.contains("at work")
+        });
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let first = ran(child.wait_with_output().unwrap());
+        assert_eq!(first.code, code, "{}\n{}", first.out, first.err);
+        sandbox.write("go", "");
+        sandbox.expect(0, &["run"]);
+        let detail = sandbox.json(&["tasks", "show", "a", "--json"]);
+        assert_eq!(
+            detail["attempts"], 1,
+            "the attempt was adopted, not repeated: {detail}"
+        );
+    }
+}
+
+#[test]
+fn two_runs_at_once_share_one_keeper() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", &TWO.replace("echo a >", "sleep 1; echo a >"));
+    let both = [(), ()].map(|()| sandbox.command(&["run", "plan.toml"]).spawn().unwrap());
+    for child in both {
+        let end = ran(child.wait_with_output().unwrap());
+        assert_eq!(end.code, 0, "{}\n{}", end.out, end.err);
+    }
+    let events = sandbox.expect(0, &["events", "--json"]).out;
+    let loaded = events
+        .lines()
+        .filter(|l| l.contains("\"plan_loaded\""))
+        .count();
+    assert_eq!(loaded, 1, "{events}");
+}
+
+#[test]
+fn a_bad_plan_is_a_document_for_programs() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "bad.toml",
+        "[[task]]\nid = \"a\"\nmision = \"x\"\ncommand = \"true\"\n",
+    );
+    let ran = sandbox.expect(2, &["run", "bad.toml", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["diagnostics"][0]["line"], 3, "{document}");
+}
