@@ -212,9 +212,7 @@ fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Fail
             format!("halted: {why}\n`skep resume` or `skep run` goes on once it is mended\n")
         }
         End::Drained => "the swarm was drained; `skep run` goes on\n".into(),
-        End::Left(Exit::Interrupted | Exit::Terminated) => {
-            "everything is kept; `skep run` goes on\n".into()
-        }
+        // What leaving means was said when the person left.
         End::Left(_) => return Ok(()),
         End::Gone => {
             "the keeper has ended; running attempts live on, and `skep run` goes on\n".into()

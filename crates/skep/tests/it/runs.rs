@@ -106,6 +106,13 @@ fn ctrl_c_lets_attempts_end_and_the_next_run_goes_on() {
     assert_eq!(first.code, 130, "{}\n{}", first.out, first.err);
     assert!(first.err.contains("1 attempt to end"), "{}", first.err);
     assert!(
+        first
+            .err
+            .ends_with("everything is kept; `skep run` goes on\n"),
+        "{}",
+        first.err
+    );
+    assert!(
         first.err.contains("a               accepted"),
         "{}",
         first.err
