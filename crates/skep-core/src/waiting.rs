@@ -239,6 +239,7 @@ pub fn worker(state: &State, worker: &Worker, now: Time) -> String {
             let closed = claim::open(state, now).err().map(|c| c.to_string());
             closed.unwrap_or_else(|| "no ready task fits it".to_string())
         }
+        WorkerState::Spawning if state.finished().is_some() => "nothing is left to do".to_string(),
         WorkerState::Spawning => "its worktree is being made ready".to_string(),
         WorkerState::Paused => format!("a person paused it {age} ago"),
         WorkerState::Crashed => {

@@ -27,6 +27,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 use tokio::sync::{broadcast, watch};
 
@@ -88,7 +89,7 @@ impl Keeper {
     ) -> Result<Keeper, StartError> {
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
-        let mut log = SqliteLog::open(&site.log(), OpenMode::Create)?;
+        let mut log = open_log(&site)?;
         let (state, last) = fold_log(&mut log)?;
         let clock = Clock::starting_after(last);
         let (sender, receiver) = mpsc::channel();
@@ -142,6 +143,21 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A keeper that was killed while it started a process leaves its lock to that process for an instant.
+const LOCK_LINGERS: Duration = Duration::from_secs(2);
+
+fn open_log(site: &Site) -> Result<SqliteLog, OpenError> {
+    let deadline = Instant::now() + LOCK_LINGERS;
+    loop {
+        match SqliteLog::open(&site.log(), OpenMode::Create) {
+            Err(OpenError::Locked { .. }) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -371,7 +371,8 @@ impl State {
             halt.probing = None;
         }
         let cap = self.policy().concurrency as usize;
-        if self.live.len() + 2 <= cap {
+        // Well below it, so that one attempt's end and the next one's start do not warn again.
+        if self.live.len() * 2 <= cap {
             self.cap_warned = false;
         }
     }
@@ -482,11 +483,12 @@ impl State {
                 let checked = self.swarm.as_ref().is_some_and(|s| s.tip_checked);
                 let no_check = self.swarm.as_ref().is_some_and(|s| s.spec.check.is_empty());
                 // Somebody else's commit on the branch is checked even alone, before the target gets it.
-                let for_target = self.swarm.as_ref().is_some_and(|s| {
+                let unchecked = self.swarm.as_ref().is_some_and(|s| {
                     s.spec.landing == Landing::Main && s.tip != s.began_at && !s.tip_checked
                 });
                 let Some(merge) = &mut self.merge else { return };
-                let lone = chain.is_empty() && !(for_target && !merge.passed.contains(&merge.base));
+                let known = !unchecked || merge.passed.contains(&merge.base);
+                let lone = chain.is_empty() && known;
                 merge.step = if no_check || lone {
                     MergeStep::Landing(chain.clone())
                 } else {

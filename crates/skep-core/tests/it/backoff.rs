@@ -133,9 +133,9 @@ fn a_halt_that_probes_does_not_keep_finished_work_from_merging() {
 #[test]
 fn a_worktree_that_cannot_be_made_ready_is_tried_again_later() {
     let mut t = Swarm::new();
-    let mut plan = crate::swarm::a_plan("a");
+    let mut plan = crate::words::a_plan("a");
     plan.swarm.workers = Workers::Count(1);
-    t.ask(crate::swarm::load(plan, "d1")).unwrap();
+    t.ask(crate::words::load(plan, "d1")).unwrap();
     let worker = t.worker(1).id;
     t.see(Observation::WorkerFailed {
         worker,

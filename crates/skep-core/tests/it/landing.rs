@@ -1,6 +1,7 @@
 //! Landing on the target branch (W-17).
 
-use crate::swarm::{Swarm, check_line, oid};
+use crate::swarm::Swarm;
+use crate::words::{check_line, oid};
 use skep_core::{
     event::Event,
     plan::Action,

@@ -1,6 +1,7 @@
 //! Changes while the swarm runs: add, edit, skip, boost, cancel, retry, assign, and their refusals.
 
-use crate::swarm::{Swarm, id, one_task};
+use crate::swarm::Swarm;
+use crate::words::{id, one_task};
 use skep_core::{
     attempt::StopWhy,
     id::WorkerId,

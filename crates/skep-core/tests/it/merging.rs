@@ -1,6 +1,7 @@
 //! Merging a wave, conflicts and culprits (W-6, W-7, W-8).
 
-use crate::swarm::{Swarm, check_line};
+use crate::swarm::Swarm;
+use crate::words::check_line;
 use skep_core::{
     claim::Closed,
     event::Event,
@@ -205,9 +206,9 @@ fn what_is_being_merged_cannot_be_given_up() {
     t.succeed("b-fix1");
     assert!(t.state().merge().is_some());
     let refused = |r: Result<_, Refusal>| matches!(r, Err(Refusal::WrongState { .. }));
-    let b = crate::swarm::id("b");
+    let b = crate::words::id("b");
     assert!(refused(t.ask(Command::CancelTask {
-        task: crate::swarm::id("b-fix1")
+        task: crate::words::id("b-fix1")
     })));
     assert!(refused(t.ask(Command::RetryTask { task: b.clone() })));
     assert!(refused(t.ask(Command::SkipTask { task: b.clone() })));
@@ -222,12 +223,12 @@ fn a_branch_that_moved_on_is_built_upon_and_one_that_was_reset_halts() {
     let mut t = three();
     let moved = |to: u64, descends| Observation::BaseMoved {
         wave: 1,
-        actual: Some(crate::swarm::oid(to)),
+        actual: Some(crate::words::oid(to)),
         descends,
     };
     t.build();
     t.see(moved(77, true)).unwrap();
-    assert_eq!(t.state().merge().unwrap().base, crate::swarm::oid(77));
+    assert_eq!(t.state().merge().unwrap().base, crate::words::oid(77));
     t.see(moved(78, false)).unwrap();
     assert_eq!(t.state().swarm_state(), SwarmState::Halted);
     t.ask(Command::Resume).unwrap();
@@ -248,7 +249,7 @@ fn results_of_an_earlier_round_are_out_of_date() {
         passed: true,
         output: String::new(),
     };
-    let actual = Some(crate::swarm::oid(77));
+    let actual = Some(crate::words::oid(77));
     t.see(Observation::BaseMoved {
         wave: 1,
         actual,

@@ -2,105 +2,21 @@
 //!
 //! After every request the invariants are checked and the log is folded anew.
 
+use crate::words::{a_plan, id, load, oid};
 use skep_core::{
     attempt::{Cut, End, Report, Saved, SavedWork, Step, Usage},
     engine::Engine,
     event::{By, Event, Record},
-    id::{Attempt, Oid, TaskId, WorkerId},
+    id::{Attempt, Oid, WorkerId},
     merge::{Clash, Link},
     plan::{Action, build_order, plan},
     request::{Answer, Command, Observation, Refusal, Request, What},
-    spec::{
-        Budget, Command as Line, Criterion, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec,
-        Workers,
-    },
+    spec::{Criterion, Plan},
     state::State,
     task::{Task, TaskState},
     time::{Millis, Time},
     violations, waiting,
 };
-
-/// A commit's name from a number.
-pub fn oid(n: u64) -> Oid {
-    format!("{n:040x}").parse().unwrap()
-}
-
-/// A task's id.
-pub fn id(text: &str) -> TaskId {
-    text.parse().unwrap()
-}
-
-/// A task that asks for nothing in particular.
-pub fn task(name: &str) -> TaskSpec {
-    TaskSpec {
-        id: id(name),
-        mission: format!("Do {name}."),
-        brief: String::new(),
-        success: Vec::new(),
-        depends_on: Vec::new(),
-        role: None,
-        category: None,
-        priority: Priority::P2,
-        capabilities: Vec::new(),
-        model: None,
-        agent: None,
-        command: Some(Line::Line("true".into())),
-        timebox: None,
-        budget: None,
-        files: Vec::new(),
-        owner_key: None,
-        hazards: Vec::new(),
-        complexity: None,
-        relations: Vec::new(),
-        max_retries: None,
-        allow_no_op: false,
-    }
-}
-
-/// Tasks from words such as `a b<-a c<-a,b`; `c!1` gives a priority.
-pub fn tasks(text: &str) -> Vec<TaskSpec> {
-    text.split_whitespace().map(one_task).collect()
-}
-
-pub fn one_task(word: &str) -> TaskSpec {
-    let (name, after) = word.split_once("<-").unwrap_or((word, ""));
-    let (name, priority) = name.split_once('!').unwrap_or((name, "2"));
-    let mut spec = task(name);
-    spec.priority = match priority {
-        "0" => Priority::P0,
-        "1" => Priority::P1,
-        "2" => Priority::P2,
-        _ => Priority::P3,
-    };
-    spec.depends_on = after.split(',').filter(|d| !d.is_empty()).map(id).collect();
-    spec
-}
-
-/// A plan of `tasks(text)` for two workers, without an integration check.
-pub fn a_plan(text: &str) -> Plan {
-    let swarm = SwarmSpec {
-        name: "test".parse().unwrap(),
-        target: None,
-        landing: Landing::Branch,
-        workers: Workers::Count(2),
-        agent: "shell".into(),
-        model: None,
-        models: Vec::new(),
-        check: Vec::new(),
-        check_timeout: Millis::mins(10),
-        setup: Vec::new(),
-        teardown: Vec::new(),
-        budget: Budget::default(),
-        worktree: true,
-        roles: Default::default(),
-        agents: Default::default(),
-        policy: Policy::default(),
-    };
-    Plan {
-        swarm,
-        tasks: tasks(text),
-    }
-}
 
 pub struct Swarm {
     engine: Engine,
@@ -470,15 +386,6 @@ impl Drop for Swarm {
     }
 }
 
-pub fn load(plan: Plan, digest: &str) -> Command {
-    Command::LoadPlan {
-        plan: Box::new(plan),
-        digest: digest.into(),
-        target: "main".into(),
-        base: oid(1),
-    }
-}
-
 /// A report of an agent that ended so, having changed nothing.
 pub fn report(end: End) -> Report {
     Report {
@@ -500,8 +407,4 @@ pub fn report(end: End) -> Report {
         usage: Usage::default(),
         took: Millis(1),
     }
-}
-
-pub fn check_line() -> Vec<Line> {
-    vec![Line::Line("make check".into())]
 }

@@ -1,6 +1,7 @@
 //! Workers: how many, of which roles, coming and going (W-1), and what is believed of their worktrees.
 
-use crate::swarm::{Swarm, a_plan, load, oid};
+use crate::swarm::Swarm;
+use crate::words::{a_plan, load, oid};
 use skep_core::{
     id::WorkerId,
     plan::Action,

@@ -58,6 +58,21 @@ pub(crate) struct Args {
     again: bool,
 }
 
+impl Args {
+    /// A plan and nothing else.
+    pub(crate) fn of(plan: PathBuf) -> Args {
+        Args {
+            plan: Some(plan),
+            workers: None,
+            landing: None,
+            check: Vec::new(),
+            agent: None,
+            dry_run: false,
+            again: false,
+        }
+    }
+}
+
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
     let plan = match &args.plan {
