@@ -123,9 +123,12 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<(Context, Verb), Failure> {
                 color,
                 yes,
             } = global;
+            // Absolute, so that messages say where that is.
+            let dir = dir.unwrap_or_else(|| ".".into());
+            let dir = std::path::absolute(&dir).unwrap_or(dir);
             Ok((
                 Context {
-                    dir: dir.unwrap_or_else(|| ".".into()),
+                    dir,
                     json,
                     color,
                     yes,

@@ -73,7 +73,7 @@ impl<'p> Follow<'p> {
     }
 
     /// Follows until the end, and returns the state then.
-    pub(crate) async fn to_the_end(mut self) -> Result<(End, State), Failure> {
+    pub(crate) async fn until_end(mut self) -> Result<(End, State), Failure> {
         let mut tick = tokio::time::interval(REDRAW);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let end = loop {
@@ -87,12 +87,17 @@ impl<'p> Follow<'p> {
                 },
                 event = self.events.next() => match event {
                     Ok(Some(event)) => self.happened(&event.into()),
-                    Ok(None) | Err(_) => break End::Gone,
+                    Ok(None) | Err(_) => if !self.reconnect().await {
+                        break End::Gone;
+                    },
                 },
                 () = closed(self.hosted) => break End::Gone,
                 _ = tick.tick() => self.looked(),
             }
         };
+        if matches!(end, End::Left(_)) && (1..3).contains(&self.interrupts) {
+            self.progress.note("everything is kept; `skep run` goes on");
+        }
         self.progress.end();
         if end == End::Gone
             && let Some(hosted) = self.hosted
@@ -103,6 +108,18 @@ impl<'p> Follow<'p> {
                 .hint("running attempts live on; `skep run` goes on with the plan"));
         }
         Ok((end, self.state))
+    }
+
+    /// Takes the events up again where they broke off; false when there is no keeper any more.
+    async fn reconnect(&mut self) -> bool {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        match self.place.client.events(self.state.seq(), true).await {
+            Ok(events) => {
+                self.events = events;
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     fn happened(&mut self, record: &Record) {

@@ -8,6 +8,8 @@ pub(crate) mod progress;
 pub(crate) mod status;
 pub(crate) mod summary;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::term::Style;
 use skep_core::time::Millis;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
+mod api;
 mod bad_plans;
 mod good_plans;
 mod markdown;

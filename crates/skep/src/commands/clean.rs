@@ -119,26 +119,8 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
     let kept_in = kept_in(place, state)?;
     let kept_in: Vec<&str> = kept_in.iter().map(String::as_str).collect();
     for worktree in &litter.worktrees {
-        let shown = worktree.path.display().to_string();
-        let mut result = place.repo.remove(&worktree.path, &kept_in, None);
-        if result.is_err() && force {
-            result = match save(state, worktree) {
-                Ok(saved) => {
-                    let mut kept_in = kept_in.clone();
-                    let reference = saved.reference.clone().unwrap_or_default();
-                    if !reference.is_empty() {
-                        kept_in.push(&reference);
-                    }
-                    place.repo.remove(&worktree.path, &kept_in, Some(&saved))
-                }
-                Err(why) => {
-                    keep(&shown, &why);
-                    continue;
-                }
-            };
-        }
-        if let Err(error) = result {
-            keep(&shown, &error.chain());
+        if let Err(why) = remove_worktree(place, state, worktree, &kept_in, force) {
+            keep(&worktree.path.display().to_string(), &why);
         }
     }
     let all = self::kept_in(place, state)?;
@@ -159,6 +141,10 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
             }
         }
     }
+    if let Some(swarm) = state.swarm() {
+        // What was saved and is merged is proven to be elsewhere.
+        place.repo.drop_merged(&swarm.spec.name, &swarm.tip)?;
+    }
     if kept == 0 {
         term::say("removed\n");
         return Ok(Exit::Done);
@@ -173,6 +159,38 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
         count(kept, "thing")
     ));
     Ok(Exit::Unfinished)
+}
+
+/// Removes a worktree of which nothing would be lost. What it holds is saved first, and then compared with
+/// what is merged: only `force` removes more than that.
+fn remove_worktree(
+    place: &Place,
+    state: &State,
+    worktree: &Registered,
+    kept_in: &[&str],
+    force: bool,
+) -> Result<(), String> {
+    if place.repo.remove(&worktree.path, kept_in, None).is_ok() {
+        return Ok(());
+    }
+    let swarm = state.swarm().ok_or("no plan has been run here")?;
+    let saved = save(state, worktree)?;
+    let mut kept_in = kept_in.to_vec();
+    if let Some(reference) = &saved.reference {
+        let all = place
+            .repo
+            .salvage(&swarm.spec.name, &swarm.tip)
+            .map_err(|e| e.chain())?;
+        let merged = all.iter().any(|s| s.reference == *reference && s.merged);
+        if !merged && !force {
+            return Err(format!("{} files in it are not merged", saved.file_count));
+        }
+        kept_in.push(reference);
+    }
+    place
+        .repo
+        .remove(&worktree.path, &kept_in, Some(&saved))
+        .map_err(|e| e.chain())
 }
 
 /// Refs that hold what is merged or saved: whatever they reach is not lost.

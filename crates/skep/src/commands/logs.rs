@@ -1,7 +1,7 @@
 //! `skep logs`: what an attempt printed.
 
 use crate::{
-    args::{Context, quoted},
+    args::Context,
     failure::{Exit, Failure},
     place::{Place, Source},
     signals::Signals,
@@ -105,10 +105,12 @@ async fn of_worker(source: &Source, worker: WorkerId) -> Result<Attempt, Failure
     let name = worker.to_string();
     let Some(found) = list.iter().find(|w| w.id == name) else {
         let known: Vec<&str> = list.iter().map(|w| w.id.as_str()).collect();
-        return Err(
-            Failure::usage(format!("there is no worker {}", quoted(&name)))
-                .hint(format!("there are {}", known.join(", "))),
-        );
+        let hint = if known.is_empty() {
+            "the swarm has no workers".into()
+        } else {
+            format!("there are {}", known.join(", "))
+        };
+        return Err(Failure::usage(format!("there is no worker {name}")).hint(hint));
     };
     found.attempt.map(Attempt).ok_or_else(|| {
         Failure::usage(format!("{name} runs nothing now"))

@@ -27,6 +27,7 @@ use std::{
     collections::BTreeMap,
     io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Runs a plan to its end; without PLAN, goes on with the one under way.
@@ -93,12 +94,8 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     if plan.is_none() && !there && !place.has_log() {
         return Err(nothing_to_go_on_with());
     }
-    let hosted = if there {
-        None
-    } else {
-        Some(place.start_keeper()?)
-    };
-    if there {
+    let hosted = if there { None } else { host(&place).await? };
+    if hosted.is_none() {
         term::say("a keeper runs already; the plan is handed to it\n");
     }
     let result = follow(ctx, &place, hosted.as_ref(), plan, args.again, signals).await;
@@ -106,6 +103,21 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
         hosted.stop().await;
     }
     result
+}
+
+/// Starts a keeper; `None` when another process was quicker, and its keeper answers.
+async fn host(place: &Place) -> Result<Option<Hosted>, Failure> {
+    let failure = match place.start_keeper() {
+        Ok(hosted) => return Ok(Some(hosted)),
+        Err(failure) => failure,
+    };
+    for _ in 0..40 {
+        if place.client.is_there().await.unwrap_or(false) {
+            return Ok(None);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(failure)
 }
 
 fn nothing_to_go_on_with() -> Failure {
@@ -145,7 +157,7 @@ async fn follow(
     let color = term::color(&io::stderr(), Some(ctx.color));
     let progress = Progress::new(now(), color, live);
     let follow = Follow::begin(place, hosted, state, until, progress, signals).await?;
-    let (end, state) = follow.to_the_end().await?;
+    let (end, state) = follow.until_end().await?;
     let exit = exit(end, &state);
     finish(ctx, end, exit, &state)?;
     Ok(exit)
@@ -215,9 +227,7 @@ fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Fail
             format!("halted: {why}\n`skep resume` or `skep run` goes on once it is mended\n")
         }
         End::Drained => "the swarm was drained; `skep run` goes on\n".into(),
-        End::Left(Exit::Interrupted | Exit::Terminated) => {
-            "everything is kept; `skep run` goes on\n".into()
-        }
+        // What leaving means was said when the person left.
         End::Left(_) => return Ok(()),
         End::Gone => {
             "the keeper has ended; running attempts live on, and `skep run` goes on\n".into()

@@ -30,6 +30,12 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<Cell>], most: Option<usize>, colo
             widths[at] = widths[at].max(width(&cell.text));
         }
     }
+    // On a narrow screen no column but the last takes more than a third; a pipe gets everything.
+    if let Some(most) = most.filter(|most| widths.iter().map(|w| w + 2).sum::<usize>() > *most) {
+        for wide in widths.iter_mut().rev().skip(1) {
+            *wide = (*wide).min((most / 3).max(8));
+        }
+    }
     let mut out = String::new();
     let head = head
         .iter()
@@ -45,7 +51,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<Cell>], most: Option<usize>, colo
         for (at, cell) in row.iter().enumerate() {
             let last = at + 1 == columns;
             let room = most.map_or(usize::MAX, |most| most.saturating_sub(used));
-            let text = fit(&cell.text, room);
+            let text = fit(&cell.text, if last { room } else { room.min(widths[at]) });
             let taken = width(&text);
             line.push_str(&paint(color && !text.is_empty(), cell.style, &text));
             if !last {

@@ -1,0 +1,194 @@
+//! How a run looks, at several widths, as snapshots.
+
+use super::{forecast::Forecast, line, live, progress, status, summary::Summary};
+use crate::{failure::Exit, term};
+use skep_core::{
+    engine::Engine,
+    event::By,
+    id::{Attempt, Oid, WorkerId},
+    request::{Command, Observation, Request, What},
+    spec::Plan,
+    state::State,
+    time::Time,
+};
+use skep_server::{
+    api::{Live, Status, TaskList},
+    plan::{self, Format, Options},
+};
+use std::fmt::Write as _;
+
+const PLAN: &str = r#"
+[swarm]
+name = "modernise"
+workers = 2
+[[task]]
+id = "schema"
+mission = "Add the sessions table."
+command = "true"
+[[task]]
+id = "a-task-with-a-name-that-is-rather-long"
+mission = "Try to drive the terminal."
+command = "true"
+[[task]]
+id = "login"
+mission = "Use it."
+command = "true"
+depends_on = ["schema"]
+"#;
+
+fn plan() -> Plan {
+    let options = Options {
+        default_name: "x".parse().unwrap(),
+        default_agent: "shell".into(),
+    };
+    plan::read("plan.toml", PLAN, Some(Format::Toml), &options).unwrap()
+}
+
+fn oid(n: u8) -> Oid {
+    format!("{n:040x}").parse().unwrap()
+}
+
+/// A run so far: what was said of it, and the state it came to.
+struct Story {
+    engine: Engine,
+    now: u64,
+    said: String,
+}
+
+impl Story {
+    fn begin() -> Story {
+        let mut story = Story {
+            engine: Engine::new(State::default()),
+            now: 1_000_000,
+            said: String::new(),
+        };
+        story.tell(What::Command(Command::LoadPlan {
+            plan: Box::new(plan()),
+            digest: "d".into(),
+            target: "main".into(),
+            base: oid(1),
+        }));
+        for worker in [1, 2].map(WorkerId) {
+            let turn = story.engine.state().worker(worker).unwrap().turn;
+            story.see(Observation::WorkerReady {
+                worker,
+                base: oid(1),
+                turn,
+            });
+        }
+        story
+    }
+
+    fn tell(&mut self, what: What) {
+        self.now += 7_000;
+        let request = Request {
+            key: None,
+            trace: "t".into(),
+            by: By::Host,
+            what,
+        };
+        let before = self.engine.state().clone();
+        self.engine.decide(Time(self.now), &request).unwrap();
+        let mut state = before;
+        for record in self.engine.committed() {
+            state.apply(&record);
+            for line in line::lines(&record, &state) {
+                self.said += &progress::permanent(&line, record.at.0 - 1_007_000, false);
+            }
+        }
+    }
+
+    fn see(&mut self, observation: Observation) {
+        self.tell(What::Observation(observation));
+    }
+
+    fn state(&self) -> &State {
+        self.engine.state()
+    }
+}
+
+fn underway() -> Story {
+    let mut story = Story::begin();
+    for attempt in [1, 2].map(Attempt) {
+        story.see(Observation::Started { attempt });
+    }
+    story.see(Observation::AgentEnded {
+        attempt: Attempt(2),
+    });
+    story
+}
+
+// proves: U-1
+#[test]
+fn the_block_fits_every_width_and_says_the_same() {
+    let story = underway();
+    let mut all = String::new();
+    for wide in [20, 40, 80, 120] {
+        let lines = live::block(story.state(), Time(story.now + 3_000), wide, 24, false);
+        for line in &lines {
+            assert!(term::width(line) < wide, "{wide}: {line:?}");
+        }
+        let _ = writeln!(all, "{wide} columns\n{}\n", lines.join("\n"));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn colour_only_repeats_what_the_words_say() {
+    let story = underway();
+    let plain = live::block(story.state(), Time(story.now), 80, 24, false).join("\n");
+    let mut coloured = live::block(story.state(), Time(story.now), 80, 24, true).join("\n");
+    assert_ne!(plain, coloured);
+    for code in ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[32m"] {
+        coloured = coloured.replace(code, "");
+    }
+    assert_eq!(plain, coloured);
+}
+
+#[test]
+fn a_run_is_told_in_lines() {
+    let mut story = underway();
+    story.see(Observation::Lost {
+        attempt: Attempt(1),
+        reason: "its shim \x1b[2J died".into(),
+        saved: skep_core::attempt::Saved::Nothing,
+    });
+    story.tell(What::Command(Command::CancelTask {
+        task: "login".parse().unwrap(),
+    }));
+    story.tell(What::Command(Command::Pause));
+    assert!(
+        !story.said.contains('\x1b'),
+        "what comes from outside is escaped"
+    );
+    insta::assert_snapshot!(story.said);
+}
+
+#[test]
+fn tables_and_summaries_read_well() {
+    let mut story = underway();
+    story.tell(What::Command(Command::CancelTask {
+        task: "login".parse().unwrap(),
+    }));
+    let now = Time(story.now + 3_000);
+    let look = status::Look {
+        color: false,
+        width: Some(80),
+        now,
+    };
+    let narrow = status::Look {
+        width: Some(40),
+        ..look
+    };
+    let state = story.state();
+    let shown = [
+        status::status(&Status::of(state, now, &Live::new()), look),
+        status::tasks(&TaskList::of(state, now), look),
+        status::tasks(&TaskList::of(state, now), narrow),
+        Summary::of(state, Exit::Unfinished, now)
+            .unwrap()
+            .render(look),
+        Forecast::of(&plan()).render(Some(80), false),
+    ];
+    insta::assert_snapshot!(shown.join("\n----\n"));
+}

@@ -1,0 +1,163 @@
+//! The keeper that stays: `up`, `down`, and changing a swarm while it runs.
+
+use crate::{Sandbox, until};
+use std::collections::BTreeSet;
+
+const HELD: &str = r#"
+[swarm]
+name = "held"
+workers = 0
+[[task]]
+id = "one"
+mission = "Make one."
+command = "echo 1 > one.txt"
+[[task]]
+id = "two"
+mission = "Make two."
+command = "echo 2 > two.txt"
+"#;
+
+fn keys(value: &serde_json::Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+/// The keys of SPEC appendix C, from its own text.
+const APPENDIX_C: &str = r#"{ "schema": 1, "session": "skep-modernise", "swarm": "modernise", "status": "running", "paused": false, "mode": "active", "wave": 2, "waves": [{"id": 1, "tasks": ["schema"], "state": "merged"}],
+  "workers": [{ "id": "w1", "role": "backend", "host": "headless", "pane": null, "alive": true, "status": "working", "reason": null, "agent": "claude", "model": "sonnet",
+    "current_task": "login", "attempt": 7, "last_heartbeat": "2026-01-26T10:15:00Z", "worktree": ".skep/worktrees/w1", "branch": "skep/modernise/w1",
+    "cpu_percent": 45.0, "memory_bytes": 210000000, "context_percent": 62.0, "cost_usd": 0.41, "health": 97 }],
+  "tasks": {"waiting": 3, "ready": 1, "running": 2, "verifying": 0, "accepted": 1, "merged": 4, "blocked": 0, "flagged": 0, "dead": 0, "cancelled": 0},
+  "budget": {"spent_usd": 3.2, "reserved_usd": 1.1, "cap_usd": 20.0, "window": "day"}, "asks": 0 }"#;
+
+// proves: Q-3, W-1
+#[test]
+fn a_swarm_is_changed_while_it_runs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", HELD);
+    sandbox.expect(0, &["up", "--detach"]);
+    assert!(
+        sandbox
+            .expect(0, &["up", "--detach"])
+            .err
+            .contains("runs already")
+    );
+    // Handed to the keeper, which has no workers yet; leaving the run does not end it.
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("loaded", || sandbox.skep(&["tasks"]).out.contains("two"));
+    sandbox.expect(0, &["tasks", "boost", "two", "p1"]);
+    sandbox.expect(0, &["tasks", "skip", "one"]);
+    let add = [
+        "tasks",
+        "add",
+        "three",
+        "-m",
+        "Make three.",
+        "--command",
+        "echo 3 > three.txt",
+    ];
+    sandbox.expect(0, &[&add[..], &["--after", "two"]].concat());
+    sandbox.expect(
+        0,
+        &["tasks", "edit", "three", "--mission", "Make three well."],
+    );
+    sandbox.expect(0, &["cancel", "three"]);
+    sandbox.expect(0, &["retry", "three"]);
+    let two = sandbox.json(&["tasks", "show", "two", "--json"]);
+    assert_eq!(
+        (&two["priority"], &two["state"]),
+        (&"P1".into(), &"ready".into())
+    );
+    assert!(
+        sandbox
+            .expect(0, &["why", "two"])
+            .out
+            .contains("no workers")
+    );
+    sandbox.expect(0, &["workers", "add", "2"]);
+    sandbox.expect(0, &["workers", "pause", "w2"]);
+    let end = run.wait().unwrap();
+    assert_eq!(end.code(), Some(0));
+    assert_eq!(sandbox.git(&["show", "skep/held:three.txt"]), "3\n");
+
+    let wanted: serde_json::Value = serde_json::from_str(APPENDIX_C).unwrap();
+    let status = sandbox.json(&["status", "--json"]);
+    assert_eq!(keys(&status), keys(&wanted));
+    for key in ["tasks", "budget"] {
+        assert_eq!(keys(&status[key]), keys(&wanted[key]), "{key}");
+    }
+    for key in ["waves", "workers"] {
+        assert_eq!(keys(&status[key][0]), keys(&wanted[key][0]), "{key}");
+    }
+    sandbox.expect(0, &["down"]);
+    assert!(!sandbox.path().join(".skep/keeper.sock").exists());
+    let without = sandbox.expect(0, &["status", "--json"]);
+    assert!(without.err.contains("no keeper runs"), "{}", without.err);
+}
+
+#[test]
+fn without_a_keeper_nothing_is_changed_and_the_way_on_is_said() {
+    let sandbox = Sandbox::new();
+    for args in [
+        &["pause"][..],
+        &["retry", "a"],
+        &["workers", "add"],
+        &["down"],
+        &["cancel", "--all"],
+    ] {
+        let ran = sandbox.expect(4, args);
+        assert!(
+            ran.err.contains("hint: start one with `skep run`"),
+            "{args:?}: {}",
+            ran.err
+        );
+    }
+    for args in [
+        &["status"][..],
+        &["tasks"],
+        &["workers"],
+        &["events"],
+        &["salvage"],
+    ] {
+        sandbox.expect(0, args);
+    }
+    assert!(
+        !sandbox.path().join(".skep").exists(),
+        "reading leaves nothing behind"
+    );
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_with_what_is_right() {
+    let sandbox = Sandbox::new();
+    let report = sandbox.json(&["doctor", "--json"]);
+    assert!(
+        report["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|c| c["verdict"] != "bad"),
+        "{report}"
+    );
+    let nowhere = Sandbox::empty();
+    let found = nowhere.expect(1, &["doctor"]);
+    assert!(found.out.contains("bad    repository"), "{}", found.out);
+}
+
+#[test]
+fn completions_are_there_for_the_usual_shells() {
+    let sandbox = Sandbox::empty();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            sandbox
+                .expect(0, &["completions", shell])
+                .out
+                .contains("salvage"),
+            "{shell}"
+        );
+    }
+    let schema = sandbox.json(&["schema"]);
+    assert!(
+        schema["properties"]["task"].is_object() || schema["$defs"].is_object(),
+        "{schema}"
+    );
+}

@@ -1,0 +1,120 @@
+//! The program as people use it: real repositories, real processes, real signals.
+
+#![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
+
+mod bad_commands;
+mod keeper;
+mod runs;
+
+use skep_host::command::command;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+/// A folder of its own, with a repository in it.
+struct Sandbox {
+    dir: TempDir,
+}
+
+/// What a command printed, and how it ended.
+struct Ran {
+    out: String,
+    err: String,
+    code: i32,
+}
+
+impl Sandbox {
+    fn empty() -> Sandbox {
+        Sandbox {
+            dir: tempfile::Builder::new().prefix("repo").tempdir().unwrap(),
+        }
+    }
+
+    /// With one commit on `main`.
+    fn new() -> Sandbox {
+        let sandbox = Sandbox::empty();
+        sandbox.git(&["init", "-q", "-b", "main"]);
+        sandbox.git(&["commit", "-q", "--allow-empty", "-m", "start"]);
+        sandbox
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let mut git = command("git", self.path());
+        let who = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
+        let output = git.args(who).args(args).output().unwrap();
+        assert!(
+            output.status.success(),
+            "git {args:?}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).unwrap();
+    }
+
+    /// The program with a quiet environment.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut skep = command(env!("CARGO_BIN_EXE_skep"), self.path());
+        skep.args(args)
+            .env("NO_COLOR", "1")
+            .env_remove("RUST_BACKTRACE");
+        skep.stdout(Stdio::piped()).stderr(Stdio::piped());
+        skep
+    }
+
+    fn skep(&self, args: &[&str]) -> Ran {
+        ran(self.command(args).output().unwrap())
+    }
+
+    /// The same, with `code` expected.
+    #[track_caller]
+    fn expect(&self, code: i32, args: &[&str]) -> Ran {
+        let ran = self.skep(args);
+        assert_eq!(ran.code, code, "skep {args:?}\n{}\n{}", ran.out, ran.err);
+        ran
+    }
+
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.expect(0, args).out).unwrap()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // A keeper that a failed test left would keep its folder.
+        let _ = self.skep(&["down", "--now"]);
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    let code = output.status.code().unwrap_or(-1);
+    Ran {
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+        code,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Waits until something holds, and fails loudly if it never does.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed().as_secs() < 30, "waited in vain: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,238 @@
+//! `skep run`, from its first line to its exit code.
+
+use crate::{Sandbox, ran, until};
+use rustix::process::{Pid, Signal, kill_process};
+
+const TWO: &str = r#"
+[swarm]
+name = "two"
+workers = 2
+check = "test -f a.txt"
+[[task]]
+id = "a"
+mission = "Make a."
+command = "echo a > a.txt"
+success = [{ exists = "a.txt" }]
+[[task]]
+id = "b"
+mission = "Make b."
+command = "echo b > b.txt"
+depends_on = ["a"]
+"#;
+
+// proves: U-1, W-17
+#[test]
+fn a_plan_runs_to_its_end_and_the_result_is_on_its_branch() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", TWO);
+    let ran = sandbox.expect(0, &["run", "plan.toml"]);
+    assert!(
+        ran.out.contains("git log --oneline main..skep/two"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains("accepted: 1 file changed"), "{}", ran.err);
+    assert!(
+        !ran.err.contains('\x1b'),
+        "no terminal, so no escapes: {}",
+        ran.err
+    );
+    assert_eq!(sandbox.git(&["show", "skep/two:b.txt"]), "b\n");
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "?? plan.toml\n");
+    // Without a keeper, read verbs say what the log says.
+    let tasks = sandbox.json(&["tasks", "--json"]);
+    assert_eq!(tasks["tasks"][1]["state"], "merged");
+    let detail = sandbox.json(&["tasks", "show", "a", "--json"]);
+    assert_eq!(detail["receipt"]["file_count"], 1);
+    assert_eq!(detail["schema"], 1);
+    // A second time there is nothing to do, and nothing is done.
+    let again = sandbox.expect(0, &["run", "plan.toml", "--json"]);
+    let summary: serde_json::Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!(
+        (&summary["complete"], &summary["exit"]),
+        (&true.into(), &0.into())
+    );
+    let events = sandbox.expect(0, &["events", "--json"]).out;
+    let loaded = events
+        .lines()
+        .filter(|l| l.contains("\"plan_loaded\""))
+        .count();
+    assert_eq!(loaded, 1, "{events}");
+    for line in events.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["at"].as_str().unwrap().ends_with('Z'));
+    }
+}
+
+// proves: U-1
+#[test]
+fn a_task_that_fails_is_flagged_and_the_summary_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "plan.toml",
+        &TWO.replace("echo b > b.txt", "echo oh no; exit 3"),
+    );
+    let ran = sandbox.expect(1, &["run", "plan.toml"]);
+    assert!(ran.out.contains("b is flagged"), "{}", ran.out);
+    assert!(ran.out.contains("skep logs b; skep retry b"), "{}", ran.out);
+    assert_eq!(sandbox.expect(0, &["logs", "b"]).out, "oh no\n");
+    assert_eq!(
+        sandbox.expect(1, &["run"]).code,
+        1,
+        "nothing is left to do, and b is still flagged"
+    );
+}
+
+// proves: Q-3
+#[test]
+fn ctrl_c_lets_attempts_end_and_the_next_run_goes_on() {
+    let sandbox = Sandbox::new();
+    let slow = TWO.replace(
+        "echo a >",
+        "while test ! -e ../../../go; do sleep 0.05; done; echo a >",
+    );
+    sandbox.write("plan.toml", &slow);
+    let child = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("a runs", || {
+        sandbox.skep(&["why", "a"]).out.contains("at work")
+    });
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    until("draining", || {
+        sandbox.skep(&["status"]).out.contains("draining")
+    });
+    sandbox.write("go", "");
+    let first = ran(child.wait_with_output().unwrap());
+    assert_eq!(first.code, 130, "{}\n{}", first.out, first.err);
+    assert!(first.err.contains("1 attempt to end"), "{}", first.err);
+    assert!(
+        first
+            .err
+            .ends_with("everything is kept; `skep run` goes on\n"),
+        "{}",
+        first.err
+    );
+    assert!(
+        first.err.contains("a               accepted"),
+        "{}",
+        first.err
+    );
+    sandbox.expect(0, &["run"]);
+    assert_eq!(sandbox.git(&["show", "skep/two:b.txt"]), "b\n");
+}
+
+// proves: W-12
+#[test]
+fn ctrl_c_twice_ends_attempts_now_and_keeps_their_work() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "plan.toml",
+        &TWO.replace("echo a > a.txt", "echo half > a.txt; sleep 600"),
+    );
+    let child = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("a wrote", || {
+        sandbox.path().join(".skep/worktrees/w1/a.txt").exists()
+            || sandbox.path().join(".skep/worktrees/w2/a.txt").exists()
+    });
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    until("draining", || {
+        sandbox.skep(&["status"]).out.contains("draining")
+    });
+    kill_process(pid, Signal::INT).unwrap();
+    let first = ran(child.wait_with_output().unwrap());
+    assert_eq!(first.code, 130, "{}\n{}", first.out, first.err);
+    let list = sandbox.json(&["salvage", "--json"]);
+    let saved = list["salvage"].as_array().unwrap();
+    let saved = saved
+        .iter()
+        .find(|s| s["task"] == "a")
+        .unwrap_or_else(|| panic!("{list}"));
+    let name = format!("a/{}", saved["attempt"].as_str().unwrap());
+    sandbox.expect(0, &["salvage", "restore", &name, "rescued"]);
+    assert_eq!(sandbox.git(&["show", "rescued:a.txt"]), "half\n");
+}
+
+#[test]
+fn a_forecast_starts_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", TWO);
+    let args = ["run", "plan.toml", "--dry-run", "--workers", "3", "--json"];
+    let forecast = sandbox.json(&args);
+    assert_eq!(forecast["critical_path"], serde_json::json!(["a", "b"]));
+    assert_eq!(forecast["workers"].as_array().unwrap().len(), 3);
+    assert!(!sandbox.path().join(".skep").exists());
+    assert_eq!(sandbox.git(&["branch", "--list", "skep/*"]), "");
+}
+
+#[test]
+fn init_writes_a_plan_that_runs_and_never_overwrites() {
+    let sandbox = Sandbox::new();
+    sandbox.expect(0, &["init"]);
+    sandbox.expect(0, &["run", "plan.toml"]);
+    sandbox.expect(2, &["init"]);
+    sandbox.expect(0, &["clean"]);
+    let worktrees = sandbox.git(&["worktree", "list"]);
+    assert_eq!(worktrees.lines().count(), 1, "{worktrees}");
+    assert_eq!(sandbox.git(&["branch", "--list", "skep/*.w*"]), "");
+    assert!(
+        sandbox
+            .expect(0, &["clean"])
+            .err
+            .contains("nothing to remove")
+    );
+}
+
+// proves: W-4
+#[test]
+fn a_keeper_that_is_ended_or_killed_leaves_its_attempt_to_the_next() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::KILL, -1)] {
+        let sandbox = Sandbox::new();
+        let wait = "while test ! -e ../../../go; do sleep 0.05; done; echo a >";
+        sandbox.write("plan.toml", &TWO.replace("echo a >", wait));
+        let child = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+        until("a runs", || {
+            sandbox.skep(&["why", "a"]).out.contains("at work")
+        });
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        let first = ran(child.wait_with_output().unwrap());
+        assert_eq!(first.code, code, "{}\n{}", first.out, first.err);
+        sandbox.write("go", "");
+        sandbox.expect(0, &["run"]);
+        let detail = sandbox.json(&["tasks", "show", "a", "--json"]);
+        assert_eq!(
+            detail["attempts"], 1,
+            "the attempt was adopted, not repeated: {detail}"
+        );
+    }
+}
+
+#[test]
+fn two_runs_at_once_share_one_keeper() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", &TWO.replace("echo a >", "sleep 1; echo a >"));
+    let both = [(), ()].map(|()| sandbox.command(&["run", "plan.toml"]).spawn().unwrap());
+    for child in both {
+        let end = ran(child.wait_with_output().unwrap());
+        assert_eq!(end.code, 0, "{}\n{}", end.out, end.err);
+    }
+    let events = sandbox.expect(0, &["events", "--json"]).out;
+    let loaded = events
+        .lines()
+        .filter(|l| l.contains("\"plan_loaded\""))
+        .count();
+    assert_eq!(loaded, 1, "{events}");
+}
+
+#[test]
+fn a_bad_plan_is_a_document_for_programs() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "bad.toml",
+        "[[task]]\nid = \"a\"\nmision = \"x\"\ncommand = \"true\"\n",
+    );
+    let ran = sandbox.expect(2, &["run", "bad.toml", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["diagnostics"][0]["line"], 3, "{document}");
+}
