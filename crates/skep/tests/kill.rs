@@ -1,7 +1,8 @@
 //! kill -9 of keepers, shims and agents at random moments of whole runs (T-1, W-4, Q-6).
 //!
 //! The seed of a failure is printed; `SKEP_SEED=N` repeats its moments as far as real time repeats.
-#![allow(clippy::unwrap_used)] // In a test's helpers, too, a surprise is a failure.
+// In a test's helpers, too, a surprise is a failure; and a seed must be said.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::{
     collections::BTreeMap,

@@ -122,7 +122,7 @@ fn post(path: &str, body: &str) -> String {
 async fn load(served: &Served) {
     let answer = served
         .client
-        .plan("application/toml", PLAN.into(), "load")
+        .plan("application/toml", PLAN.into(), false, "load")
         .await
         .unwrap();
     assert!(!answer.repeated);
@@ -421,7 +421,7 @@ async fn status_of_a_thousand_tasks_takes_well_under_50_ms() {
     }
     served
         .client
-        .plan("application/toml", plan.into(), "load")
+        .plan("application/toml", plan.into(), false, "load")
         .await
         .unwrap();
     let mut quickest = std::time::Duration::MAX;

@@ -67,6 +67,7 @@ impl Story {
             digest: "d".into(),
             target: "main".into(),
             base: oid(1),
+            again: false,
         }));
         for worker in [1, 2].map(WorkerId) {
             let turn = story.engine.state().worker(worker).unwrap().turn;
