@@ -219,10 +219,12 @@ impl Repo {
                 .strip_prefix(name.as_encoded_bytes())
                 .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit));
             let admin = entry.path();
-            // git writes `locked` first and `gitdir` second; between and before, nothing is there.
+            // git writes `locked` first and `gitdir` second; between and before, nothing is there, or a file
+            // that was made and not yet filled.
             let locked = fs::read(admin.join("locked")).unwrap_or_default();
             let starting = b"initializing".starts_with(locked.trim_ascii_end());
-            if ours && starting && !admin.join("gitdir").exists() {
+            let gitdir = fs::read(admin.join("gitdir")).unwrap_or_default();
+            if ours && starting && gitdir.trim_ascii().is_empty() {
                 remove_all(&admin)?;
             }
         }
