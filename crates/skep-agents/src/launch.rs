@@ -185,6 +185,7 @@ mod tests {
                 hard_stop: limit,
                 ceiling: limit,
                 grace: limit,
+                heartbeat: limit,
                 criterion: limit,
                 setup: limit,
                 output_bytes: 1,

@@ -9,7 +9,7 @@ use crate::{
     event::{Event, WorkerNext},
     id::WorkerId,
     limits,
-    merge::{MergeStep, Queued, Severity},
+    merge::{MergeStep, Probe, Queued, Severity},
     retry,
     spec::Landing,
     state::State,
@@ -32,14 +32,19 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| cap_warning(state))
         .or_else(|| claim(state, now))
         .or_else(|| merge_starts(state))
+        .or_else(|| merge_goes_on(state))
         .or_else(|| empty_merge_lands(state))
         .or_else(|| finished(state))
 }
 
-/// When something will next be due without anything else happening. Moments that have passed are left out:
-/// what was due then waits for something else.
+/// When something will next be due without anything else happening: now, if it fell due since the last
+/// decision (the log was slow). Other moments that have passed are left out: what was due then waits for
+/// something else.
 #[must_use]
 pub fn wake_at(state: &State, now: Time) -> Option<Time> {
+    if next(state, now).is_some() {
+        return Some(now);
+    }
     let workers = state.workers().filter_map(|w| w.not_before);
     let attempts = state.live().map(|live| live.give_up);
     let probe = state
@@ -191,7 +196,7 @@ fn merge_starts(state: &State) -> Option<Event> {
     let wave = state.open_wave();
     if state.merge().is_some()
         || state.draining()
-        || state.halted().is_some()
+        || state.needs_person()
         || state.holding(wave) > 0
     {
         return None;
@@ -218,6 +223,20 @@ fn merge_starts(state: &State) -> Option<Event> {
         wave,
         base: swarm.tip.clone(),
         queue,
+    })
+}
+
+/// A merge that halted because nobody's work was to blame begins another round once a person has resumed: what
+/// they mended is looked at anew.
+fn merge_goes_on(state: &State) -> Option<Event> {
+    let merge = state.merge().filter(|_| !state.needs_person())?;
+    let MergeStep::Checking(checking) = &merge.step else {
+        return None;
+    };
+    let over = matches!(checking.probe(), Probe::BaseFails | Probe::Culprit(_));
+    over.then(|| Event::MergeRebuilt {
+        round: merge.round + 1,
+        base: merge.base.clone(),
     })
 }
 
@@ -252,7 +271,8 @@ pub fn landed(state: &State, tip: crate::id::Oid) -> Option<Event> {
         add_with_origin(state, task.id(), &tip, &mut merged);
     }
     let swarm = state.swarm()?;
-    let checked = !chain.is_empty() && !swarm.spec.check.is_empty();
+    let passed = !chain.is_empty() || merge.passed.contains(&tip);
+    let checked = passed && !swarm.spec.check.is_empty();
     Some(Event::WaveLanded {
         wave: merge.wave,
         tip,

@@ -47,6 +47,8 @@ pub enum Action {
         worker: WorkerId,
         /// The commit.
         base: Oid,
+        /// The worker's [turn](crate::worker::Worker::turn), to be given back with the result.
+        turn: u32,
     },
     /// A worker's worktree should be gone.
     Remove {
@@ -119,7 +121,7 @@ fn attempts(state: &State, actions: &mut Vec<Action>) {
 
 fn merge(state: &State, actions: &mut Vec<Action>) {
     let Some(swarm) = state.swarm() else { return };
-    if state.halted().is_some() {
+    if state.needs_person() {
         return;
     }
     if let Some(merge) = state.merge() {
@@ -168,6 +170,7 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
                 actions.push(Action::Prepare {
                     worker: worker.id,
                     base: swarm.tip.clone(),
+                    turn: worker.turn,
                 });
             }
             _ => {}
@@ -259,6 +262,8 @@ pub struct OrderLimits {
     pub ceiling: Millis,
     /// Between SIGTERM and SIGKILL.
     pub grace: Millis,
+    /// How often the shim shows that it lives.
+    pub heartbeat: Millis,
     /// One success criterion's command.
     pub criterion: Millis,
     /// One setup command.
@@ -295,6 +300,7 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
             hard_stop: policy.hard_stop(task.spec.timebox),
             ceiling: policy.ceiling(task.spec.timebox),
             grace: policy.grace,
+            heartbeat: policy.heartbeat,
             criterion: policy.criterion_timeout,
             setup: policy.setup_timeout,
             output_bytes: policy.output_bytes,

@@ -142,6 +142,8 @@ pub enum Observation {
         worker: WorkerId,
         /// The commit.
         base: Oid,
+        /// The turn that [`Action::Prepare`](crate::plan::Action::Prepare) named.
+        turn: u32,
     },
     /// A worker's worktree could not be made ready.
     WorkerFailed {

@@ -257,6 +257,14 @@ impl State {
     pub fn halted(&self) -> Option<&Halt> {
         self.halted.as_ref()
     }
+    /// Whether nothing goes on until a person resumes. A halt that probes is about starting agents only:
+    /// finished work is merged meanwhile, else there may never be a task to probe with.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.halted
+            .as_ref()
+            .is_some_and(|halt| halt.probe_at.is_none())
+    }
     /// When everything that can be done was done; `None` while there is something to do.
     #[must_use]
     pub fn finished(&self) -> Option<Time> {

@@ -62,6 +62,8 @@ pub struct Worker {
     pub since: Time,
     /// The commit its worktree is ready at; `None` while it is not known to be clean.
     pub ready_at: Option<Oid>,
+    /// How often its worktree has been used or spoiled: fences late words that it is ready.
+    pub turn: u32,
     /// The attempt it runs.
     pub current: Option<Attempt>,
     /// Paused by a person.
@@ -87,6 +89,7 @@ impl Worker {
             model: None,
             since: now,
             ready_at: None,
+            turn: 0,
             current: None,
             paused: false,
             stopping: false,

@@ -6,14 +6,18 @@
 
 mod error;
 mod exec;
+mod fix;
 mod include;
-mod interim;
 mod land;
 mod lock;
+mod merge;
+mod message;
 pub mod names;
 mod place;
 mod repo;
+mod rerere;
 mod reset;
+mod salvage;
 pub mod snapshot;
 mod tree;
 mod worktree;
@@ -21,8 +25,10 @@ mod worktree;
 pub use self::{
     error::{GitError, MIN_VERSION, RepoError, shown},
     include::INCLUDE_FILE,
-    interim::{Conflict, Merge, message},
     land::Land,
+    merge::{Conflict, ConflictKind, Merge},
+    message::{ATTEMPT, MergedAttempt, TASK, message},
     repo::{Head, ObjectFormat, Registered, Repo, STATE_DIR},
+    salvage::Salvage,
     worktree::{Prepared, Want},
 };

@@ -299,6 +299,15 @@ pub fn read_spec(folder: &Path) -> io::Result<RunSpec> {
     Ok(serde_json::from_slice(&fs::read(folder.join(SPEC))?)?)
 }
 
+/// The shim's last sign of life: a time stamp that changes with each. Only whether it changes says something;
+/// how it compares with another clock does not.
+#[must_use]
+pub fn heartbeat(folder: &Path) -> Option<std::time::SystemTime> {
+    fs::metadata(folder.join(STARTED))
+        .and_then(|meta| meta.modified())
+        .ok()
+}
+
 /// How a run stands.
 #[derive(Debug)]
 pub enum Look {

@@ -17,7 +17,7 @@ mod sys;
 mod tree;
 
 use crate::{
-    git::snapshot::{Snapshot, snapshot},
+    git::snapshot::{Snapshot, changed_since, snapshot},
     run::{
         Begun, Phase, Progress, SPEC, cookie,
         files::{Containment, Cut, RunReport, RunSpec, StepEnd, StepKind, StepReport, StepSpec},
@@ -217,6 +217,7 @@ impl<'a> Shim<'a> {
         // A run without steps is durable too; and what git may have left behind is ours to end.
         let _ = self.claim.settle();
         tree::end_children(Duration::from_secs(5));
+        let changed_by_checks = changed_by_checks(self.spec, &steps, &snapshot);
         let report = RunReport {
             version: 1,
             run: self.spec.run.clone(),
@@ -225,7 +226,7 @@ impl<'a> Shim<'a> {
             steps,
             snapshot,
             exists,
-            changed_by_checks: Vec::new(),
+            changed_by_checks,
             survivors: self.survivors,
             containment: self.containment,
             cut: self.cut,
@@ -293,4 +294,15 @@ fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     since.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+/// What the checks changed after the work was saved. Not knowing it is not worth an attempt.
+fn changed_by_checks(spec: &RunSpec, steps: &[StepReport], saved: &Saved) -> Vec<String> {
+    let checked = steps.iter().any(|step| step.kind == StepKind::Check);
+    match saved {
+        Some(Ok(snapshot)) if checked => {
+            changed_since(&spec.worktree, snapshot).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }

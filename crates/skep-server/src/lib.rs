@@ -2,3 +2,12 @@
 #![forbid(unsafe_code)]
 
 pub mod plan;
+
+pub mod api;
+pub mod client;
+pub mod http;
+mod near;
+mod unique;
+
+pub use near::{nearest, task_hint, worker_hint};
+pub use unique::unique_id;

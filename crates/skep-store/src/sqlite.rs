@@ -25,7 +25,7 @@ use mark::Mark;
 use place::Place;
 use rows::Raw;
 use rusqlite::{Connection, config::DbConfig, params};
-use std::{fs::File, ops::ControlFlow, path::Path};
+use std::{ops::ControlFlow, path::Path};
 
 /// How many snapshots are kept: one to read, and one should it turn out damaged.
 const SNAPSHOTS: u32 = 2;
@@ -67,7 +67,7 @@ pub struct SqliteLog {
     mark: Option<Mark>,
     chain: chain::Chain,
     // Last, so that the lock is the last thing to go.
-    _lock: Option<File>,
+    _lock: Option<place::Lock>,
 }
 
 impl std::fmt::Debug for SqliteLog {
@@ -156,13 +156,10 @@ impl SqliteLog {
         if self.standing != Standing::Sound {
             return Err(AppendError::Stale);
         }
-        match &self.at.stamps {
-            Some(stamps) => stamps.check(&self.place).map_err(|damage| {
-                self.standing = Standing::Doubt;
-                AppendError::Damaged(damage)
-            }),
-            None => Ok(()),
-        }
+        self.at.stamps.check(&self.place).map_err(|damage| {
+            self.standing = Standing::Doubt;
+            AppendError::Damaged(damage)
+        })
     }
 
     /// Runs `body` as one durable transaction, and notes what a failure leaves behind.
@@ -189,8 +186,8 @@ impl SqliteLog {
             Ok(value) => match run("COMMIT") {
                 Ok(_) => {
                     // Files only grow but by our own commits, so this is what the next write compares to.
-                    match place::Stamps::take(place) {
-                        Ok(stamps) => self.at.stamps = Some(stamps),
+                    match place::Stamps::take(place, true) {
+                        Ok(stamps) => self.at.stamps = stamps,
                         // Moved away during the commit: said to be durable, it would be a lie.
                         Err(damage) => {
                             self.standing = Standing::Doubt;
@@ -245,6 +242,8 @@ impl SqliteLog {
         let view = conn.unchecked_transaction().map_err(io)?;
         let tip = rows::last(conn).map_err(io)?;
         if self.mode == OpenMode::ReadOnly {
+            // Else a follower would wait for ever on a file that nobody writes to any more.
+            self.at.stamps.check(&self.place)?;
             if tip.seq < self.at.tip.seq {
                 let (has, had) = (tip.seq, self.at.tip.seq);
                 return Err(Damage::Shorter { has, had }.into());
@@ -340,8 +339,9 @@ impl Log for SqliteLog {
 
 impl Drop for SqliteLog {
     fn drop(&mut self) {
-        let ours = |s: &place::Stamps| s.check(&self.place).is_ok();
-        if self.standing == Standing::Sound && self.at.stamps.as_ref().is_some_and(ours) {
+        let writer = self.mode != OpenMode::ReadOnly;
+        let sound = self.standing == Standing::Sound && self.at.stamps.check(&self.place).is_ok();
+        if writer && sound {
             if let Some(mark) = &mut self.mark {
                 mark.sync().ok();
             }

@@ -195,7 +195,14 @@ fn auto(plan: &Plan) -> Vec<Option<String>> {
 fn check_with(state: &State, spec: &TaskSpec) -> Result<(), Refusal> {
     let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
     let others = state.tasks().iter().filter(|t| *t.id() != spec.id);
-    let mut tasks: Vec<TaskSpec> = others.map(|t| (*t.spec).clone()).collect();
+    // A blocked task waits for its fix as for a dependency: no fix may wait for what it fixes.
+    let with_fix = |t: &Task| {
+        let mut spec = (*t.spec).clone();
+        let fix = t.fixed_by.iter().filter(|_| t.state == TaskState::Blocked);
+        spec.depends_on.extend(fix.cloned());
+        spec
+    };
+    let mut tasks: Vec<TaskSpec> = others.map(with_fix).collect();
     tasks.push(spec.clone());
     let mine = spec::Step::Index(tasks.len() - 1);
     let plan = Plan {
@@ -264,9 +271,21 @@ fn skip_task(state: &State, id: &TaskId) -> Decision {
             "only a task that is not being worked on can be skipped",
         ));
     }
-    let mut events = close_fixes(state, task);
+    if awaited(state, task) {
+        return Err(wrong(
+            task,
+            "it brings in another's work; skip the task it fixes instead",
+        ));
+    }
+    let mut events = close_fixes(state, task)?;
     events.push(Event::TaskSkipped { task: id.clone() });
     Ok(events)
+}
+
+/// Whether this is a fix that its task still waits for.
+fn awaited(state: &State, task: &Task) -> bool {
+    let of = task.fix().and_then(|fix| state.task(&fix.of));
+    of.is_some_and(|of| of.state == TaskState::Blocked && of.fixed_by.as_ref() == Some(task.id()))
 }
 
 fn cancel_task(state: &State, id: &TaskId) -> Decision {
@@ -288,16 +307,19 @@ fn cancel_task(state: &State, id: &TaskId) -> Decision {
     if !task.state.may_become(TaskState::Cancelled) {
         return Err(wrong(task, "it is over already"));
     }
-    let mut events = close_fixes(state, task);
+    let mut events = close_fixes(state, task)?;
     events.push(Event::TaskCancelled { task: id.clone() });
     Ok(events)
 }
 
 /// A task that no longer needs its fix takes it along.
-fn close_fixes(state: &State, task: &Task) -> Vec<Event> {
+fn close_fixes(state: &State, task: &Task) -> Decision {
     let mut events = Vec::new();
     let mut next = task.fixed_by.as_ref();
     while let Some(fix) = next.take().and_then(|id| state.task(id)) {
+        if fix.state == TaskState::Accepted && state.merge().is_some() {
+            return Err(wrong(task, "its fix is being merged"));
+        }
         if let Some(attempt) = fix.current {
             events.push(Event::StopAsked {
                 attempt,
@@ -311,15 +333,18 @@ fn close_fixes(state: &State, task: &Task) -> Vec<Event> {
         }
         next = fix.fixed_by.as_ref();
     }
-    events
+    Ok(events)
 }
 
 fn retry_task(state: &State, id: &TaskId) -> Decision {
     let task = find(state, id)?;
+    if task.fix().is_some() && task.state.is_over() && !awaited(state, task) {
+        return Err(wrong(task, "the task it fixes no longer waits for it"));
+    }
     match task.state {
         TaskState::Flagged | TaskState::Dead | TaskState::Cancelled | TaskState::Blocked => {
             let mut events = if task.state == TaskState::Blocked {
-                close_fixes(state, task)
+                close_fixes(state, task)?
             } else {
                 Vec::new()
             };

@@ -21,7 +21,9 @@ type Decision = Result<Vec<Event>, Refusal>;
 
 pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Decision {
     match observation {
-        Observation::WorkerReady { worker, base } => worker_ready(state, *worker, base),
+        Observation::WorkerReady { worker, base, turn } => {
+            worker_ready(state, *worker, base, *turn)
+        }
         Observation::WorkerFailed { worker, reason } => worker_failed(state, *worker, reason, now),
         Observation::WorkerGone { worker } => {
             let leaving = state
@@ -100,7 +102,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
         } => base_moved(state, *wave, actual.as_ref(), *descends),
         Observation::MergeFailed { wave, reason } => {
             merging(state, *wave)?;
-            known(state.halted().is_none())?;
+            known(!state.needs_person())?;
             let reason = format!("wave {wave} cannot be merged: {reason}");
             Ok([Event::SwarmHalted {
                 reason,
@@ -146,9 +148,10 @@ fn merging(state: &State, wave: u32) -> Result<&Merge, Refusal> {
         .ok_or(Refusal::OutOfDate)
 }
 
-fn worker_ready(state: &State, worker: WorkerId, base: &Oid) -> Decision {
+fn worker_ready(state: &State, worker: WorkerId, base: &Oid, turn: u32) -> Decision {
     let known_worker = state.worker(worker).ok_or(Refusal::NoSuchWorker(worker))?;
-    known(known_worker.current.is_none() && known_worker.ready_at.as_ref() != Some(base))?;
+    known(known_worker.current.is_none() && known_worker.turn == turn)?;
+    known(known_worker.ready_at.as_ref() != Some(base))?;
     Ok([Event::WorkerReady {
         worker,
         base: base.clone(),
@@ -412,7 +415,7 @@ fn base_moved(state: &State, wave: u32, actual: Option<&Oid>, descends: bool) ->
         }]
         .into()),
         _ => {
-            known(state.halted().is_none())?;
+            known(!state.needs_person())?;
             let reason = format!(
                 "the integration branch was {} while the swarm ran; put it back to {} and `skep resume`",
                 if actual.is_some() {

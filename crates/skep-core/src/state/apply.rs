@@ -8,6 +8,7 @@ use crate::{
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Checking, Merge, MergeStep},
+    spec::Landing,
     task::{Accepted, Past, Task, TaskState},
     time::Time,
     worker::Worker,
@@ -73,6 +74,10 @@ impl State {
             Event::SwarmResumed {} => {
                 (self.paused, self.draining, self.halted) = (false, false, None);
                 self.spawn_failures = 0;
+                // Else the storm that halted the swarm would halt it again at once.
+                for worker in self.workers.values_mut() {
+                    worker.crashes = 0;
+                }
             }
             Event::SwarmDraining {} => self.draining = true,
             Event::SwarmHalted { reason, probe_at } => {
@@ -357,6 +362,7 @@ impl State {
             (w.current, w.since) = (None, now);
             if !untouched {
                 w.ready_at = None;
+                w.turn += 1;
             }
         }
         if let Some(halt) = &mut self.halted
@@ -438,6 +444,7 @@ impl State {
             } => {
                 w.crashes += 1;
                 w.ready_at = None;
+                w.turn += 1;
                 w.not_before = Some(*not_before);
                 w.trouble = Some(reason.clone());
                 self.spawn_failures += 1;
@@ -474,8 +481,13 @@ impl State {
                 self.conflicts.extend(conflicts.iter().cloned());
                 let checked = self.swarm.as_ref().is_some_and(|s| s.tip_checked);
                 let no_check = self.swarm.as_ref().is_some_and(|s| s.spec.check.is_empty());
+                // Somebody else's commit on the branch is checked even alone, before the target gets it.
+                let for_target = self.swarm.as_ref().is_some_and(|s| {
+                    s.spec.landing == Landing::Main && s.tip != s.began_at && !s.tip_checked
+                });
                 let Some(merge) = &mut self.merge else { return };
-                merge.step = if no_check || chain.is_empty() {
+                let lone = chain.is_empty() && !(for_target && !merge.passed.contains(&merge.base));
+                merge.step = if no_check || lone {
                     MergeStep::Landing(chain.clone())
                 } else {
                     let base_passes = checked || merge.passed.contains(&merge.base);
@@ -486,12 +498,16 @@ impl State {
                         .find(passing)
                         .or(base_passes.then_some(0));
                     let chain = chain.clone();
-                    MergeStep::Checking(Checking {
-                        chain,
-                        good,
-                        bad: None,
-                        output: String::new(),
-                    })
+                    if good == Some(chain.len()) {
+                        MergeStep::Landing(chain)
+                    } else {
+                        MergeStep::Checking(Checking {
+                            chain,
+                            good,
+                            bad: None,
+                            output: String::new(),
+                        })
+                    }
                 };
             }
             Event::MergeChecked {

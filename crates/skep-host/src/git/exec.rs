@@ -38,7 +38,7 @@ const OPTIONS: &[&str] = &[
     // An agent may create `git~1`; on Linux that is a name like any other.
     "core.protectNTFS=false",
     // What Skep acknowledges survives a power cut; one flush for many objects keeps that quick.
-    "core.fsync=loose-object,reference",
+    "core.fsync=loose-object,pack,pack-metadata,reference",
     "core.fsyncMethod=batch",
     "gc.auto=0",
     "maintenance.auto=false",
@@ -52,6 +52,7 @@ const OPTIONS: &[&str] = &[
     "rerere.enabled=false",
     "merge.conflictStyle=merge",
     "merge.renames=true",
+    "merge.renameLimit=7000",
     "merge.directoryRenames=conflict",
     "diff.renameLimit=1000",
     "checkout.workers=0",
@@ -208,9 +209,9 @@ impl Git {
     pub(crate) fn output(mut self) -> Result<Output, GitError> {
         let text = self.text();
         match self.lock.take() {
+            _ if !self.input.is_empty() => self.command.stdin(Stdio::piped()),
             Some(lock) => self.command.stdin(lock),
-            None if self.input.is_empty() => self.command.stdin(Stdio::null()),
-            None => self.command.stdin(Stdio::piped()),
+            None => self.command.stdin(Stdio::null()),
         };
         let started = Instant::now();
         let mut child = self

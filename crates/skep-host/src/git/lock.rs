@@ -15,6 +15,9 @@ const AGAIN: Duration = Duration::from_millis(5);
 /// milliseconds.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
+/// How long a living holder of a worktree's lock is waited for.
+const HELD_WAIT: Duration = Duration::from_secs(10);
+
 /// The right to change which worktrees the repository has. `git worktree add` and its relatives
 /// race with each other over names and lock files, so Skep runs one at a time.
 #[derive(Debug)]
@@ -70,17 +73,23 @@ pub(super) fn lock_file(path: &Path, limit: Duration) -> Result<File, GitError> 
 ///
 /// git writes no process id into its locks, so the proof is the kernel's: no process has the file
 /// open, and no git works in `worktree`.
-pub(super) fn clear(lock: &Path, worktree: &Path) -> Result<(), GitError> {
-    if !lock.exists() {
-        return Ok(());
+///
+/// A holder that lives gets a moment: when a keeper is killed, the git it ran goes on to its end.
+pub(super) fn clear(lock: &Path, worktree: &Path, limit: Duration) -> Result<(), GitError> {
+    let started = Instant::now();
+    while lock.exists() {
+        match holder(lock, &[worktree]) {
+            None => return remove_if_there(lock),
+            Some(_) if started.elapsed() < limit.min(HELD_WAIT) => std::thread::sleep(AGAIN),
+            Some(pid) => {
+                return Err(GitError::Held {
+                    path: lock.into(),
+                    pid,
+                });
+            }
+        }
     }
-    if let Some(pid) = holder(lock, &[worktree]) {
-        return Err(GitError::Held {
-            path: lock.into(),
-            pid,
-        });
-    }
-    remove_if_there(lock)
+    Ok(())
 }
 
 /// Runs a call that moves refs; a lock that a killed git left in the way is removed and the call

@@ -6,6 +6,7 @@
 use super::{
     error::GitError,
     exec::{Git, LONG, bytes, path},
+    lock::lock_file,
     repo::STATE_DIR,
 };
 use std::{
@@ -13,6 +14,7 @@ use std::{
     fs, io,
     os::unix::{ffi::OsStringExt, fs::PermissionsExt},
     path::{Component, Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,6 +29,8 @@ pub(super) struct Place {
     pub(super) common: PathBuf,
     /// The deadline of a call.
     pub(super) limit: Duration,
+    /// The right to change this worktree, shared with every git that works in it.
+    pub(super) lock: Option<Arc<fs::File>>,
 }
 
 impl Place {
@@ -42,7 +46,18 @@ impl Place {
             admin,
             common: common.into(),
             limit: LONG,
+            lock: None,
         }
+    }
+
+    /// Waits for the right to change this worktree. Every git that then runs here shares it, so when a
+    /// keeper is killed the next one waits for the git that the first left running.
+    pub(super) fn hold(&mut self) -> Result<(), GitError> {
+        if let Some(admin) = &self.admin {
+            let lock = lock_file(&admin.join("skep-lock"), self.limit)?;
+            self.lock = Some(Arc::new(lock));
+        }
+        Ok(())
     }
 
     /// The worktree at `dir`, which is either one of Skep's (below a `.skep` folder) or a user's.
@@ -65,6 +80,10 @@ impl Place {
         let git = Git::new(&self.files)
             .limit(self.limit)
             .env("GIT_WORK_TREE", &self.files);
+        let git = match self.lock.as_ref().and_then(|lock| lock.try_clone().ok()) {
+            Some(lock) => git.holding(lock),
+            None => git,
+        };
         match &self.admin {
             // Named in full: the `commondir` file lies where an agent can write.
             Some(admin) if *admin != self.common => git
@@ -119,6 +138,19 @@ pub(super) fn registration(common: &Path, dir: &Path) -> Option<PathBuf> {
         // Relative since git 2.48, if the user wants it so.
         plain(&admin.join(path(text.trim_ascii_end()))) == wanted
     })
+}
+
+/// Completes registrations that a killed `git worktree add` left with an empty `commondir`: one such file
+/// makes git fail for every worktree of the repository.
+pub(super) fn mend_commondirs(common: &Path) -> Result<(), GitError> {
+    let all = fs::read_dir(common.join("worktrees"));
+    for admin in all.into_iter().flatten().flatten() {
+        let file = admin.path().join("commondir");
+        if fs::metadata(&file).is_ok_and(|m| m.len() == 0) {
+            replace_file(&file, b"../..\n")?;
+        }
+    }
+    Ok(())
 }
 
 /// A path without `.` and `..`, by its text alone.

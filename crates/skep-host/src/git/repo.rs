@@ -350,7 +350,14 @@ impl Repo {
     /// When git fails.
     pub fn worktrees(&self) -> Result<Vec<Registered>, GitError> {
         let git = self.git().args(["worktree", "list", "--porcelain", "-z"]);
-        let listed = git.run()?;
+        let listed = match git.run() {
+            Err(e) if e.says("commondir") => {
+                super::place::mend_commondirs(&self.common)?;
+                let git = self.git().args(["worktree", "list", "--porcelain", "-z"]);
+                git.run()?
+            }
+            done => done?,
+        };
         let mut all: Vec<Registered> = Vec::new();
         for line in records(&listed) {
             let text = String::from_utf8_lossy(line);

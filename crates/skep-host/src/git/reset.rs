@@ -43,6 +43,7 @@ pub(super) fn is_at(place: &Place, branch: Option<&str>, base: &Oid) -> Result<b
     if head.trim_ascii_end() != head_text(branch, base).as_bytes()
         || half_done
         || admin.join("index.lock").exists()
+        || fs::read(admin.join("commondir")).ok().as_deref() != Some(b"../..\n")
         || fs::read(place.files.join(".git")).ok() != Some(pointer("gitdir: ", admin))
     {
         return Ok(false);
@@ -146,7 +147,7 @@ pub(super) fn to(repo: &Repo, place: &Place, want: &Want<'_>, new: bool) -> Resu
 /// Mends the worktree's git folder and its pointer, and ends whatever is half done.
 fn mend_folder(place: &Place, admin: &Path) -> Result<(), GitError> {
     for name in ["index.lock", "HEAD.lock", "config.worktree.lock"] {
-        lock::clear(&admin.join(name), &place.files)?;
+        lock::clear(&admin.join(name), &place.files, place.limit)?;
     }
     for name in HALF_DONE {
         remove_all(&admin.join(name))?;
@@ -167,8 +168,9 @@ fn mend_folder(place: &Place, admin: &Path) -> Result<(), GitError> {
     if fs::read(&locked).is_ok_and(|t| t.starts_with(b"initializing")) {
         lock::remove_if_there(&locked)?;
     }
-    if !admin.join("commondir").exists() {
-        replace_file(&admin.join("commondir"), b"../..\n")?;
+    let common = admin.join("commondir");
+    if fs::read(&common).ok().as_deref() != Some(b"../..\n") {
+        replace_file(&common, b"../..\n")?;
     }
     let dot_git = place.files.join(".git");
     let wanted = pointer("gitdir: ", admin);

@@ -55,6 +55,7 @@ impl Repo {
         let dir = settle(want.dir)?;
         let want = Want { dir: &dir, ..*want };
         let mut place = self.place(&dir);
+        place.hold()?;
         let mut done = Prepared {
             fresh: !place.own().join(READY).exists() || place.admin.is_none(),
             ..Prepared::default()
@@ -71,6 +72,7 @@ impl Repo {
         if place.admin.is_none() || !dir.exists() {
             new = self.register(&want)?;
             place = self.place(&dir);
+            place.hold()?;
         }
         reset::to(self, &place, &want, new)?;
         if done.fresh {
@@ -217,8 +219,9 @@ impl Repo {
                 .strip_prefix(name.as_encoded_bytes())
                 .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit));
             let admin = entry.path();
-            let starting =
-                fs::read(admin.join("locked")).is_ok_and(|t| t.starts_with(b"initializing"));
+            // git writes `locked` first and `gitdir` second; between and before, nothing is there.
+            let locked = fs::read(admin.join("locked")).unwrap_or_default();
+            let starting = b"initializing".starts_with(locked.trim_ascii_end());
             if ours && starting && !admin.join("gitdir").exists() {
                 remove_all(&admin)?;
             }
@@ -258,20 +261,21 @@ impl Repo {
                 why: "is your own checkout, which Skep never removes".into(),
             });
         }
-        let place = self.place(&dir);
+        let mut place = self.place(&dir);
+        place.hold()?;
         if dir.exists() {
             self.refuse_unsaved(&place, kept_in, saved)?;
         }
+        let trash = dir.with_file_name({
+            let mut name = std::ffi::OsString::from(".skep-trash-");
+            name.push(dir.file_name().unwrap_or_default());
+            name
+        });
+        remove_all(&trash)?;
         let turn = self.turn()?;
-        let trash = dir.with_file_name(".skep-trash");
         if dir.exists() {
-            fs::create_dir_all(&trash).map_err(GitError::io("create", &trash))?;
-            let mut target = trash.join(dir.file_name().unwrap_or_default());
             // From one instant to the next it is gone: half a worktree would look like lost work.
-            while target.exists() {
-                target.as_mut_os_string().push("+");
-            }
-            fs::rename(&dir, &target).map_err(GitError::io("move away", &dir))?;
+            fs::rename(&dir, &trash).map_err(GitError::io("move away", &dir))?;
         }
         if let Some(admin) = registration(self.common_dir(), &dir) {
             remove_all(&admin)?;

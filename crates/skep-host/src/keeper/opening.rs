@@ -130,7 +130,7 @@ fn bring_in(
     match repo.merge(old, tip, &format!("Merge {target}"), date)? {
         Merge::Clean { commit, .. } => Ok(commit),
         Merge::AlreadyIn => Ok(old.clone()),
-        Merge::Conflict(conflicts) => {
+        Merge::Conflict { conflicts, .. } => {
             let files: Vec<String> = conflicts.into_iter().map(|c| c.path).collect();
             Err(OpeningError::Diverged {
                 branch: branch.into(),

@@ -15,6 +15,7 @@ use super::{
     inbox::{Handle, Message},
 };
 use crate::{git::Repo, run::Running, site::Site};
+use attempts::StopOrder;
 use ports::Ports;
 use skep_core::{
     event::{Event, Record},
@@ -22,12 +23,13 @@ use skep_core::{
     plan::Action,
     request::Observation,
     state::State,
+    time::Time,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// After a performer panicked (a bug), its action is begun again so much later.
@@ -71,6 +73,9 @@ impl World {
 pub(super) struct Performer {
     world: Arc<World>,
     under_way: BTreeSet<Action>,
+    /// The last sign of life of each running shim, and when it was first seen.
+    beats: BTreeMap<Attempt, (SystemTime, Time)>,
+    next_beat: Option<Time>,
 }
 
 impl Performer {
@@ -96,12 +101,31 @@ impl Performer {
         Ok(Performer {
             world,
             under_way: BTreeSet::new(),
+            beats: BTreeMap::new(),
+            next_beat: None,
         })
     }
 
     /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4).
     pub(super) fn adopt(&self, state: &State) -> Vec<Observation> {
         attempts::adopt(&self.world, state)
+    }
+
+    /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
+    pub(super) fn silent(&mut self, state: &State, now: Time) -> Vec<Observation> {
+        if self.next_beat.is_some_and(|at| at > now) {
+            return Vec::new();
+        }
+        let some_run = !self.world.running().is_empty();
+        self.next_beat = some_run.then(|| now + state.policy().heartbeat);
+        attempts::silent(&self.world, state, &mut self.beats, now)
+    }
+
+    /// When to look for silent shims next.
+    pub(super) fn next_beat(&self, state: &State, now: Time) -> Option<Time> {
+        let some_run = state.live().len() > 0;
+        self.next_beat
+            .or_else(|| some_run.then(|| now + state.policy().heartbeat))
     }
 
     /// Begins every action that is not under way.
@@ -120,12 +144,12 @@ impl Performer {
     }
 
     /// What was decided is durable.
-    pub(super) fn committed(&mut self, records: &[Record]) {
+    pub(super) fn committed(&mut self, state: &State, records: &[Record]) {
         for record in records {
             if let Event::AttemptAccepted { .. } | Event::AttemptEnded { .. } = &record.event {
                 self.forget_ended(&record.event);
             }
-            merging::learn(&self.world, &record.event);
+            merging::learn(&self.world, state, &record.event);
         }
     }
 
@@ -162,21 +186,25 @@ impl Performer {
                 Box::new(move || attempts::start(&world, &order))
             }
             Action::Stop {
-                attempt, at_once, ..
+                attempt,
+                why,
+                at_once,
             } => {
-                let (attempt, at_once) = (*attempt, *at_once);
-                let Some(worker) = state.attempt(attempt).map(|live| live.worker) else {
+                let Some(worker) = state.attempt(*attempt).map(|live| live.worker) else {
                     return false;
                 };
+                let order = StopOrder {
+                    attempt: *attempt,
+                    worker,
+                    why: *why,
+                    at_once: *at_once,
+                };
                 // Stays under way: see `forget_ended`.
-                self.spawn(
-                    None,
-                    Box::new(move || attempts::stop(&world, attempt, worker, at_once)),
-                );
+                self.spawn(None, Box::new(move || attempts::stop(&world, order)));
                 return true;
             }
-            Action::Prepare { worker, base } => {
-                let Some(order) = worktrees::order(state, *worker, base) else {
+            Action::Prepare { worker, base, turn } => {
+                let Some(order) = worktrees::order(state, *worker, base, *turn) else {
                     return false;
                 };
                 Box::new(move || worktrees::prepare(&world, &order))

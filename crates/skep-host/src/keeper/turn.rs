@@ -81,6 +81,9 @@ impl Turns {
                 }
                 self.take(now, message);
             }
+            for observation in self.performer.silent(self.engine.state(), now) {
+                self.observe(now, observation);
+            }
             self.tick(now);
         }
     }
@@ -155,7 +158,7 @@ impl Turns {
             match self.log.append(expected, &entries) {
                 Ok(_) => {
                     let records = self.engine.committed();
-                    self.performer.committed(&records);
+                    self.performer.committed(self.engine.state(), &records);
                     self.handle.publish(Arc::new(records));
                     break;
                 }
@@ -186,8 +189,10 @@ impl Turns {
     }
 
     fn perform(&mut self) -> Option<Time> {
-        let steps = self.engine.plan(self.clock.now());
+        let now = self.clock.now();
+        let steps = self.engine.plan(now);
         self.performer.perform(self.engine.state(), steps.actions);
-        steps.wake_at
+        let beat = self.performer.next_beat(self.engine.state(), now);
+        steps.wake_at.into_iter().chain(beat).min()
     }
 }

@@ -28,8 +28,15 @@ pub struct RunSpec {
     pub grace_ms: u64,
     /// The most output kept.
     pub output_bytes: u64,
+    /// How often the shim shows that it lives, while a step runs (L-3).
+    #[serde(default = "a_minute")]
+    pub heartbeat_ms: u64,
     /// A datagram socket that is told when something changed; best effort, nobody need listen.
     pub notify: Option<PathBuf>,
+}
+
+fn a_minute() -> u64 {
+    60_000
 }
 
 /// One command of a run.

@@ -42,17 +42,24 @@ pub fn read_output(folder: &Path, from: u64, most: usize) -> io::Result<Chunk> {
     // Repeated when the log is rotated between two of these looks.
     for _ in 0..100 {
         let (old, new) = (open(folder, OUTPUT_OLD)?, open(folder, OUTPUT)?);
-        let place = progress::read(folder)?.map(|p| p.log).unwrap_or_default();
-        let Some((new, meta)) = new else {
-            return Ok(Chunk {
-                at: from,
-                bytes: Vec::new(),
-            });
+        let note = progress::read(folder)?;
+        let nothing = Ok(Chunk {
+            at: from,
+            bytes: Vec::new(),
+        });
+        let (Some((new, meta)), Some(note)) = (new, note) else {
+            return nothing;
         };
-        let Some(base) = place.base_of(&meta, old.as_ref().map(|(_, meta)| meta)) else {
+        let Some(base) = note.log.base_of(&meta, old.as_ref().map(|(_, meta)| meta)) else {
             std::thread::yield_now();
             continue;
         };
+        // Every rotation replaces the older file: the same one before and after, and these two belong
+        // together.
+        if open(folder, OUTPUT_OLD)?.map(|(_, meta)| meta.ino()) != old.as_ref().map(|o| o.1.ino())
+        {
+            continue;
+        }
         let old_size = old.as_ref().map_or(0, |(_, meta)| meta.size());
         let at = from.max(base.saturating_sub(old_size));
         let (file, offset) = match old {

@@ -91,7 +91,9 @@ pub(crate) fn descendants(of: &[Proc], is_root: impl Fn(&Proc) -> bool) -> Vec<P
 
 /// Holds on to a process by descriptor; none if it is gone, also if another has its number by now.
 pub(crate) fn hold(id: ProcessId) -> Option<OwnedFd> {
-    let fd = pidfd_open(Pid::from_raw(id.pid)?, PidfdFlags::empty()).ok()?;
+    // The number may come from a file: zero and below mean groups, or everybody.
+    let pid = Pid::from_raw(id.pid.max(0))?;
+    let fd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     // The order matters: the descriptor first, then the proof that it is of the right process.
     (read(id.pid)?.id == id).then_some(fd)
 }
@@ -126,6 +128,7 @@ mod tests {
     fn a_number_with_the_wrong_start_time_is_not_held() {
         let me = read(std::process::id().try_into().unwrap()).unwrap().id;
         assert!(hold(me).is_some());
+        assert!(hold(ProcessId { pid: -1, ..me }).is_none());
         assert!(
             hold(ProcessId {
                 start: me.start + 1,

@@ -167,9 +167,15 @@ impl Shim<'_> {
     }
 
     fn watch(&mut self, watch: &mut Watch) {
+        let interval = super::bounded(self.spec.heartbeat_ms.max(1));
+        let mut beat = Instant::now();
         loop {
+            if Instant::now() >= beat {
+                self.claim.beat();
+                beat = Instant::now() + interval;
+            }
             let deadline = self.next_deadline(watch);
-            let left = tree::timespec(deadline.saturating_duration_since(Instant::now()));
+            let left = tree::timespec(deadline.min(beat).saturating_duration_since(Instant::now()));
             let [ordered, gone, reported, written] = self.wait(watch, &left);
             if ordered {
                 self.take_orders();

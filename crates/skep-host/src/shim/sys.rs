@@ -35,11 +35,14 @@ pub(super) fn fork(flags: i32) -> io::Result<Fork> {
         // SAFETY: `args` outlives the call and its size is the one given.
         unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) }
     };
-    match i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        _ if pid < 0 => Err(io::Error::last_os_error()),
-        None => Ok(Fork::Child),
-        Some(pid) => Ok(Fork::Parent(pid)),
+    // A refusal first: a negative number may not even be looked at as a process's.
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
     }
+    Ok(i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .map_or(Fork::Child, Fork::Parent))
 }
 
 /// Namespaces of one's own for processes and mounts.

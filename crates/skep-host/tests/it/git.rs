@@ -1,5 +1,11 @@
 //! Git, tried on real repositories in temporary folders.
 
+// The lint's exception for tests does not reach helpers outside test functions.
+#![allow(clippy::unwrap_used)]
+
+mod hostile;
+mod landing;
+mod merge;
 mod prepare;
 mod snapshot;
 

@@ -218,3 +218,133 @@ fn a_liar_is_refused_once_and_then_flagged() {
     assert_eq!(of("late").state, TaskState::Waiting);
     assert_eq!(of("good").state, TaskState::Merged);
 }
+
+/// Everything of the user's that must never change: every file of the checkout, the index, HEAD, the branch,
+/// the configuration and the hooks.
+fn users_world(root: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let listed = git(
+        root,
+        &[
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ],
+    );
+    let mut files: Vec<String> = listed
+        .split('\0')
+        .filter(|f| !f.is_empty())
+        .map(String::from)
+        .collect();
+    files.extend(
+        [
+            ".git/index",
+            ".git/HEAD",
+            ".git/config",
+            ".git/refs/heads/main",
+        ]
+        .map(String::from),
+    );
+    files.sort();
+    files.dedup();
+    let read = |file: String| {
+        let bytes = std::fs::read(root.join(&file)).unwrap_or_default();
+        (file, bytes)
+    };
+    files.into_iter().map(read).collect()
+}
+
+// proves: W-6, W-7, W-8
+#[test]
+fn the_users_dirty_checkout_stays_as_it_is_byte_for_byte() {
+    let bench = Bench::new();
+    let root = bench.world.root();
+    std::fs::write(root.join("a.txt"), "half done\n").unwrap();
+    std::fs::write(root.join("staged.txt"), "staged\n").unwrap();
+    git(root, &["add", "staged.txt"]);
+    std::fs::write(root.join("staged.txt"), "staged, and changed again\n").unwrap();
+    std::fs::write(root.join("untracked"), "mine\n").unwrap();
+    let hook = root.join(".git/hooks/reference-transaction");
+    std::fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let before = users_world(root);
+    let write = |word: &str| {
+        format!("[ -n \"$SKEP_FIX_OF\" ] && echo {word} >> a.txt || echo {word} > a.txt")
+    };
+    let state = bench.run(
+        json!({ "check": ["test ! -e broken"] }),
+        json!([
+            { "id": "a", "command": write("a") },
+            { "id": "b", "command": write("b") },
+            { "id": "c", "command": "[ -n \"$SKEP_FIX_OF\" ] && echo c > fine || echo c > broken" },
+        ]),
+    );
+    all_merged(&state);
+    assert_eq!(
+        state.tasks().len(),
+        5,
+        "one conflict and one culprit, each with its fix"
+    );
+    assert!(
+        users_world(root) == before,
+        "something of the user's was touched"
+    );
+}
+
+// proves: L-3
+#[test]
+fn a_shim_that_is_not_heard_of_is_ended_and_its_task_done_elsewhere() {
+    let bench = Bench::new();
+    let root = bench.world.root().to_path_buf();
+    let stopper = std::thread::spawn(move || {
+        let started = root.join(".skep/runs/a1/started.json");
+        let deadline = std::time::Instant::now() + LONGEST;
+        while std::time::Instant::now() < deadline {
+            let text = std::fs::read_to_string(&started).unwrap_or_default();
+            let found: Option<Value> = serde_json::from_str(&text).ok();
+            if let Some(pid) = found.and_then(|v| v["pid"].as_u64()) {
+                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+                rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("the first attempt never started");
+    });
+    let policy = json!({ "timebox": 60_000, "grace": 500, "backoff": 100, "heartbeat": 1_000, "heartbeat_timeout": 1_000 });
+    let state = bench.run(
+        json!({ "policy": policy }),
+        json!([{ "id": "t", "command": "if [ \"$SKEP_ATTEMPT\" = 1 ]; then sleep 300; fi; echo x > x" }]),
+    );
+    stopper.join().unwrap();
+    all_merged(&state);
+    let first = &state.tasks()[0].history[0];
+    assert_eq!(
+        first.outcome,
+        skep_core::attempt::Outcome::Crashed,
+        "{first:?}"
+    );
+}
+
+// proves: W-14
+#[test]
+fn the_receipt_names_what_the_checks_changed() {
+    let bench = Bench::new();
+    let state = bench.run(
+        json!({}),
+        json!([{ "id": "t", "command": "echo x > x", "success": [{ "run": "echo junk >> a.txt" }] }]),
+    );
+    all_merged(&state);
+    let receipt = &state.tasks()[0].accepted.as_ref().unwrap().receipt;
+    assert_eq!(receipt.changed_by_checks, ["a.txt"]);
+    assert_eq!(receipt.files, ["x"]);
+    let files = git(
+        bench.world.root(),
+        &["show", "--stat", "--format=", "skep/test^2"],
+    );
+    assert!(
+        !files.contains("a.txt"),
+        "what a check changed is not the task's work: {files}"
+    );
+}

@@ -91,6 +91,7 @@ impl World {
             ceiling_ms: 120_000,
             grace_ms: 20_000,
             output_bytes: 1_000_000,
+            heartbeat_ms: 60_000,
             notify: None,
         }
     }

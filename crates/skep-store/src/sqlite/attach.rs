@@ -26,8 +26,8 @@ const LIBRARY: i32 = 3_051_003;
 pub(crate) struct Attached {
     pub(crate) conn: Connection,
     pub(crate) tip: Tip,
-    /// The files as they are, for a writer.
-    pub(crate) stamps: Option<Stamps>,
+    /// The files as they are.
+    pub(crate) stamps: Stamps,
 }
 
 /// Refuses a SQLite that loses commits.
@@ -60,6 +60,10 @@ pub(crate) fn attach(place: &Place, mode: OpenMode) -> Result<(Attached, Option<
         Some(0) if had > 0 => return Err(Damage::Shorter { has: 0, had }.into()),
         Some(_) => {}
     }
+    if writer {
+        // Before SQLite makes its own files, with the mode of this one.
+        place.tighten();
+    }
     let conn = connect(place, writer)?;
     let read = |e| fault(place, "read", e);
     let head = schema::Head::read(&conn).map_err(read)?;
@@ -89,11 +93,10 @@ pub(crate) fn attach(place: &Place, mode: OpenMode) -> Result<(Attached, Option<
     }
     view.finish().map_err(read)?;
     if !writer {
-        let stamps = None;
+        let stamps = Stamps::take(place, writer)?;
         return Ok((Attached { conn, tip, stamps }, None));
     }
     settle(&conn, place)?;
-    place.tighten();
     let mark =
         Mark::start(place, tip)
             .map(Some)
@@ -102,7 +105,7 @@ pub(crate) fn attach(place: &Place, mode: OpenMode) -> Result<(Attached, Option<
                 Fault::Full { .. } => Ok(Mark::resume(place).ok()),
                 other => Err(other),
             });
-    let stamps = Some(Stamps::take(place)?);
+    let stamps = Stamps::take(place, writer)?;
     Ok((Attached { conn, tip, stamps }, mark?))
 }
 

@@ -118,8 +118,8 @@ impl Place {
         }
     }
 
-    /// Takes the writer's lock, or says who has it. It ends with the file, thus with the process.
-    pub(crate) fn lock(&self) -> Result<File, OpenError> {
+    /// Takes the writer's lock, or says who has it. It ends with the process at the latest.
+    pub(crate) fn lock(&self) -> Result<Lock, OpenError> {
         let io = |e| self.fault("lock", &self.lock, e);
         let mut file = OpenOptions::new()
             .read(true)
@@ -136,7 +136,7 @@ impl Place {
                 file.set_len(0)
                     .and_then(|()| file.write_all(pid.as_bytes()))
                     .ok();
-                Ok(file)
+                Ok(Lock(file))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -148,6 +148,17 @@ impl Place {
             }
             Err(TryLockError::Error(e)) => Err(io(e).into()),
         }
+    }
+}
+
+/// The writer's lock, held.
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a program that is being started just now, by another thread, has a copy
+        // of the descriptor until it runs, and the lock with it.
+        self.0.unlock().ok();
     }
 }
 
@@ -201,25 +212,28 @@ struct Stamp {
     len: u64,
 }
 
-/// The database and its WAL as the last write left them.
+/// The files as they were last known. A reader watches the database only: the WAL comes and goes
+/// with the writer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamps {
     db: Stamp,
-    wal: Stamp,
+    wal: Option<Stamp>,
 }
 
 impl Stamps {
-    pub(crate) fn take(place: &Place) -> Result<Self, Damage> {
+    pub(crate) fn take(place: &Place, writer: bool) -> Result<Self, Damage> {
         Ok(Self {
             db: stamp(&place.db)?,
-            wal: stamp(&place.wal)?,
+            wal: writer.then(|| stamp(&place.wal)).transpose()?,
         })
     }
 
     /// Says when a file was moved, replaced or cut since: SQLite itself would go on writing to a file
     /// that nobody can find any more. Only this process shortens the files, and only while it writes.
     pub(crate) fn check(&self, place: &Place) -> Result<(), Damage> {
-        for (was, path) in [(self.db, &place.db), (self.wal, &place.wal)] {
+        let files = [(Some(self.db), &place.db), (self.wal, &place.wal)];
+        for (was, path) in files {
+            let Some(was) = was else { continue };
             let is = stamp(path)?;
             if is.id != was.id {
                 return Err(Damage::Replaced { path: path.clone() });

@@ -2,7 +2,7 @@
 
 use crate::support::{Dir, all, append, entries};
 use skep_store::{
-    AppendError, Failure, Log, LoadError, MemoryLog, OpenMode,
+    AppendError, Failure, LoadError, Log, MemoryLog, OpenMode,
     conformance::{self, entry},
 };
 
@@ -49,8 +49,14 @@ fn what_cannot_be_settled_stays_stale() {
     assert!(log.append(0, &[entry(1)]).is_err());
     log.fail_loads(2);
     for _ in 0..2 {
-        assert!(matches!(conformance::collect(&mut log, 0), Err(LoadError::Fault(_))));
-        assert!(matches!(log.append(0, &[entry(1)]), Err(AppendError::Stale)));
+        assert!(matches!(
+            conformance::collect(&mut log, 0),
+            Err(LoadError::Fault(_))
+        ));
+        assert!(matches!(
+            log.append(0, &[entry(1)]),
+            Err(AppendError::Stale)
+        ));
     }
     assert_eq!(all(&mut log).len(), 1);
 }
@@ -63,7 +69,11 @@ fn of_two_keepers_only_one_wins() {
     let mut new = old.handle();
     append(&mut new, &[entry(2)]);
     let late = old.append(1, &[entry(3)]);
-    let Err(AppendError::Conflict { expected: 1, head: 2 }) = late else {
+    let Err(AppendError::Conflict {
+        expected: 1,
+        head: 2,
+    }) = late
+    else {
         panic!("{late:?}");
     };
     drop(old);

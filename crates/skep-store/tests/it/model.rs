@@ -2,7 +2,9 @@
 
 use crate::support::{Dir, copy_files, entries};
 use proptest::prelude::*;
-use skep_store::{AppendError, Log, LoadError, MemoryLog, OpenMode, Snapshot, conformance::collect};
+use skep_store::{
+    AppendError, LoadError, Log, MemoryLog, OpenMode, Snapshot, conformance::collect,
+};
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -5,7 +5,8 @@ use skep_store::{
     conformance::{collect, entry},
 };
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,9 +17,9 @@ pub(crate) struct Dir {
 
 impl Dir {
     pub(crate) fn new() -> Self {
-        Self {
-            temp: tempfile::tempdir().unwrap(),
-        }
+        let temp = tempfile::tempdir().unwrap();
+        fs::set_permissions(temp.path(), Permissions::from_mode(0o700)).unwrap();
+        Self { temp }
     }
     pub(crate) fn path(&self) -> &Path {
         self.temp.path()

@@ -11,12 +11,13 @@ use crate::{
 };
 use skep_agents::{Place, launch};
 use skep_core::{
-    attempt::{Phase, Saved},
+    attempt::{Phase, Saved, StopWhy},
     id::{Attempt, WorkerId},
     plan::Order,
     request::Observation,
     spec::Criterion,
     state::State,
+    time::Time,
 };
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::net::UnixDatagram;
 
@@ -138,6 +139,7 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
         ceiling_ms: order.limits.ceiling.0,
         grace_ms: order.limits.grace.0,
         output_bytes: order.limits.output_bytes,
+        heartbeat_ms: order.limits.heartbeat.0,
         notify: Some(world.site.notify()),
     })
 }
@@ -162,8 +164,9 @@ const WATCHER_STACK: usize = 256 * 1024;
 
 /// Waits for a shim's end on its pidfd, and reports it. A thread each: it sleeps in the kernel, and an end is
 /// noticed at once whatever else the keeper is busy with.
-fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Running) {
+fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Running) -> Arc<Running> {
     let running = Arc::new(running);
+    let watched = Arc::clone(&running);
     world.unsaved().insert(worker);
     world
         .running()
@@ -196,6 +199,7 @@ fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Runnin
         // Out of threads: the attempt runs on, bounded by its shim; the lease's end or a restart finds it.
         world.running().remove(&attempt);
     }
+    watched
 }
 
 /// Longer than any attempt: a wait that ends early is only begun again.
@@ -273,22 +277,24 @@ fn untouched(report: &RunReport) -> bool {
     nothing && report.changed_by_checks.is_empty()
 }
 
+/// How an attempt is to be stopped.
+#[derive(Clone, Copy)]
+pub(super) struct StopOrder {
+    pub(super) attempt: Attempt,
+    pub(super) worker: WorkerId,
+    pub(super) why: StopWhy,
+    pub(super) at_once: bool,
+}
+
+/// A shim that was told to end its attempt at once gets so long before it is killed itself.
+const SHIM_GRACE: Duration = Duration::from_secs(15);
+
 /// Asks an attempt's shim to end it.
-pub(super) fn stop(
-    world: &Arc<World>,
-    attempt: Attempt,
-    worker: WorkerId,
-    at_once: bool,
-) -> Vec<Observation> {
+pub(super) fn stop(world: &Arc<World>, order: StopOrder) -> Vec<Observation> {
+    let attempt = order.attempt;
     let running = world.running().get(&attempt).cloned();
     if let Some((_, running)) = running {
-        let how = if at_once {
-            Stop::AtOnce
-        } else {
-            Stop::Gracefully
-        };
-        // It may have ended meanwhile; then its end is on its way.
-        let _ = running.stop(how);
+        ask_to_stop(&running, order);
         return Vec::new();
     }
     let folder = folder(world, attempt);
@@ -297,13 +303,8 @@ pub(super) fn stop(
         Ok(true) => ended_unbegun(attempt),
         Ok(false) => match run::look(&folder) {
             Look::Running(running) => {
-                let how = if at_once {
-                    Stop::AtOnce
-                } else {
-                    Stop::Gracefully
-                };
-                let _ = running.stop(how);
-                watch(world, attempt, worker, running);
+                let running = watch(world, attempt, order.worker, running);
+                ask_to_stop(&running, order);
                 Vec::new()
             }
             _ => ended(world, attempt),
@@ -312,6 +313,24 @@ pub(super) fn stop(
             attempt,
             reason: error.to_string(),
         }],
+    }
+}
+
+/// It may have ended meanwhile; then its end is on its way. A shim that does not answer is killed: its tree
+/// ends with it, and what the worktree holds is saved by the keeper.
+fn ask_to_stop(running: &Running, order: StopOrder) {
+    if order.why == StopWhy::NoHeartbeat {
+        let _ = running.kill();
+        return;
+    }
+    let how = if order.at_once {
+        Stop::AtOnce
+    } else {
+        Stop::Gracefully
+    };
+    let _ = running.stop(how);
+    if order.at_once && !runs::wait(running, Instant::now() + SHIM_GRACE) {
+        let _ = running.kill();
     }
 }
 
@@ -324,9 +343,34 @@ fn ended_unbegun(attempt: Attempt) -> Vec<Observation> {
     }]
 }
 
-/// Ends an attempt that nobody waits for any more.
+/// Ends an attempt that nobody waits for any more. Does not wait for it.
 pub(super) fn end_now(running: &Running) {
     let _ = running.stop(Stop::AtOnce);
+}
+
+/// The attempts whose shims have not shown for too long that they live (L-3).
+pub(super) fn silent(
+    world: &World,
+    state: &State,
+    beats: &mut BTreeMap<Attempt, (SystemTime, Time)>,
+    now: Time,
+) -> Vec<Observation> {
+    let timeout = state.policy().heartbeat_timeout;
+    let running: Vec<Attempt> = world.running().keys().copied().collect();
+    beats.retain(|attempt, _| running.contains(attempt));
+    let mut seen = Vec::new();
+    for attempt in running {
+        let Some(beat) = run::heartbeat(&folder(world, attempt)) else {
+            continue;
+        };
+        let (last, since) = beats.entry(attempt).or_insert((beat, now));
+        if *last != beat {
+            (*last, *since) = (beat, now);
+        } else if now.since(*since) > timeout {
+            seen.push(Observation::Silent { attempt });
+        }
+    }
+    seen
 }
 
 /// After a restart: every live attempt's folder says how it stands.

@@ -13,6 +13,7 @@ use skep_core::{
     request::Observation,
     spec::Command,
     state::State,
+    task::FixStrategy,
     time::Millis,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -73,7 +74,7 @@ fn try_build(world: &World, build: &BuildOrder) -> Result<(Vec<Link>, Vec<Clash>
                     remembered: Vec::new(),
                 });
             }
-            Merge::Conflict(conflicts) => {
+            Merge::Conflict { conflicts, .. } => {
                 let files = conflicts
                     .into_iter()
                     .map(|c| (c.path, c.description))
@@ -108,6 +109,7 @@ pub(super) struct CheckOrder {
     timeout: Millis,
     setup_timeout: Millis,
     grace: Millis,
+    heartbeat: Millis,
     output_bytes: u64,
 }
 
@@ -130,6 +132,7 @@ pub(super) fn check_order(
         timeout: spec.check_timeout,
         setup_timeout: spec.policy.setup_timeout,
         grace: spec.policy.grace,
+        heartbeat: spec.policy.heartbeat,
         output_bytes: spec.policy.output_bytes,
     })
 }
@@ -215,6 +218,7 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
         ceiling_ms: ceiling,
         grace_ms: order.grace.0,
         output_bytes: order.output_bytes,
+        heartbeat_ms: order.heartbeat.0,
         notify: None,
         run,
     };
@@ -345,7 +349,25 @@ fn try_land_target(world: &World, order: &TargetOrder) -> Result<Option<(String,
     }
 }
 
-/// What a landed fix teaches about conflicts is remembered for the next merge that meets them (W-7).
-pub(super) fn learn(world: &World, event: &Event) {
-    let _ = (world, event);
+/// What an accepted fix teaches about its conflicts is remembered for the next merge that meets them (W-7).
+pub(super) fn learn(world: &std::sync::Arc<World>, state: &State, event: &Event) {
+    let Event::AttemptAccepted { task, accepted, .. } = event else {
+        return;
+    };
+    let fix = state
+        .task(task)
+        .and_then(|t| t.fix())
+        .filter(|f| f.strategy == FixStrategy::Resolve);
+    let (Some(fix), Some(resolved)) = (fix, accepted.commit.clone()) else {
+        return;
+    };
+    let (world, theirs) = (std::sync::Arc::clone(world), fix.theirs.clone());
+    let folder = super::attempts::folder(&world, accepted.attempt);
+    world.runtime.clone().spawn_blocking(move || {
+        let spec = crate::run::read_spec(&folder).ok();
+        if let Some(base) = spec.and_then(|s| s.snapshot).map(|s| s.base) {
+            // Remembering is a convenience: without it the conflict is only resolved once more.
+            let _ = world.repo.learn(&base, &theirs, &resolved);
+        }
+    });
 }

@@ -26,26 +26,35 @@ const LEFT_BY: Duration = Duration::from_secs(60);
 /// What is needed to make a worker ready.
 pub(super) struct PrepareOrder {
     worker: WorkerId,
+    turn: u32,
     swarm: SwarmName,
     base: Oid,
     setup: Vec<Command>,
     setup_timeout: Millis,
     grace: Millis,
+    heartbeat: Millis,
     output_bytes: u64,
     ports: u16,
     date: u64,
 }
 
-pub(super) fn order(state: &State, worker: WorkerId, base: &Oid) -> Option<PrepareOrder> {
+pub(super) fn order(
+    state: &State,
+    worker: WorkerId,
+    base: &Oid,
+    turn: u32,
+) -> Option<PrepareOrder> {
     let swarm = state.swarm()?;
     let policy = &swarm.spec.policy;
     Some(PrepareOrder {
         worker,
+        turn,
         swarm: swarm.spec.name.clone(),
         base: base.clone(),
         setup: swarm.spec.setup.clone(),
         setup_timeout: policy.setup_timeout,
         grace: policy.grace,
+        heartbeat: policy.heartbeat,
         output_bytes: policy.output_bytes,
         ports: policy.ports_per_worktree,
         date: swarm.since.0 / 1000,
@@ -55,7 +64,7 @@ pub(super) fn order(state: &State, worker: WorkerId, base: &Oid) -> Option<Prepa
 /// What is needed to remove a worker: as for making it ready, with the commands that tear it down.
 pub(super) fn leaving(state: &State, worker: WorkerId) -> Option<PrepareOrder> {
     let swarm = state.swarm()?;
-    let order = order(state, worker, &swarm.tip)?;
+    let order = order(state, worker, &swarm.tip, 0)?;
     Some(PrepareOrder {
         setup: swarm.spec.teardown.clone(),
         ..order
@@ -95,6 +104,7 @@ pub(super) fn prepare(world: &World, order: &PrepareOrder) -> Vec<Observation> {
         Ok(()) => vec![Observation::WorkerReady {
             worker,
             base: order.base.clone(),
+            turn: order.turn,
         }],
         Err(reason) => vec![Observation::WorkerFailed { worker, reason }],
     }
@@ -125,6 +135,7 @@ fn wait_until_left(world: &World, worker: WorkerId) -> Result<(), String> {
     while let Some((attempt, running)) = world.running_of(worker) {
         super::attempts::end_now(&running);
         if !runs::wait(&running, deadline) {
+            let _ = running.kill();
             return Err(format!(
                 "attempt {attempt} is still in its worktree after it was ended"
             ));
@@ -230,6 +241,7 @@ fn run_commands(world: &World, order: &PrepareOrder, what: &str) -> Result<(), S
         ceiling_ms: order.setup_timeout.times(order.setup.len() as u64).0,
         grace_ms: order.grace.0,
         output_bytes: order.output_bytes,
+        heartbeat_ms: order.heartbeat.0,
         notify: None,
     };
     let folder = world.site.runs().join(&spec.run);

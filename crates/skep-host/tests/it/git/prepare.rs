@@ -121,6 +121,9 @@ fn whatever_an_agent_did_the_worktree_comes_back() {
         ("no commondir", |d| {
             fs::remove_file(admin(d).join("commondir")).unwrap()
         }),
+        ("empty commondir", |d| {
+            fs::write(admin(d).join("commondir"), "").unwrap();
+        }),
         ("index.lock", |d| {
             fs::write(admin(d).join("index.lock"), "").unwrap()
         }),

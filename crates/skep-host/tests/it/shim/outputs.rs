@@ -68,7 +68,8 @@ fn a_closed_output_ends_nothing() {
 fn output_can_be_followed_while_it_is_written() {
     let world = World::new();
     let mut spec = world.script("seq 1 60000");
-    spec.output_bytes = 2_000_000;
+    // Rotated once, after 200,000 of 348,894 bytes: nothing is dropped.
+    spec.output_bytes = 400_000;
     let running = world.start(&spec);
     let mut seen = Vec::new();
     let follow = |seen: &mut Vec<u8>| {
@@ -83,6 +84,7 @@ fn output_can_be_followed_while_it_is_written() {
     }
     while follow(&mut seen) {}
     let expected: String = (1..=60_000).map(|n| format!("{n}\n")).collect();
+    assert_eq!(run::output(&world.folder()).files.len(), 2);
     assert!(
         seen == expected.as_bytes(),
         "{} of {} bytes",

@@ -6,7 +6,7 @@ use skep_host::run::{
     self, Look, Stop,
     files::{Containment, Cut, StepEnd},
 };
-use std::path::Path;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 /// What each tree leaves behind. `up` is where it says that it is there, `M` marks its processes.
 const SHAPES: [(&str, &str); 5] = [
@@ -205,4 +205,35 @@ fn as_a_user_without_privileges() {
         output.status.success() && text.contains("11 passed"),
         "{text}"
     );
+}
+
+// proves: W-5: where the kernel refuses namespaces, the run is held without.
+#[test]
+fn a_refused_namespace_is_done_without() {
+    let world = World::new();
+    // A user namespace of its own, so that the limits set in it are nobody else's.
+    let script = "#!/bin/sh
+        exec unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_pid_namespaces &&
+        echo 0 >/proc/sys/user/max_user_namespaces && exec \"$@\"' - SHIM \"$@\"";
+    let program = world.base.path().join("limited");
+    let shim = env!("CARGO_BIN_EXE_skep-test-shim");
+    fs::write(&program, script.replace("SHIM", shim)).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let marker = marker();
+    let spec = world.script(&format!("setsid sleep {marker} & exit 0"));
+    let running = run::start(&program, &world.folder(), &spec).unwrap();
+    assert!(readable(&running, LONG));
+    let Look::Ended(report) = run::look(&world.folder()) else {
+        // Lost would be a failure, not a lack.
+        assert!(matches!(run::look(&world.folder()), Look::NotStarted));
+        let code = running.reap();
+        eprintln!("SKIPPED: needs user namespaces, to take namespaces away in one ({code:?})");
+        return;
+    };
+    assert_eq!(
+        (end_of(&report), report.survivors),
+        (&StepEnd::Exited(0), 1)
+    );
+    assert_eq!(report.containment, Containment::Subreaper);
+    assert_eq!(marked(&marker), [""; 0]);
 }

@@ -1,0 +1,18 @@
+//! The decider's policies, tested through its only door: requests in, records and actions out.
+//!
+//! [`swarm::Swarm`] plays keeper, hosts and people; each file tests one subject of SPEC.md.
+
+mod swarm;
+
+mod backoff;
+mod claims;
+mod keys_and_fences;
+mod landing;
+mod live_changes;
+mod merging;
+mod retries;
+mod scripts;
+mod tables;
+mod waves;
+mod why;
+mod workers;

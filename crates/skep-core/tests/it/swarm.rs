@@ -1,0 +1,507 @@
+//! A swarm under test: the engine, a clock that the test moves, and hosts that do what the test says.
+//!
+//! After every request the invariants are checked and the log is folded anew.
+
+use skep_core::{
+    attempt::{Cut, End, Report, Saved, SavedWork, Step, Usage},
+    engine::Engine,
+    event::{By, Event, Record},
+    id::{Attempt, Oid, TaskId, WorkerId},
+    merge::{Clash, Link},
+    plan::{Action, build_order, plan},
+    request::{Answer, Command, Observation, Refusal, Request, What},
+    spec::{
+        Budget, Command as Line, Criterion, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec,
+        Workers,
+    },
+    state::State,
+    task::{Task, TaskState},
+    time::{Millis, Time},
+    violations, waiting,
+};
+
+/// A commit's name from a number.
+pub fn oid(n: u64) -> Oid {
+    format!("{n:040x}").parse().unwrap()
+}
+
+/// A task's id.
+pub fn id(text: &str) -> TaskId {
+    text.parse().unwrap()
+}
+
+/// A task that asks for nothing in particular.
+pub fn task(name: &str) -> TaskSpec {
+    TaskSpec {
+        id: id(name),
+        mission: format!("Do {name}."),
+        brief: String::new(),
+        success: Vec::new(),
+        depends_on: Vec::new(),
+        role: None,
+        category: None,
+        priority: Priority::P2,
+        capabilities: Vec::new(),
+        model: None,
+        agent: None,
+        command: Some(Line::Line("true".into())),
+        timebox: None,
+        budget: None,
+        files: Vec::new(),
+        owner_key: None,
+        hazards: Vec::new(),
+        complexity: None,
+        relations: Vec::new(),
+        max_retries: None,
+        allow_no_op: false,
+    }
+}
+
+/// Tasks from words such as `a b<-a c<-a,b`; `c!1` gives a priority.
+pub fn tasks(text: &str) -> Vec<TaskSpec> {
+    text.split_whitespace().map(one_task).collect()
+}
+
+pub fn one_task(word: &str) -> TaskSpec {
+    let (name, after) = word.split_once("<-").unwrap_or((word, ""));
+    let (name, priority) = name.split_once('!').unwrap_or((name, "2"));
+    let mut spec = task(name);
+    spec.priority = match priority {
+        "0" => Priority::P0,
+        "1" => Priority::P1,
+        "2" => Priority::P2,
+        _ => Priority::P3,
+    };
+    spec.depends_on = after.split(',').filter(|d| !d.is_empty()).map(id).collect();
+    spec
+}
+
+/// A plan of `tasks(text)` for two workers, without an integration check.
+pub fn a_plan(text: &str) -> Plan {
+    let swarm = SwarmSpec {
+        name: "test".parse().unwrap(),
+        target: None,
+        landing: Landing::Branch,
+        workers: Workers::Count(2),
+        agent: "shell".into(),
+        model: None,
+        models: Vec::new(),
+        check: Vec::new(),
+        check_timeout: Millis::mins(10),
+        setup: Vec::new(),
+        teardown: Vec::new(),
+        budget: Budget::default(),
+        worktree: true,
+        roles: Default::default(),
+        agents: Default::default(),
+        policy: Policy::default(),
+    };
+    Plan {
+        swarm,
+        tasks: tasks(text),
+    }
+}
+
+pub struct Swarm {
+    engine: Engine,
+    pub now: Time,
+    pub log: Vec<Record>,
+    commits: u64,
+    seen: usize,
+    /// Files that the next successful attempts say they changed.
+    pub changes: Vec<String>,
+}
+
+impl Swarm {
+    /// Loads `tasks(text)` with two workers and makes those ready.
+    pub fn load(text: &str) -> Swarm {
+        Swarm::load_with(text, |_| {})
+    }
+
+    /// The same after `change` was made to the plan.
+    pub fn load_with(text: &str, change: impl FnOnce(&mut Plan)) -> Swarm {
+        let mut plan = a_plan(text);
+        change(&mut plan);
+        let mut swarm = Swarm::new();
+        swarm.ask(load(plan, "d1")).unwrap();
+        swarm.prepare();
+        swarm
+    }
+
+    pub fn new() -> Swarm {
+        Swarm {
+            engine: Engine::default(),
+            now: Time(1_000_000),
+            log: Vec::new(),
+            commits: 100,
+            seen: 0,
+            changes: vec!["src/a.rs".into()],
+        }
+    }
+
+    pub fn state(&self) -> &State {
+        self.engine.state()
+    }
+
+    pub fn request(&mut self, key: Option<&str>, by: By, what: What) -> Result<Answer, Refusal> {
+        let request = Request {
+            key: key.map(Into::into),
+            trace: "t".into(),
+            by,
+            what,
+        };
+        let answer = self.engine.decide(self.now, &request);
+        for record in self.engine.committed() {
+            self.log.push(record);
+        }
+        assert_eq!(
+            violations::find(self.state()),
+            [""; 0],
+            "after {:?}",
+            request.what
+        );
+        answer
+    }
+
+    /// A person's command.
+    pub fn ask(&mut self, command: Command) -> Result<Answer, Refusal> {
+        self.request(None, By::Person("ada".into()), What::Command(command))
+    }
+
+    pub fn ask_with_key(&mut self, key: &str, command: Command) -> Result<Answer, Refusal> {
+        self.request(Some(key), By::Person("ada".into()), What::Command(command))
+    }
+
+    /// What a host sees.
+    pub fn see(&mut self, seen: Observation) -> Result<Answer, Refusal> {
+        self.request(None, By::Host, What::Observation(seen))
+    }
+
+    /// Lets time pass; whatever is due meanwhile happens when it is due.
+    pub fn pass(&mut self, length: Millis) {
+        let end = self.now + length;
+        while let Some(at) = plan(self.state(), self.now).wake_at.filter(|at| *at <= end) {
+            self.now = at;
+            self.request(None, By::Policy, What::Tick).unwrap();
+        }
+        self.now = end;
+        self.request(None, By::Policy, What::Tick).unwrap();
+    }
+
+    pub fn actions(&self) -> Vec<Action> {
+        plan(self.state(), self.now).actions
+    }
+
+    /// Makes every worker ready that should be.
+    pub fn prepare(&mut self) {
+        for action in self.actions() {
+            if let Action::Prepare { worker, base, turn } = action {
+                let _ = self.see(Observation::WorkerReady { worker, base, turn });
+            }
+        }
+    }
+
+    /// The live attempts in the order of their claims, as `a:w1 b:w2`.
+    pub fn running(&self) -> String {
+        let live = self
+            .state()
+            .live()
+            .map(|l| format!("{}:{}", l.task, l.worker));
+        live.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The task of the oldest live attempt.
+    pub fn first(&self) -> Option<String> {
+        self.state().live().next().map(|l| l.task.to_string())
+    }
+
+    pub fn attempt_of(&self, task: &str) -> Attempt {
+        let current = self.task(task).current;
+        current.unwrap_or_else(|| panic!("no attempt holds {task}: {}", self.why(task)))
+    }
+
+    pub fn task(&self, name: &str) -> &Task {
+        self.state()
+            .task(&id(name))
+            .unwrap_or_else(|| panic!("there is no task {name}"))
+    }
+
+    pub fn worker(&self, number: u32) -> &skep_core::worker::Worker {
+        self.state().worker(WorkerId(number)).unwrap()
+    }
+
+    pub fn is(&self, name: &str) -> TaskState {
+        self.task(name).state
+    }
+
+    /// What `skep why` says.
+    pub fn why(&self, name: &str) -> String {
+        waiting::task(self.state(), self.task(name), self.now).to_string()
+    }
+
+    pub fn end(&mut self, name: &str, report: Report) {
+        let attempt = self.attempt_of(name);
+        let report = Box::new(report);
+        self.see(Observation::Ended {
+            attempt,
+            report,
+            untouched: false,
+        })
+        .unwrap();
+    }
+
+    /// The attempt of a task succeeds with a commit of its own.
+    pub fn succeed(&mut self, name: &str) -> Oid {
+        self.commits += 1;
+        let commit = oid(self.commits);
+        let work = SavedWork {
+            commit: commit.clone(),
+            file_count: self.changes.len(),
+            files: self.changes.clone(),
+        };
+        let runs = |c: &&Criterion| matches!(c, Criterion::Run(_));
+        let count = self.task(name).spec.success.iter().filter(runs).count();
+        let good = report(End::Exited(0));
+        let checks = vec![good.agent.clone().unwrap(); count];
+        self.end(
+            name,
+            Report {
+                saved: Saved::Commit(work),
+                checks,
+                ..good
+            },
+        );
+        self.prepare();
+        commit
+    }
+
+    pub fn fail(&mut self, name: &str) {
+        self.end(name, report(End::Exited(1)));
+        self.prepare();
+    }
+
+    pub fn crash(&mut self, name: &str) {
+        self.end(name, report(End::Signalled(9)));
+        self.prepare();
+    }
+
+    pub fn not_startable(&mut self, name: &str) {
+        self.end(name, report(End::NotStarted("no such program".into())));
+        self.prepare();
+    }
+
+    pub fn rate_limited(&mut self, name: &str) {
+        self.end(
+            name,
+            Report {
+                rate_limited: true,
+                ..report(End::Exited(1))
+            },
+        );
+        self.prepare();
+    }
+
+    /// The attempt ends because it was told to.
+    pub fn heed_stop(&mut self, name: &str) {
+        self.end(
+            name,
+            Report {
+                cut: Some(Cut::Stopped),
+                ..report(End::Stopped)
+            },
+        );
+        self.prepare();
+    }
+
+    /// Builds the chain that is asked for; the tasks named clash in `src/a.rs`.
+    pub fn build_but(&mut self, clashing: &[&str]) {
+        let Some(Action::Build { wave, round }) = self.merge_action() else {
+            panic!("nothing is to be built: {:?}", self.actions())
+        };
+        let order = build_order(self.state(), wave, round).unwrap();
+        let (mut chain, mut clashes) = (Vec::new(), Vec::new());
+        for queued in order.queue {
+            let task = Some(queued.task.clone());
+            if clashing.contains(&queued.task.as_str()) {
+                let files = vec![("src/a.rs".into(), "both changed it".into())];
+                clashes.push(Clash { task, files });
+            } else {
+                // As git would: the same work on the same commit gives the same commit.
+                let last = chain.last().map_or(&order.base, |l: &Link| &l.commit);
+                let tail = |o: &Oid| u64::from_str_radix(&o.as_str()[24..], 16).unwrap();
+                let commit = oid(tail(last)
+                    .wrapping_mul(31)
+                    .wrapping_add(tail(&queued.commit)));
+                chain.push(Link {
+                    task,
+                    commit,
+                    remembered: Vec::new(),
+                });
+            }
+        }
+        self.see(Observation::Built {
+            wave,
+            round,
+            chain,
+            clashes,
+        })
+        .unwrap();
+    }
+
+    pub fn build(&mut self) {
+        self.build_but(&[]);
+    }
+
+    pub fn merge_action(&self) -> Option<Action> {
+        let merges = |a: &Action| {
+            matches!(
+                a,
+                Action::Build { .. } | Action::Check { .. } | Action::Land { .. }
+            )
+        };
+        self.actions().into_iter().find(merges)
+    }
+
+    /// Runs the check that is asked for; says after how many links it was.
+    pub fn check(&mut self, passed: bool) -> usize {
+        let Some(Action::Check {
+            wave,
+            round,
+            prefix,
+            ..
+        }) = self.merge_action()
+        else {
+            panic!("nothing is to be checked: {:?}", self.actions())
+        };
+        let output = if passed { "" } else { "1 test failed" }.to_string();
+        self.see(Observation::Checked {
+            wave,
+            round,
+            prefix,
+            passed,
+            output,
+        })
+        .unwrap();
+        prefix
+    }
+
+    /// Runs every check that is asked for: those fail that hold a `bad` task's work.
+    pub fn check_all(&mut self, bad: &[&str]) {
+        while let Some(action) = self.merge_action() {
+            match action {
+                Action::Build { .. } => self.build(),
+                Action::Check { prefix, .. } => {
+                    let merge = self.state().merge().unwrap();
+                    let skep_core::merge::MergeStep::Checking(checking) = &merge.step else {
+                        return;
+                    };
+                    let tasks = checking.chain[..prefix]
+                        .iter()
+                        .filter_map(|l| l.task.as_ref());
+                    let fails = tasks.into_iter().any(|t| bad.contains(&t.as_str()));
+                    self.check(!fails);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    pub fn land(&mut self) {
+        let Some(Action::Land { wave, to, .. }) = self.merge_action() else {
+            panic!("nothing is to land: {:?}", self.actions())
+        };
+        self.see(Observation::Landed { wave, tip: to }).unwrap();
+        self.prepare();
+    }
+
+    /// Builds, checks (all pass) and lands the wave.
+    pub fn merge(&mut self) {
+        self.check_all(&[]);
+        if self.state().merge().is_some() {
+            self.land();
+        }
+        self.prepare();
+    }
+
+    /// Lets every attempt succeed and every wave merge until nothing moves.
+    pub fn finish(&mut self) {
+        for _ in 0..1_000 {
+            if let Some(name) = self.first() {
+                self.succeed(&name);
+            } else if self.merge_action().is_some() {
+                self.merge();
+            } else {
+                return;
+            }
+        }
+        panic!("does not finish");
+    }
+
+    /// Events since this was last called, by kind and subject.
+    pub fn news(&mut self) -> Vec<Event> {
+        let new = self.log[self.seen..]
+            .iter()
+            .map(|r| r.event.clone())
+            .collect();
+        self.seen = self.log.len();
+        new
+    }
+
+    pub fn has(&mut self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.news().iter().any(wanted)
+    }
+}
+
+impl Drop for Swarm {
+    /// Every test is also a test of replay: through the stored form, event by event.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut again = State::default();
+        for record in &self.log {
+            let text = serde_json::to_string(record).unwrap();
+            again.apply(&serde_json::from_str(&text).unwrap());
+        }
+        assert!(
+            again == *self.engine.state(),
+            "the log folds to another state"
+        );
+    }
+}
+
+pub fn load(plan: Plan, digest: &str) -> Command {
+    Command::LoadPlan {
+        plan: Box::new(plan),
+        digest: digest.into(),
+        target: "main".into(),
+        base: oid(1),
+    }
+}
+
+/// A report of an agent that ended so, having changed nothing.
+pub fn report(end: End) -> Report {
+    Report {
+        agent: Some(Step {
+            name: "agent".into(),
+            end,
+            took: Millis(1),
+            tail: String::new(),
+        }),
+        setup_failed: None,
+        checks: Vec::new(),
+        saved: Saved::Nothing,
+        exists: Vec::new(),
+        changed_by_checks: Vec::new(),
+        survivors: 0,
+        cut: None,
+        no_op: None,
+        rate_limited: false,
+        usage: Usage::default(),
+        took: Millis(1),
+    }
+}
+
+pub fn check_line() -> Vec<Line> {
+    vec![Line::Line("make check".into())]
+}

@@ -1,0 +1,29 @@
+//! The documents that Skep sends and takes: what `--json` prints and what the HTTP API speaks.
+//!
+//! They are not the core's types: pure functions make them of a [`State`](skep_core::state::State), and
+//! everything a person sees (CLI, dashboard, API) is made of these, so that none has a private truth.
+
+mod command;
+mod conflict;
+mod event;
+mod input;
+mod problem;
+mod stamp;
+mod status;
+mod task;
+mod why;
+mod worker;
+
+pub use command::{AnswerDoc, CommandDoc};
+pub use conflict::{ConflictDoc, ConflictList, SalvageDoc, SalvageList};
+pub use event::EventDoc;
+pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
+pub use problem::{PROBLEM_JSON, Problem, refusal};
+pub use stamp::Stamp;
+pub use status::{BudgetDoc, Status, TaskCounts, WaveDoc};
+pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};
+pub use why::WhyDoc;
+pub use worker::{Facts, Live, WorkerDoc, WorkerList};
+
+/// The version of every document here; a document that changes its meaning gets the next number.
+pub const SCHEMA: u32 = 1;

@@ -1,0 +1,124 @@
+//! What a client can ask for: one document a command.
+
+use super::{SCHEMA, TaskInput, input};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use skep_core::{
+    id::{TaskId, WorkerId},
+    request::{Answer, Command},
+};
+
+/// A command. `POST /api/v1/commands` takes one, with an `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs)] // The fields say what they are; the verbs are the core's.
+pub enum CommandDoc {
+    /// Add a task.
+    AddTask { task: Box<TaskInput> },
+    /// Change a task that nobody has begun, or that was given up.
+    EditTask { task: Box<TaskInput> },
+    /// Count a task as merged without doing it.
+    SkipTask { task: String },
+    /// Give a task up.
+    CancelTask { task: String },
+    /// Begin a task anew.
+    RetryTask { task: String },
+    /// Change a task's priority; without one, to P0.
+    BoostTask { task: String, priority: Option<String> },
+    /// Let only one worker claim a task; without one, any.
+    AssignTask { task: String, worker: Option<String> },
+    /// Add workers.
+    AddWorkers { count: u32, role: Option<String> },
+    /// Remove a worker; with `now`, without waiting for its attempt.
+    RemoveWorker {
+        worker: String,
+        #[serde(default)]
+        now: bool,
+    },
+    /// Let a worker take no more tasks.
+    PauseWorker { worker: String },
+    /// Let a paused or crashed worker take tasks again.
+    ResumeWorker { worker: String },
+    /// Stop a worker's attempt and give it a fresh start.
+    RestartWorker { worker: String },
+    /// Claim nothing more.
+    Pause,
+    /// Claim again: after a pause, a halt or a drain.
+    Resume,
+    /// Claim nothing more and let live attempts end; the keeper is about to leave.
+    Drain,
+    /// Stop every live attempt, save its work, and put its task back.
+    StopAll,
+}
+
+impl CommandDoc {
+    /// The core's command.
+    ///
+    /// # Errors
+    /// The first value that is not well formed, in a sentence.
+    pub fn read(&self) -> Result<Command, String> {
+        Ok(match self {
+            CommandDoc::AddTask { task } => Command::AddTask { spec: task.read()?.into() },
+            CommandDoc::EditTask { task } => Command::EditTask { spec: task.read()?.into() },
+            CommandDoc::SkipTask { task } => Command::SkipTask { task: task_id(task)? },
+            CommandDoc::CancelTask { task } => Command::CancelTask { task: task_id(task)? },
+            CommandDoc::RetryTask { task } => Command::RetryTask { task: task_id(task)? },
+            CommandDoc::BoostTask { task, priority } => Command::BoostTask {
+                task: task_id(task)?,
+                priority: priority.as_deref().map(input::priority).transpose()?,
+            },
+            CommandDoc::AssignTask { task, worker } => Command::AssignTask {
+                task: task_id(task)?,
+                worker: worker.as_deref().map(worker_id).transpose()?,
+            },
+            CommandDoc::AddWorkers { count: 0, .. } => return Err("count: 0 workers".into()),
+            CommandDoc::AddWorkers { count, role } => {
+                Command::AddWorkers { count: *count, role: role.clone() }
+            }
+            CommandDoc::RemoveWorker { worker, now } => {
+                Command::RemoveWorker { worker: worker_id(worker)?, now: *now }
+            }
+            CommandDoc::PauseWorker { worker } => {
+                Command::PauseWorker { worker: worker_id(worker)? }
+            }
+            CommandDoc::ResumeWorker { worker } => {
+                Command::ResumeWorker { worker: worker_id(worker)? }
+            }
+            CommandDoc::RestartWorker { worker } => {
+                Command::RestartWorker { worker: worker_id(worker)? }
+            }
+            CommandDoc::Pause => Command::Pause,
+            CommandDoc::Resume => Command::Resume,
+            CommandDoc::Drain => Command::Drain,
+            CommandDoc::StopAll => Command::StopAll,
+        })
+    }
+}
+
+fn task_id(text: &str) -> Result<TaskId, String> {
+    text.parse().map_err(|fault| format!("task: {text:?} {fault}"))
+}
+
+fn worker_id(text: &str) -> Result<WorkerId, String> {
+    text.parse().map_err(|fault| format!("worker: {fault}"))
+}
+
+/// What a command led to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerDoc {
+    /// The document's version.
+    pub schema: u32,
+    /// The log's last sequence number with the command's effects; they are durable.
+    pub seq: u64,
+    /// The command had been done before, under the same key.
+    pub repeated: bool,
+    /// Workers that the command made.
+    pub workers: Vec<String>,
+}
+
+impl From<Answer> for AnswerDoc {
+    fn from(answer: Answer) -> AnswerDoc {
+        let workers = answer.workers.iter().map(ToString::to_string).collect();
+        AnswerDoc { schema: SCHEMA, seq: answer.seq, repeated: answer.repeated, workers }
+    }
+}

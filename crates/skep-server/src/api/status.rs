@@ -1,0 +1,184 @@
+//! The whole swarm at a glance: `skep status` (SPEC appendix C).
+
+use super::{Live, SCHEMA, WorkerDoc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use skep_core::{
+    money::Usd,
+    state::State,
+    task::{Task, TaskState},
+    time::Time,
+};
+use std::collections::BTreeMap;
+
+/// The swarm. Every key is always there; what is not known is null, never 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// The document's version.
+    pub schema: u32,
+    /// The name its tmux session has, or would have.
+    pub session: Option<String>,
+    /// Its name; null before the first plan.
+    pub swarm: Option<String>,
+    /// `running`, `paused`, `merging`, `sleeping`, `halted` or `draining`.
+    pub status: String,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// `active`, `night`, `maintenance` or `crisis`.
+    pub mode: String,
+    /// The wave that is being worked on.
+    pub wave: u32,
+    /// All waves, merged ones first.
+    pub waves: Vec<WaveDoc>,
+    /// All workers.
+    pub workers: Vec<WorkerDoc>,
+    /// How many tasks are in each state.
+    pub tasks: TaskCounts,
+    /// Money.
+    pub budget: BudgetDoc,
+    /// Questions that wait for a person.
+    pub asks: u32,
+}
+
+/// One wave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaveDoc {
+    /// Its number, from 1.
+    pub id: u32,
+    /// Its tasks.
+    pub tasks: Vec<String>,
+    /// `merged`, `merging`, `running` or `waiting`.
+    pub state: String,
+}
+
+/// How many tasks are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)] // The words of SPEC §0.
+pub struct TaskCounts {
+    pub waiting: usize,
+    pub ready: usize,
+    pub running: usize,
+    pub verifying: usize,
+    pub accepted: usize,
+    pub merged: usize,
+    pub blocked: usize,
+    pub flagged: usize,
+    pub dead: usize,
+    pub cancelled: usize,
+}
+
+impl TaskCounts {
+    /// The counts of a state.
+    #[must_use]
+    pub fn of(state: &State) -> TaskCounts {
+        TaskCounts {
+            waiting: state.count(TaskState::Waiting),
+            ready: state.count(TaskState::Ready),
+            running: state.count(TaskState::Running),
+            verifying: state.count(TaskState::Verifying),
+            accepted: state.count(TaskState::Accepted),
+            merged: state.count(TaskState::Merged),
+            blocked: state.count(TaskState::Blocked),
+            flagged: state.count(TaskState::Flagged),
+            dead: state.count(TaskState::Dead),
+            cancelled: state.count(TaskState::Cancelled),
+        }
+    }
+    /// With the words, in the order in which a status shows them.
+    #[must_use]
+    pub fn words(&self) -> [(&'static str, usize); 10] {
+        [
+            ("waiting", self.waiting),
+            ("ready", self.ready),
+            ("running", self.running),
+            ("verifying", self.verifying),
+            ("accepted", self.accepted),
+            ("merged", self.merged),
+            ("blocked", self.blocked),
+            ("flagged", self.flagged),
+            ("dead", self.dead),
+            ("cancelled", self.cancelled),
+        ]
+    }
+    /// All tasks.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.words().iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// Money: spent, reserved for what runs, and the cap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetDoc {
+    /// What accepted attempts are known to have cost; null when none said.
+    pub spent_usd: Option<f64>,
+    /// What is set aside for live attempts; null when nothing is metered.
+    pub reserved_usd: Option<f64>,
+    /// The cap; null without one.
+    pub cap_usd: Option<f64>,
+    /// What the cap is for: `swarm` (its whole life) or `day`; null without a cap.
+    pub window: Option<String>,
+}
+
+impl Status {
+    /// The view of the whole swarm.
+    #[must_use]
+    pub fn of(state: &State, now: Time, live: &Live) -> Status {
+        let swarm = state.swarm();
+        let name = swarm.map(|s| s.spec.name.to_string());
+        Status {
+            schema: SCHEMA,
+            session: name.as_ref().map(|n| format!("skep-{n}")),
+            swarm: name,
+            status: state.swarm_state().to_string(),
+            paused: state.paused(),
+            // No other mode exists yet; the hour that no mode names is active.
+            mode: "active".into(),
+            wave: state.open_wave(),
+            waves: waves(state),
+            workers: state.workers().map(|w| WorkerDoc::of(state, w, now, live)).collect(),
+            tasks: TaskCounts::of(state),
+            budget: budget(state),
+            asks: 0,
+        }
+    }
+}
+
+fn waves(state: &State) -> Vec<WaveDoc> {
+    let landed = state.waves().iter().map(|wave| WaveDoc {
+        id: wave.id,
+        tasks: wave.tasks.iter().map(ToString::to_string).collect(),
+        state: "merged".into(),
+    });
+    let mut all: Vec<WaveDoc> = landed.collect();
+    let mut open: BTreeMap<u32, Vec<&Task>> = BTreeMap::new();
+    for task in state.tasks().iter().filter(|t| t.state != TaskState::Merged) {
+        open.entry(task.wave.max(state.open_wave())).or_default().push(task);
+    }
+    all.extend(open.into_iter().map(|(id, tasks)| {
+        let over = tasks.iter().all(|t| t.state.is_over());
+        let word = if state.merge().is_some_and(|m| m.wave == id) {
+            "merging"
+        } else if id == state.open_wave() && !over {
+            "running"
+        } else {
+            "waiting"
+        };
+        let tasks = tasks.iter().map(|t| t.id().to_string()).collect();
+        WaveDoc { id, tasks, state: word.into() }
+    }));
+    all
+}
+
+fn budget(state: &State) -> BudgetDoc {
+    let receipts = state.tasks().iter().filter_map(|t| t.accepted.as_ref());
+    let known: Vec<Usd> = receipts.filter_map(|a| a.receipt.usage.usd).collect();
+    let spent = known.iter().map(|usd| usd.0).fold(0, u64::saturating_add);
+    let cap = state.swarm().and_then(|s| s.spec.budget.usd);
+    BudgetDoc {
+        spent_usd: (!known.is_empty()).then(|| Usd(spent).dollars()),
+        reserved_usd: None,
+        cap_usd: cap.map(Usd::dollars),
+        window: cap.map(|_| "swarm".into()),
+    }
+}

@@ -1,0 +1,129 @@
+//! A worker, as `skep status` and `skep workers` show it (SPEC appendix C).
+
+use super::{SCHEMA, Stamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use skep_core::{
+    state::State,
+    time::Time,
+    waiting,
+    worker::{Worker, WorkerState},
+};
+use skep_host::git::names;
+use std::collections::BTreeMap;
+
+/// What a host measures of a live attempt. Nothing of it is in the log, so without a keeper it is unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// When its host last heard of it.
+    pub last_heartbeat: Option<Time>,
+    /// CPU use of its whole tree, in percent of one core.
+    pub cpu_percent: Option<f64>,
+    /// Memory of its whole tree.
+    pub memory_bytes: Option<u64>,
+    /// How full the agent's context is.
+    pub context_percent: Option<f64>,
+    /// What it has cost so far.
+    pub cost_usd: Option<f64>,
+    /// Health score, 0 to 100.
+    pub health: Option<u8>,
+}
+
+/// Facts by attempt number.
+pub type Live = BTreeMap<u64, Facts>;
+
+/// A worker. Every key is always there; what is not known is null, never 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerDoc {
+    /// `w1`, `w2`, …
+    pub id: String,
+    /// The only role whose tasks it takes; null takes any.
+    pub role: Option<String>,
+    /// `headless` or `tmux`.
+    pub host: String,
+    /// The tmux pane.
+    pub pane: Option<String>,
+    /// Whether it can work: it works, or could begin now.
+    pub alive: bool,
+    /// `spawning`, `idle`, `working`, `paused`, `crashed` or `stopped`.
+    pub status: String,
+    /// Why it does not work, in a sentence.
+    pub reason: Option<String>,
+    /// The agent of its attempt.
+    pub agent: Option<String>,
+    /// The model of its attempt, or else the one it would use.
+    pub model: Option<String>,
+    /// The task of its attempt.
+    pub current_task: Option<String>,
+    /// Its attempt.
+    pub attempt: Option<u64>,
+    /// When its host was last heard of.
+    pub last_heartbeat: Option<Stamp>,
+    /// Its worktree, relative to the repository's root.
+    pub worktree: Option<String>,
+    /// Its branch.
+    pub branch: Option<String>,
+    /// CPU use, in percent of one core.
+    pub cpu_percent: Option<f64>,
+    /// Memory.
+    pub memory_bytes: Option<u64>,
+    /// How full its agent's context is.
+    pub context_percent: Option<f64>,
+    /// What its attempt has cost.
+    pub cost_usd: Option<f64>,
+    /// Health score, 0 to 100.
+    pub health: Option<u8>,
+}
+
+impl WorkerDoc {
+    /// The view of one worker.
+    #[must_use]
+    pub fn of(state: &State, worker: &Worker, now: Time, live: &Live) -> WorkerDoc {
+        let swarm = state.swarm();
+        let status = worker.state(swarm.map(|s| &s.tip));
+        let attempt = worker.current.and_then(|a| state.attempt(a));
+        let facts = attempt.and_then(|a| live.get(&a.attempt.0)).copied().unwrap_or_default();
+        let own = swarm.is_none_or(|s| s.spec.worktree);
+        let model = attempt.and_then(|a| a.model.clone());
+        let model = model.or_else(|| worker.model.clone());
+        WorkerDoc {
+            id: worker.id.to_string(),
+            role: worker.role.clone(),
+            host: "headless".into(),
+            pane: None,
+            alive: !matches!(status, WorkerState::Crashed | WorkerState::Stopped),
+            status: status.to_string(),
+            reason: (status != WorkerState::Working).then(|| waiting::worker(state, worker, now)),
+            agent: attempt.map(|a| a.agent.clone()),
+            model: model.or_else(|| swarm.and_then(|s| s.spec.model.clone())),
+            current_task: attempt.map(|a| a.task.to_string()),
+            attempt: attempt.map(|a| a.attempt.0),
+            last_heartbeat: facts.last_heartbeat.map(Stamp),
+            worktree: own.then(|| format!(".skep/worktrees/{}", worker.id)),
+            branch: swarm.filter(|_| own).map(|s| names::worker(&s.spec.name, worker.id)),
+            cpu_percent: facts.cpu_percent,
+            memory_bytes: facts.memory_bytes,
+            context_percent: facts.context_percent,
+            cost_usd: facts.cost_usd,
+            health: facts.health,
+        }
+    }
+}
+
+/// All workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerList {
+    /// The document's version.
+    pub schema: u32,
+    /// The workers, by number.
+    pub workers: Vec<WorkerDoc>,
+}
+
+impl WorkerList {
+    /// The view of all workers.
+    #[must_use]
+    pub fn of(state: &State, now: Time, live: &Live) -> WorkerList {
+        let workers = state.workers().map(|w| WorkerDoc::of(state, w, now, live)).collect();
+        WorkerList { schema: SCHEMA, workers }
+    }
+}

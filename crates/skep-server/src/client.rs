@@ -1,0 +1,259 @@
+//! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
+
+mod sse;
+
+use crate::api::{
+    AnswerDoc, CommandDoc, ConflictList, EventDoc, Problem, Status, TaskDetail, TaskList, WhyDoc,
+    WorkerList,
+};
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header,
+};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use sse::Lines;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+use tokio::net::UnixStream;
+
+/// Why a call has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no socket, or nobody behind it.
+    #[error("no keeper runs for this repository")]
+    NoKeeper,
+    /// There is one, but it does not answer us.
+    #[error("the keeper cannot be reached at {}", path.display())]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It answered, and the answer is no.
+    #[error("{}", .0.detail)]
+    Refused(Box<Problem>),
+    /// It answered something that is not understood: most likely it is of another version.
+    #[error("the keeper's answer is not understood")]
+    NotUnderstood(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A way to the keeper behind a socket. Each call is a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    path: PathBuf,
+    name: String,
+}
+
+impl Client {
+    /// A client that calls itself `name` in the log.
+    #[must_use]
+    pub fn new(socket: &Path, name: &str) -> Client {
+        Client { path: socket.into(), name: name.into() }
+    }
+
+    /// Whether a keeper answers.
+    ///
+    /// # Errors
+    /// Anything but that there is none.
+    pub async fn is_there(&self) -> Result<bool, ClientError> {
+        match self.connect().await {
+            Ok(_) => Ok(true),
+            Err(ClientError::NoKeeper) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The swarm at a glance.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for every call.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get("status").await
+    }
+    /// All tasks.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn tasks(&self) -> Result<TaskList, ClientError> {
+        self.get("tasks").await
+    }
+    /// One task. The id must be a name.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn task(&self, id: &str) -> Result<TaskDetail, ClientError> {
+        self.get(&format!("tasks/{id}")).await
+    }
+    /// All workers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn workers(&self) -> Result<WorkerList, ClientError> {
+        self.get("workers").await
+    }
+    /// Why a task or worker is where it is. The name must be one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn why(&self, name: &str) -> Result<WhyDoc, ClientError> {
+        self.get(&format!("why/{name}")).await
+    }
+    /// All conflicts.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn conflicts(&self) -> Result<ConflictList, ClientError> {
+        self.get("conflicts").await
+    }
+
+    /// Sends a command. The same key again does nothing new.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn command(&self, doc: &CommandDoc, key: &str) -> Result<AnswerDoc, ClientError> {
+        let body = serde_json::to_vec(doc).map_err(not_understood)?;
+        self.post("commands", "application/json", body, key).await
+    }
+
+    /// Loads a plan: begins it, or goes on with it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn plan(
+        &self,
+        media_type: &str,
+        plan: Vec<u8>,
+        key: &str,
+    ) -> Result<AnswerDoc, ClientError> {
+        self.post("plan", media_type, plan, key).await
+    }
+
+    /// Events after `after`; with `follow`, for as long as the keeper lives.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn events(&self, after: u64, follow: bool) -> Result<Events, ClientError> {
+        let uri = format!("/api/v1/events?after={after}&follow={follow}");
+        let request = self.request(Method::GET, &uri).body(Full::default());
+        let response = self.send(request.map_err(not_understood)?).await?;
+        let response = self.accepted(response).await?;
+        Ok(Events { body: response.into_body(), lines: Lines::default(), path: self.path.clone() })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {
+        let request = self.request(Method::GET, &format!("/api/v1/{what}")).body(Full::default());
+        self.read(self.send(request.map_err(not_understood)?).await?).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        media_type: &str,
+        body: Vec<u8>,
+        key: &str,
+    ) -> Result<T, ClientError> {
+        let request = self
+            .request(Method::POST, &format!("/api/v1/{what}"))
+            .header(header::CONTENT_TYPE, media_type)
+            .header("idempotency-key", key)
+            .body(Full::from(body));
+        self.read(self.send(request.map_err(not_understood)?).await?).await
+    }
+
+    fn request(&self, method: Method, uri: &str) -> hyper::http::request::Builder {
+        let request = Request::builder().method(method).uri(uri);
+        request.header(header::HOST, "skep.localhost").header("skep-client", &self.name)
+    }
+
+    async fn connect(&self) -> Result<UnixStream, ClientError> {
+        UnixStream::connect(&self.path).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoKeeper,
+            _ => self.unreachable(error),
+        })
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+        let stream = TokioIo::new(self.connect().await?);
+        let (mut sender, connection) =
+            http1::handshake(stream).await.map_err(|e| self.unreachable(e))?;
+        // Ends with the connection, which ends when both the sender and the body are dropped.
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(|e| self.unreachable(e))
+    }
+
+    async fn accepted(
+        &self,
+        response: Response<Incoming>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|e| self.unreachable(e))?;
+        let problem = serde_json::from_slice(&body.to_bytes());
+        Err(ClientError::Refused(Box::new(problem.unwrap_or_else(|_| {
+            Problem::new(status, "unknown", format!("the keeper answered {status}"))
+        }))))
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        response: Response<Incoming>,
+    ) -> Result<T, ClientError> {
+        let response = self.accepted(response).await?;
+        let body = response.into_body().collect().await.map_err(|e| self.unreachable(e))?;
+        serde_json::from_slice(&body.to_bytes()).map_err(not_understood)
+    }
+
+    fn unreachable(
+        &self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ClientError {
+        ClientError::Unreachable { path: self.path.clone(), source: source.into() }
+    }
+}
+
+fn not_understood(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+    ClientError::NotUnderstood(error.into())
+}
+
+/// A stream of events.
+#[derive(Debug)]
+pub struct Events {
+    body: Incoming,
+    lines: Lines,
+    path: PathBuf,
+}
+
+impl Events {
+    /// The next event; `None` when the keeper ended the stream.
+    ///
+    /// # Errors
+    /// When the connection breaks, or an event is not understood.
+    pub async fn next(&mut self) -> Result<Option<EventDoc>, ClientError> {
+        loop {
+            if let Some(data) = self.lines.event() {
+                return serde_json::from_str(&data).map(Some).map_err(not_understood);
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        self.lines.push(data);
+                    }
+                }
+                Some(Err(error)) => {
+                    let (path, source) = (self.path.clone(), error.into());
+                    return Err(ClientError::Unreachable { path, source });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The events stream: history from the log, then what is committed, without gap or repeat.
+
+use super::{App, gone};
+use crate::api::{EventDoc, Problem};
+use axum::{
+    extract::{Query, State as Shared},
+    http::{HeaderMap, StatusCode},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use serde::Deserialize;
+use skep_core::event::Record;
+use skep_host::keeper::{self, Handle};
+use std::{
+    convert::Infallible,
+    ops::ControlFlow,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::sync::{broadcast::error::RecvError, mpsc};
+
+/// Events on their way to one client. A client that reads more slowly waits for the log instead.
+const BUFFER: usize = 256;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// Only events after this one.
+    #[serde(default)]
+    after: Option<u64>,
+    /// Go on with what happens from now on.
+    #[serde(default = "yes")]
+    follow: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+pub(super) async fn events(
+    Shared(app): Shared<App>,
+    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail);
+    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
+    // A client that lost its connection says where it was; that is newer than what it first asked for.
+    let resumed = match headers.get("last-event-id") {
+        Some(id) => {
+            let id = id.to_str().ok().and_then(|id| id.parse().ok());
+            Some(id.ok_or_else(|| bad("Last-Event-ID must be an event's number".into()))?)
+        }
+        None => None,
+    };
+    let after = resumed.or(asked.after).unwrap_or(0);
+    // Asked before anything is read: what is committed from here on reaches the watcher.
+    let watch = app.handle.watch();
+    app.handle.query(|_, _| ()).await.map_err(gone)?;
+    let (sender, receiver) = mpsc::channel(BUFFER);
+    tokio::spawn(follow(app.handle, watch, after, asked.follow, sender));
+    Ok(Sse::new(Stream(receiver)).keep_alive(KeepAlive::default()).into_response())
+}
+
+type Watch = tokio::sync::broadcast::Receiver<std::sync::Arc<Vec<Record>>>;
+type Sender = mpsc::Sender<Result<Event, Infallible>>;
+
+async fn follow(handle: Handle, mut watch: Watch, after: u64, on: bool, sender: Sender) {
+    let mut last = after;
+    // `None` means that the watcher may have missed something and the log has to be read.
+    let mut batch: Option<std::sync::Arc<Vec<Record>>> = None;
+    loop {
+        match batch.take() {
+            Some(batch) if batch.first().is_none_or(|r| r.seq <= last + 1) => {
+                for record in batch.iter() {
+                    if record.seq <= last {
+                        continue;
+                    }
+                    last = record.seq;
+                    if sender.send(Ok(event(record.clone()))).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            _ => match history(&handle, last, &sender).await {
+                Some(read) => last = read,
+                None => return,
+            },
+        }
+        if !on {
+            return;
+        }
+        tokio::select! {
+            said = watch.recv() => match said {
+                Ok(said) => batch = Some(said),
+                Err(RecvError::Lagged(_)) => batch = None,
+                Err(RecvError::Closed) => return,
+            },
+            () = sender.closed() => return,
+        }
+    }
+}
+
+/// Sends what the log has after `last`, and says how far it came; `None` when nobody listens any more, or
+/// the log cannot be read (the client then sees its stream end, and asks again).
+async fn history(handle: &Handle, last: u64, sender: &Sender) -> Option<u64> {
+    let (site, sender) = (handle.site().clone(), sender.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let mut last = last;
+        let mut heard = true;
+        let read = keeper::records(&site, last, &mut |record| {
+            last = record.seq;
+            heard = sender.blocking_send(Ok(event(record))).is_ok();
+            if heard { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        (heard && read.is_ok()).then_some(last)
+    });
+    read.await.ok().flatten()
+}
+
+fn event(record: Record) -> Event {
+    let id = record.seq.to_string();
+    let doc = serde_json::to_string(&EventDoc::from(record)).unwrap_or_default();
+    Event::default().id(id).data(doc)
+}
+
+struct Stream(mpsc::Receiver<Result<Event, Infallible>>);
+
+impl futures_core::Stream for Stream {
+    type Item = Result<Event, Infallible>;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx)
+    }
+}

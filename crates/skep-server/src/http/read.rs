@@ -1,0 +1,77 @@
+//! The routes that change nothing: each is a view of the committed state.
+
+use super::{App, gone};
+use crate::{
+    api::{ConflictList, Live, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerList},
+    near,
+};
+use axum::{
+    Json,
+    extract::{Path, State as Shared},
+    http::StatusCode,
+};
+use skep_core::{state::State, time::Time};
+
+/// What is measured of live attempts. The keeper does not tell yet, so all of it is unknown.
+fn live() -> Live {
+    Live::new()
+}
+
+async fn view<T: Send + 'static>(
+    app: &App,
+    view: impl FnOnce(&State, Time) -> T + Send + 'static,
+) -> Result<Json<T>, Problem> {
+    app.handle.query(view).await.map(Json).map_err(gone)
+}
+
+pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Problem> {
+    view(&app, |state, now| Status::of(state, now, &live())).await
+}
+
+pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {
+    view(&app, TaskList::of).await
+}
+
+pub(super) async fn workers(Shared(app): Shared<App>) -> Result<Json<WorkerList>, Problem> {
+    view(&app, |state, now| WorkerList::of(state, now, &live())).await
+}
+
+pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
+    view(&app, |state, _| ConflictList::of(state)).await
+}
+
+pub(super) async fn task(
+    Shared(app): Shared<App>,
+    Path(id): Path<String>,
+) -> Result<Json<TaskDetail>, Problem> {
+    let Json(found) = view(&app, move |state, now| {
+        let task = near::is_task(state, &id).and_then(|id| state.task(&id));
+        task.map(|task| TaskDetail::of(state, task, now)).ok_or_else(|| {
+            let detail = format!("there is no task {}", shown(&id));
+            Problem::new(StatusCode::NOT_FOUND, "no_such_task", detail)
+                .hint(near::task_hint(state, &id))
+        })
+    })
+    .await?;
+    found.map(Json)
+}
+
+pub(super) async fn why(
+    Shared(app): Shared<App>,
+    Path(name): Path<String>,
+) -> Result<Json<WhyDoc>, Problem> {
+    let Json(found) = view(&app, move |state, now| {
+        WhyDoc::of(state, &name, now).ok_or_else(|| {
+            let detail = format!("there is no task or worker {}", shown(&name));
+            Problem::new(StatusCode::NOT_FOUND, "no_such_name", detail)
+                .hint(near::task_hint(state, &name))
+        })
+    })
+    .await?;
+    found.map(Json)
+}
+
+/// A name that is not one, for a message: escaped and cut.
+fn shown(name: &str) -> String {
+    name.chars().take(80).flat_map(char::escape_default).collect()
+}

@@ -1,0 +1,146 @@
+//! The routes that change something: a command, and a plan.
+
+use super::{App, gone};
+use crate::{
+    api::{AnswerDoc, CommandDoc, Problem, refusal},
+    plan, unique_id,
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State as Shared, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+};
+use skep_core::{
+    event::By,
+    id::nearest_name,
+    request::{Command, Refusal, Request, What},
+    spec::{Plan, Workers},
+};
+use skep_host::keeper::{RequestError, opening};
+
+/// The longest idempotency key; a UUID has 36 characters.
+const KEY_MAX: usize = 128;
+
+pub(super) async fn command(
+    Shared(app): Shared<App>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<AnswerDoc>, Problem> {
+    let body = body.map_err(unread)?;
+    let unprocessable = |detail: String| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", detail)
+    };
+    let doc: CommandDoc = serde_json::from_slice(&body)
+        .map_err(|error| unprocessable(format!("this is not a command: {error}")))?;
+    let command = doc.read().map_err(unprocessable)?;
+    send(&app, &headers, command).await
+}
+
+pub(super) async fn plan(
+    Shared(app): Shared<App>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<AnswerDoc>, Problem> {
+    let body = body.map_err(unread)?;
+    let options = options(app.repo.root());
+    let format = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let name = match format.map(|f| f.split(';').next().unwrap_or(f).trim()) {
+        Some("application/json") => "plan.json",
+        Some("application/yaml") => "plan.yaml",
+        Some("application/toml") => "plan.toml",
+        Some("text/markdown") => "plan.md",
+        _ => "plan",
+    };
+    let plan = plan::read_bytes(name, &body, None, &options).map_err(|faults| Problem {
+        diagnostics: Some(Box::new(faults.to_json())),
+        ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_plan", faults.to_string())
+    })?;
+    // git is asked for the branches, which blocks.
+    let repo = app.repo.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let opened = opening::opening(&repo, &plan);
+        (plan, opened)
+    });
+    let (plan, opened) = opened.await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "opening the plan failed")
+    })?;
+    let opening::Opening { target, base } = opened.map_err(|error| Problem {
+        hint: error.hint(),
+        ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
+    })?;
+    let digest = digest(&plan);
+    send(&app, &headers, Command::LoadPlan { plan: Box::new(plan), digest, target, base }).await
+}
+
+/// What plans leave to their surroundings, for the repository at `root`.
+#[must_use]
+pub fn options(root: &std::path::Path) -> plan::Options {
+    let folder = root.file_name().unwrap_or_default().to_string_lossy();
+    let name = nearest_name(&folder).unwrap_or_else(|| "swarm".into());
+    plan::Options {
+        // `nearest_name` gives only names, and so is "swarm".
+        default_name: name.parse().unwrap_or_else(|_| unreachable!("{name:?} is a name")),
+        default_agent: "shell".into(),
+    }
+}
+
+/// Tells two plans apart. How many workers do it does not make it another plan.
+#[must_use]
+pub fn digest(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    plan.swarm.workers = Workers::Auto;
+    let text = serde_json::to_vec(&plan).unwrap_or_default();
+    // FNV-1a with 128 bits: plans come from people who have no reason to make two collide.
+    let hash = text.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    });
+    format!("{hash:032x}")
+}
+
+async fn send(app: &App, headers: &HeaderMap, what: Command) -> Result<Json<AnswerDoc>, Problem> {
+    let request = Request {
+        key: key(headers)?,
+        trace: unique_id(),
+        by: By::Person(client(headers)),
+        what: What::Command(what),
+    };
+    match app.handle.request(request).await {
+        Ok(answer) => Ok(Json(answer.into())),
+        Err(RequestError::Refused(no)) => Err(explain(app, no).await),
+        Err(RequestError::Gone(error)) => Err(gone(error)),
+    }
+}
+
+async fn explain(app: &App, no: Refusal) -> Problem {
+    let shown = no.clone();
+    match app.handle.query(move |state, _| refusal(state, &shown)).await {
+        Ok(problem) => problem,
+        Err(error) => gone(error),
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default();
+    if key.is_empty() || key.len() > KEY_MAX {
+        let detail = format!("Idempotency-Key must be 1 to {KEY_MAX} printable ASCII characters");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_key", detail));
+    }
+    Ok(Some(key.into()))
+}
+
+/// What the client calls itself; it goes into the log, so it must be a name.
+fn client(headers: &HeaderMap) -> String {
+    let named = headers.get("skep-client").and_then(|v| v.to_str().ok());
+    named.and_then(nearest_name).unwrap_or_else(|| "api".into())
+}
+
+fn unread(rejection: BytesRejection) -> Problem {
+    let status = rejection.status();
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(status, "too_large", "the body is larger than this address takes");
+    }
+    Problem::new(status, "bad_body", "the body could not be read")
+}
+

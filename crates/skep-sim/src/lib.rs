@@ -1,0 +1,27 @@
+//! The simulator: a second shell around the same decider, with a fake clock, log, hosts and git.
+//!
+//! One seed is one world: a plan, its agents, its faults and its people. Everything is decided by the seed,
+//! so a failure is replayed by its number. Read in the order of the `mod` lines.
+#![forbid(unsafe_code)]
+
+mod agents;
+mod audit;
+mod coverage;
+mod dice;
+mod ending;
+mod faults;
+mod git;
+mod hosts;
+mod keeper;
+mod log;
+mod mutant;
+mod people;
+mod perform;
+mod plans;
+
+mod world;
+
+pub use audit::{Failure, Kind};
+pub use coverage::{Coverage, EXPECTED};
+pub use mutant::Mutant;
+pub use world::{Options, Outcome, run, shrink};

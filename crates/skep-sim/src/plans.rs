@@ -1,0 +1,160 @@
+//! Random plans: 1 to 60 tasks, random graphs, roles, owner keys, priorities, with and without worktrees.
+
+use crate::{agents::Character, dice::Dice, git::file_name};
+use skep_core::{
+    id::TaskId,
+    spec::{
+        AgentSpec, Budget, Command, Criterion, Glob, Landing, ModelWish, Plan, Policy, Priority,
+        SwarmSpec, TaskSpec, Workers,
+    },
+    time::Millis,
+};
+use std::collections::BTreeMap;
+
+/// What tasks are like, by id; fix tasks are like the task they fix.
+pub(crate) type Characters = BTreeMap<TaskId, Character>;
+
+pub(crate) fn plan(dice: &mut Dice, max_tasks: u64) -> (Plan, Characters) {
+    let size = match dice.of(0..=19) {
+        0 => dice.of(20..=60),
+        1..=5 => dice.of(8..=16),
+        _ => dice.of(1..=7),
+    };
+    let size = size.min(max_tasks).max(1);
+    let roles = dice.chance(250);
+    let mut characters = Characters::new();
+    let mut tasks: Vec<TaskSpec> = Vec::new();
+    for number in 0..size {
+        let id = task_id(number);
+        let (spec, character) = task(dice, id, &tasks, roles);
+        characters.insert(spec.id.clone(), character);
+        tasks.push(spec);
+    }
+    let swarm = swarm(dice, roles);
+    (Plan { swarm, tasks }, characters)
+}
+
+pub(crate) fn task_id(number: u64) -> TaskId {
+    format!("t{number}")
+        .parse()
+        .expect("t and a number are a name")
+}
+
+/// A task that may depend on any of `before`.
+pub(crate) fn task(
+    dice: &mut Dice,
+    id: TaskId,
+    before: &[TaskSpec],
+    roles: bool,
+) -> (TaskSpec, Character) {
+    let character = Character::throw(dice);
+    let mut depends_on: Vec<TaskId> = Vec::new();
+    for _ in 0..[0, 0, 1, 1, 2, 3][dice.index(6)] {
+        if let Some(other) = dice.pick(before)
+            && !depends_on.contains(&other.id)
+        {
+            depends_on.push(other.id.clone());
+        }
+    }
+    let role = roles.then(|| ["back", "front"][dice.index(2)].to_string());
+    let globs = character
+        .files
+        .iter()
+        .filter_map(|f| Glob::new(&file_name(*f)).ok());
+    let mut success = Vec::new();
+    if dice.chance(400) {
+        success.push(Criterion::Run(Command::Line("test".into())));
+    }
+    let shell = dice.chance(300);
+    let spec = TaskSpec {
+        id,
+        mission: "Do it.".into(),
+        brief: String::new(),
+        success,
+        depends_on,
+        role,
+        category: None,
+        priority: [
+            Priority::P0,
+            Priority::P1,
+            Priority::P2,
+            Priority::P2,
+            Priority::P3,
+        ][dice.index(5)],
+        capabilities: Vec::new(),
+        model: dice
+            .chance(100)
+            .then(|| ModelWish::Required("small".into())),
+        agent: shell.then(|| "shell".into()),
+        command: shell.then(|| Command::Line("work".into())),
+        timebox: dice.chance(200).then(|| Millis::mins(dice.of(1..=60))),
+        budget: None,
+        files: if dice.chance(700) {
+            globs.collect()
+        } else {
+            Vec::new()
+        },
+        owner_key: dice
+            .chance(200)
+            .then(|| ["db", "api"][dice.index(2)].to_string()),
+        hazards: Vec::new(),
+        complexity: None,
+        relations: Vec::new(),
+        max_retries: dice.chance(100).then(|| dice.of(0..=3) as u32),
+        allow_no_op: dice.chance(300),
+    };
+    (spec, character)
+}
+
+fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
+    let workers = match dice.of(0..=9) {
+        0 => Workers::Count(0),
+        1..=3 => Workers::Auto,
+        4 if roles => Workers::PerRole([("back".into(), 2), ("front".into(), 1)].into()),
+        _ if roles => Workers::Auto,
+        _ => Workers::Count(dice.of(1..=8) as u32),
+    };
+    let agent = AgentSpec {
+        command: vec!["fake".into()],
+        stdin: false,
+        env: BTreeMap::new(),
+        rate_limited_exit: Vec::new(),
+    };
+    let checked = dice.chance(700);
+    SwarmSpec {
+        name: "sim".parse().expect("sim is a name"),
+        target: None,
+        landing: if dice.chance(300) {
+            Landing::Main
+        } else {
+            Landing::Branch
+        },
+        workers,
+        agent: "fake".into(),
+        model: dice.chance(500).then(|| "small".into()),
+        models: vec!["small".into(), "middle".into(), "large".into()],
+        check: if checked {
+            vec![Command::Line("check".into())]
+        } else {
+            Vec::new()
+        },
+        check_timeout: Millis::mins(10),
+        setup: Vec::new(),
+        teardown: Vec::new(),
+        budget: Budget::default(),
+        worktree: dice.chance(800),
+        roles: BTreeMap::new(),
+        agents: [("fake".into(), agent)].into(),
+        policy: policy(dice),
+    }
+}
+
+/// The back-off stays at its default: the audit counts restarts against it.
+pub(crate) fn policy(dice: &mut Dice) -> Policy {
+    Policy {
+        concurrency: dice.of(1..=8) as u32,
+        max_retries: dice.of(0..=2) as u32,
+        crash_retries: dice.of(0..=4) as u32,
+        ..Policy::default()
+    }
+}

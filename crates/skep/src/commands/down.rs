@@ -1,0 +1,57 @@
+//! `skep down`: the keeper ends.
+
+use crate::{
+    args::Context,
+    failure::{Exit, Failure},
+    place::Place,
+    show::count,
+    signals::Signals,
+    term,
+};
+use skep_server::{api::CommandDoc, client::ClientError};
+use std::time::Duration;
+
+/// Claims nothing more, waits for live attempts to end, and ends the keeper.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Do not wait: stop every attempt and save its work
+    #[arg(long)]
+    now: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let place = Place::find(ctx)?;
+    let status = place.client.status().await?;
+    let live = status.workers.iter().filter(|w| w.attempt.is_some()).count();
+    let live = count(live, "attempt");
+    if args.dry_run {
+        let how = if args.now { "would be stopped and saved" } else { "would be waited for" };
+        term::say(&format!("{live} {how}, then the keeper would end\n"));
+        return Ok(Exit::Done);
+    }
+    let command = if args.now { CommandDoc::StopAll } else { CommandDoc::Drain };
+    place.command(&command).await?;
+    if !args.now {
+        term::say(&format!("{live} to end; `skep down --now` stops and saves them\n"));
+    }
+    let mut signals = Signals::listen()?;
+    loop {
+        match place.client.is_there().await {
+            Ok(false) => break,
+            Ok(true) | Err(ClientError::Unreachable { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            _ = signals.next() => {
+                term::say("left; the keeper ends once its attempts have\n");
+                return Ok(Exit::Interrupted);
+            }
+        }
+    }
+    term::say("the keeper has ended\n");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,48 @@
+//! `skep init`: a commented plan to begin from.
+
+use crate::{
+    args::Context,
+    failure::{Exit, Failure},
+    place::Place,
+    term,
+};
+use std::{fs, io::Write};
+
+/// The plan that is written; the other agents are for a person to uncomment.
+const PLAN: &str = include_str!("init/plan.toml");
+const NAME: &str = "plan.toml";
+
+/// Writes `plan.toml` in the repository's root. An existing one is never touched.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print it instead of writing it
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
+    if args.dry_run {
+        term::print(PLAN)?;
+        return Ok(Exit::Done);
+    }
+    let place = Place::find(ctx)?;
+    let path = place.repo.root().join(NAME);
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(&path);
+    match made.and_then(|mut file| file.write_all(PLAN.as_bytes())) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Failure::usage(format!("{} is there already", path.display()))
+                .hint(format!("`skep run --dry-run {NAME}` shows what it would do")));
+        }
+        Err(error) => {
+            let message = format!("cannot write {}", path.display());
+            return Err(Failure::new(Exit::Refused, message).because(&error));
+        }
+    }
+    term::say(&format!(
+        "wrote {}\nnext:\n  edit it: every key is explained there\n  skep run --dry-run {NAME}   shows \
+         waves and workers, and starts nothing\n  skep run {NAME}             runs it\n",
+        term::escape(&path.display().to_string())
+    ));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,50 @@
+//! `skep pause` and `skep resume`, of the swarm or of one worker.
+
+use crate::{
+    args::{self, Context},
+    failure::{Exit, Failure},
+    place::Place,
+    term,
+};
+use skep_server::api::CommandDoc;
+
+/// Without a worker: the whole swarm. What runs already runs on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only this worker
+    worker: Option<String>,
+}
+
+pub(crate) async fn pause(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let (command, done) = match worker(args)? {
+        Some(worker) => {
+            let done = format!("{worker} takes no more tasks\n");
+            (CommandDoc::PauseWorker { worker }, done)
+        }
+        None => (CommandDoc::Pause, "paused: nothing more is claimed\n".into()),
+    };
+    send(ctx, &command, &done).await
+}
+
+pub(crate) async fn resume(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let (command, done) = match worker(args)? {
+        Some(worker) => {
+            let done = format!("{worker} takes tasks again\n");
+            (CommandDoc::ResumeWorker { worker }, done)
+        }
+        None => (CommandDoc::Resume, "resumed\n".into()),
+    };
+    send(ctx, &command, &done).await
+}
+
+fn worker(args: &Args) -> Result<Option<String>, Failure> {
+    let worker = args.worker.as_deref().map(args::worker).transpose()?;
+    Ok(worker.map(|w| w.to_string()))
+}
+
+async fn send(ctx: &Context, command: &CommandDoc, done: &str) -> Result<Exit, Failure> {
+    if Place::find(ctx)?.command(command).await?.is_some() {
+        term::say(done);
+    }
+    Ok(Exit::Done)
+}

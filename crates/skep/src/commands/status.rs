@@ -1,0 +1,48 @@
+//! `skep status`: the swarm at a glance.
+
+use super::look;
+use crate::{
+    args::Context,
+    failure::{Exit, Failure},
+    place::Place,
+    show, term,
+};
+use std::{io::IsTerminal, time::Duration};
+
+/// Shows workers, and how many tasks are in each state.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Show it again every second until Ctrl-C
+    #[arg(long, short)]
+    watch: bool,
+}
+
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let place = Place::find(ctx)?;
+    let source = place.source().await?;
+    if !args.watch {
+        let status = source.status().await?;
+        if ctx.json {
+            term::print_json(&status)?;
+        } else {
+            term::print(&show::status::status(&status, look(ctx)))?;
+            term::print(&show::status::conflicts(&source.conflicts().await?))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut signals = crate::signals::Signals::listen()?;
+    let clear = if std::io::stdout().is_terminal() { "\x1b[H\x1b[J" } else { "" };
+    loop {
+        let status = place.source().await?.status().await?;
+        if ctx.json {
+            let line = serde_json::to_string(&status).unwrap_or_default();
+            term::print(&format!("{line}\n"))?;
+        } else {
+            term::print(&format!("{clear}{}", show::status::status(&status, look(ctx))))?;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            _ = signals.next() => return Ok(Exit::Interrupted),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `skep why`: why a task or worker is not moving, in one line.
+
+use crate::{
+    args::{self, Context},
+    failure::{Exit, Failure},
+    place::Place,
+    term,
+};
+
+/// Says in one line why a task or worker is where it is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A task's or worker's name
+    name: String,
+}
+
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
+    let name = args::task(&args.name)?;
+    let place = Place::find(ctx)?;
+    let why = place.source().await?.why(&name).await?;
+    if ctx.json {
+        term::print_json(&why)?;
+    } else {
+        term::print(&format!("{} {}\n", why.name, term::escape(&why.reason)))?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,34 @@
+//! The `skep` program: the only place that prints and exits.
+#![forbid(unsafe_code)]
+
+mod args;
+mod bug;
+mod commands;
+mod failure;
+mod follow;
+mod place;
+mod show;
+mod signals;
+mod term;
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    // Every attempt has a shim for a parent: it must start at once and stay small, so it comes before
+    // anything that reads arguments or starts threads.
+    if let [_, verb, folder] = &args[..]
+        && verb == "shim"
+    {
+        return skep_host::shim::main(Path::new(folder));
+    }
+    bug::explain_panics();
+    match args::parse(args).and_then(commands::run) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            let color = term::color(&std::io::stderr(), None);
+            term::say(&failure.render(color));
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Where a command acts: the repository, its files, and its keeper or, without one, its log.
+
+use crate::{
+    args::Context,
+    failure::{Exit, Failure},
+    term,
+};
+use skep_core::{id::TaskId, state::State, time::Time};
+use skep_host::{
+    git::Repo,
+    keeper::{self, Keeper},
+    site::Site,
+};
+use skep_server::{
+    api::{CommandDoc, AnswerDoc, ConflictList, Live, Status, TaskDetail, TaskList, WhyDoc, WorkerList},
+    client::{Client, ClientError},
+    http::{self, App, socket::Socket},
+    task_hint, unique_id,
+};
+use std::time::SystemTime;
+use tokio::task::JoinHandle;
+
+/// A repository with its site.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) repo: Repo,
+    pub(crate) site: Site,
+    pub(crate) client: Client,
+}
+
+/// Where read verbs read: one truth, two ways to it.
+pub(crate) enum Source {
+    Keeper(Client),
+    Log(Box<State>),
+}
+
+impl Place {
+    /// The repository that the person stands in, or named with `-C`.
+    pub(crate) fn find(ctx: &Context) -> Result<Place, Failure> {
+        let repo = Repo::discover(&ctx.dir)?;
+        let site = Site::new(repo.root());
+        let client = Client::new(&site.socket(), "cli");
+        Ok(Place { repo, site, client })
+    }
+
+    /// The keeper if one runs, and else the log as it is.
+    pub(crate) async fn source(&self) -> Result<Source, Failure> {
+        if self.client.is_there().await? {
+            return Ok(Source::Keeper(self.client.clone()));
+        }
+        let state = self.fold()?;
+        term::say("no keeper runs; this is what the log says\n");
+        Ok(Source::Log(Box::new(state)))
+    }
+
+    /// The state as the log has it; an empty one when there is no log yet.
+    pub(crate) fn fold(&self) -> Result<State, Failure> {
+        if !self.has_log() {
+            return Ok(State::default());
+        }
+        Ok(keeper::fold(&self.site)?.0)
+    }
+
+    /// Whether a keeper has ever run here.
+    pub(crate) fn has_log(&self) -> bool {
+        self.site.log().exists()
+    }
+
+    /// Sends a command under a key of its own. "Nothing to do" is success: it is as it should be.
+    pub(crate) async fn command(&self, doc: &CommandDoc) -> Result<Option<AnswerDoc>, Failure> {
+        match self.client.command(doc, &unique_id()).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ClientError::Refused(no)) if &*no.code == "nothing_to_do" => {
+                term::say(&format!("{}\n", term::escape(&no.detail)));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Starts a keeper in this process, and serves its socket.
+    pub(crate) fn start_keeper(&self) -> Result<Hosted, Failure> {
+        let program = std::env::current_exe()
+            .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
+        // What is not text cannot be handed on by name, and no agent has asked for it.
+        let env = std::env::vars_os();
+        let env = env.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let options = keeper::Options { program, env: env.collect() };
+        let runtime = tokio::runtime::Handle::current();
+        let keeper = Keeper::start(self.repo.clone(), self.site.clone(), options, &runtime)?;
+        let socket = Socket::bind(&self.site.socket())?;
+        let router = http::router(App { handle: keeper.handle(), repo: self.repo.clone() });
+        let served = tokio::spawn(async move {
+            // Accepting never fails for good; it ends with this task.
+            let _ = socket.serve(router).await;
+        });
+        Ok(Hosted { keeper, served })
+    }
+}
+
+/// A keeper in this process.
+pub(crate) struct Hosted {
+    pub(crate) keeper: Keeper,
+    served: JoinHandle<()>,
+}
+
+impl Hosted {
+    /// Stops the keeper; its attempts live on.
+    pub(crate) async fn stop(self) {
+        self.keeper.stop();
+        // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
+        let patience = std::time::Duration::from_secs(5);
+        let _ = tokio::time::timeout(patience, self.keeper.closed()).await;
+        self.served.abort();
+        let _ = self.served.await;
+    }
+}
+
+impl Source {
+    pub(crate) async fn status(&self) -> Result<Status, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.status().await?),
+            Source::Log(state) => Ok(Status::of(state, now(), &Live::new())),
+        }
+    }
+    pub(crate) async fn tasks(&self) -> Result<TaskList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.tasks().await?),
+            Source::Log(state) => Ok(TaskList::of(state, now())),
+        }
+    }
+    pub(crate) async fn task(&self, id: &TaskId) -> Result<TaskDetail, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.task(id.as_str()).await?),
+            Source::Log(state) => match state.task(id) {
+                Some(task) => Ok(TaskDetail::of(state, task, now())),
+                None => Err(Failure::usage(format!("there is no task {id}"))
+                    .hint(task_hint(state, id.as_str()))),
+            },
+        }
+    }
+    pub(crate) async fn workers(&self) -> Result<WorkerList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.workers().await?),
+            Source::Log(state) => Ok(WorkerList::of(state, now(), &Live::new())),
+        }
+    }
+    pub(crate) async fn why(&self, name: &TaskId) -> Result<WhyDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.why(name.as_str()).await?),
+            Source::Log(state) => WhyDoc::of(state, name.as_str(), now()).ok_or_else(|| {
+                Failure::usage(format!("there is no task or worker {name}"))
+                    .hint(task_hint(state, name.as_str()))
+            }),
+        }
+    }
+    pub(crate) async fn conflicts(&self) -> Result<ConflictList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.conflicts().await?),
+            Source::Log(state) => Ok(ConflictList::of(state)),
+        }
+    }
+}
+
+/// The moment it is, for showing ages.
+pub(crate) fn now() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Time(since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+}

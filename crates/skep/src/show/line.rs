@@ -1,0 +1,169 @@
+//! One event as one line (or none): the same for a terminal, a pipe and `skep events`.
+
+use super::count;
+use crate::term::Style;
+use skep_core::{
+    event::{Event, Next, Record},
+    merge::Severity,
+    state::State,
+    task::Origin,
+    time::Time,
+};
+
+/// What is said of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// How it is painted.
+    pub(crate) style: Style,
+    /// What it is about: a task, a worker, a wave.
+    pub(crate) about: String,
+    /// What happened.
+    pub(crate) text: String,
+}
+
+fn say(style: Style, about: impl ToString, text: impl Into<String>) -> Vec<Line> {
+    vec![Line { style, about: about.to_string(), text: text.into() }]
+}
+
+/// What is said of an event; `state` is the state after it.
+pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
+    use Style::{Bad, Care, Dim, Good, Plain, Strong};
+    match &record.event {
+        Event::PlanLoaded { plan, target, base, .. } => {
+            let tasks = count(plan.tasks.len(), "task");
+            let text = format!("{tasks}, on {target} at {}", base.short());
+            say(Strong, &plan.swarm.name, text)
+        }
+        Event::TaskAdded { spec, origin } => match origin {
+            Origin::Fix(fix) => say(Care, &spec.id, format!("added to bring in {}", fix.of)),
+            Origin::Plan | Origin::Person => say(Plain, &spec.id, "added"),
+        },
+        Event::TaskEdited { spec } => say(Plain, &spec.id, "changed"),
+        Event::TasksReady { .. } | Event::AttemptStarted { .. } | Event::WorkerReady { .. } => {
+            Vec::new()
+        }
+        Event::TaskSkipped { task } => say(Care, task, "skipped: counts as merged"),
+        Event::TaskCancelled { task } => say(Care, task, "cancelled"),
+        Event::TaskRequeued { task } => say(Plain, task, "begins anew"),
+        Event::TaskBoosted { task, priority } => {
+            say(Plain, task, format!("has priority {priority:?} now"))
+        }
+        Event::TaskAssigned { task, worker: Some(worker) } => {
+            say(Plain, task, format!("is for {worker} only"))
+        }
+        Event::TaskAssigned { task, worker: None } => say(Plain, task, "is for any worker"),
+        Event::Claimed { attempt, task, worker, .. } => {
+            say(Plain, task, format!("{worker} begins attempt {attempt}"))
+        }
+        Event::AgentEnded { attempt } => match state.attempt(*attempt) {
+            Some(live) => say(Dim, &live.task, "the agent is done; its claim is being checked"),
+            None => Vec::new(),
+        },
+        Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
+            Some(live) => say(Care, &live.task, format!("attempt {attempt} is being stopped")),
+            None => Vec::new(),
+        },
+        Event::AttemptAccepted { task, accepted, .. } => {
+            let receipt = &accepted.receipt;
+            let what = match &receipt.no_op {
+                Some(why) => format!("nothing to do ({why})"),
+                None => format!("{} changed", count(receipt.file_count, "file")),
+            };
+            let took = super::length(receipt.took.0);
+            say(Good, task, format!("accepted: {what}, in {took}"))
+        }
+        Event::AttemptEnded { task, failure, next, .. } => {
+            let style = if matches!(next, Next::Flag | Next::DeadLetter) { Bad } else { Care };
+            let after = after(*next, record.at);
+            say(style, task, format!("{}: {}; {after}", failure.outcome, failure.reason))
+        }
+        Event::AttemptFenced { attempt, task, salvage } => {
+            let kept = if salvage.is_some() { "; its work is kept as salvage" } else { "" };
+            let about = task.as_ref().map_or_else(|| "late".into(), ToString::to_string);
+            say(Care, about, format!("attempt {attempt} came too late and changes nothing{kept}"))
+        }
+        Event::WorkerAdded { worker, role } => {
+            let role = role.as_ref().map_or_else(String::new, |r| format!(" as {r}"));
+            say(Dim, worker, format!("joins{role}"))
+        }
+        Event::WorkerFailed { worker, reason, not_before } => {
+            let wait = super::length(not_before.since(record.at).0);
+            say(Bad, worker, format!("could not be made ready: {reason}; again in {wait}"))
+        }
+        Event::WorkerRestored { worker } => say(Plain, worker, "is tried again"),
+        Event::WorkerPaused { worker } => say(Care, worker, "paused"),
+        Event::WorkerResumed { worker } => say(Plain, worker, "resumed"),
+        Event::WorkerLeaving { worker } => say(Dim, worker, "leaves"),
+        Event::WorkerGone { worker } => say(Dim, worker, "is gone"),
+        _ => of_swarm(&record.event, state),
+    }
+}
+
+/// Events of merging and of the swarm as a whole.
+fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
+    use Style::{Bad, Care, Dim, Good, Plain, Strong};
+    let wave = || format!("wave {}", state.merge().map_or_else(|| state.open_wave(), |m| m.wave));
+    match event {
+        Event::MergeStarted { wave, queue, .. } => {
+            say(Strong, format!("wave {wave}"), format!("merging {}", count(queue.len(), "task")))
+        }
+        Event::MergeBuilt { conflicts, .. } => {
+            let one = |c: &skep_core::merge::Conflict| {
+                let tasks: Vec<&str> = c.tasks.iter().map(|t| t.as_str()).collect();
+                let text = format!("conflict in {}: {}", c.file, c.description);
+                Line { style: Care, about: tasks.join(", "), text }
+            };
+            conflicts.iter().map(one).collect()
+        }
+        Event::MergeChecked { passed: true, .. } => say(Dim, wave(), "the check passes"),
+        Event::MergeChecked { passed: false, .. } => {
+            say(Care, wave(), "the check fails; looking for the task that breaks it")
+        }
+        Event::LeftOut { task, fixed_by: Some(fix), reason } => {
+            say(Care, task, format!("left out: {reason}; {fix} is to bring it in"))
+        }
+        Event::LeftOut { task, fixed_by: None, reason } => {
+            say(Bad, task, format!("left out: {reason}; a person must look"))
+        }
+        Event::MergeRebuilt { .. } => Vec::new(),
+        Event::WaveLanded { wave, tip, merged, checked } => {
+            let tasks = count(merged.len(), "task");
+            let check = if *checked { ", check passed" } else { "" };
+            let text = format!("merged {tasks} at {}{check}", tip.short());
+            say(Good, format!("wave {wave}"), text)
+        }
+        Event::TargetLanded { tip } => {
+            let target = state.swarm().map_or("target", |s| s.target.as_str());
+            say(Good, target, format!("moved to {}", tip.short()))
+        }
+        Event::TargetRefused { reason, .. } => {
+            let target = state.swarm().map_or("target", |s| s.target.as_str());
+            say(Care, target, format!("not moved: {reason}"))
+        }
+        Event::Signal { severity, text } => {
+            let style = if *severity == Severity::Info { Dim } else { Care };
+            say(style, "skep", text.clone())
+        }
+        Event::PolicyChanged { .. } => say(Plain, "policy", "changed"),
+        Event::SwarmPaused {} => say(Care, "swarm", "paused"),
+        Event::SwarmResumed {} => say(Plain, "swarm", "resumed"),
+        Event::SwarmDraining {} => say(Care, "swarm", "claims nothing more; attempts end by themselves"),
+        Event::SwarmHalted { reason, .. } => say(Bad, "swarm", format!("halted: {reason}")),
+        Event::Finished {} => say(Strong, "swarm", "nothing is left to do"),
+        _ => Vec::new(),
+    }
+}
+
+fn after(next: Next, now: Time) -> String {
+    match next {
+        Next::RetryFailed => "tried again, with the failure shown to the agent".into(),
+        Next::RetryCrashed(Some(at)) => {
+            format!("tried again in {}", super::length(at.since(now).0))
+        }
+        Next::RetryCrashed(None) => "tried again".into(),
+        Next::Release => "back to the queue".into(),
+        Next::Flag => "flagged: a person must look".into(),
+        Next::DeadLetter => "moved to the dead-letter list".into(),
+        Next::Cancel => "cancelled".into(),
+    }
+}

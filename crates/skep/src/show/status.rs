@@ -1,0 +1,140 @@
+//! `skep status`, `skep tasks` and `skep workers` as text.
+
+use super::{
+    count, length,
+    table::{Cell, cell, styled, table},
+    tone,
+};
+use crate::term::{Style, escape, paint};
+use skep_core::time::Time;
+use skep_server::api::{ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WorkerDoc, WorkerList};
+use std::fmt::Write as _;
+
+/// How it is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) color: bool,
+    pub(crate) width: Option<usize>,
+    pub(crate) now: Time,
+}
+
+/// The swarm at a glance.
+pub(crate) fn status(status: &Status, look: Look) -> String {
+    let Some(swarm) = &status.swarm else {
+        return "no plan has been loaded; `skep run PLAN` loads one\n".into();
+    };
+    let mut out = String::new();
+    let word = paint(look.color, tone(&status.status), &status.status);
+    let last = status.waves.iter().map(|w| w.id).max().unwrap_or(status.wave);
+    let wave = status.wave.min(last);
+    let _ = writeln!(out, "{}  {word}  wave {wave} of {last}", escape(swarm));
+    let some = status.tasks.words().into_iter().filter(|(_, n)| *n > 0);
+    let tasks: Vec<String> = some
+        .map(|(word, n)| paint(look.color, tone(word), &format!("{n} {word}")))
+        .collect();
+    let _ = writeln!(out, "{}: {}", count(status.tasks.total(), "task"), tasks.join(", "));
+    if let Some(cap) = status.budget.cap_usd {
+        let spent = status.budget.spent_usd.map_or("unknown".into(), |usd| format!("${usd:.2}"));
+        let _ = writeln!(out, "budget: {spent} of ${cap:.2}");
+    }
+    if status.asks > 0 {
+        let _ = writeln!(out, "{} for you", count(status.asks as usize, "question"));
+    }
+    if !status.workers.is_empty() {
+        out.push('\n');
+        out.push_str(&worker_table(&status.workers, look));
+    }
+    out
+}
+
+/// Conflicts met so far; nothing without any.
+pub(crate) fn conflicts(list: &ConflictList) -> String {
+    let one = |c: &ConflictDoc| {
+        let tasks = c.tasks.join(", ");
+        format!("conflict in {}: {} ({tasks})\n", escape(&c.file), escape(&c.description))
+    };
+    let lines: String = list.conflicts.iter().map(one).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
+}
+
+/// All workers.
+pub(crate) fn workers(list: &WorkerList, look: Look) -> String {
+    if list.workers.is_empty() {
+        return "no workers\n".into();
+    }
+    worker_table(&list.workers, look)
+}
+
+fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
+    let row = |w: &WorkerDoc| -> Vec<Cell> {
+        vec![
+            cell(&w.id),
+            cell(w.role.as_deref().unwrap_or("any")),
+            styled(&w.status, tone(&w.status)),
+            cell(w.current_task.as_deref().unwrap_or("-")),
+            cell(w.reason.as_deref().unwrap_or("")),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = workers.iter().map(row).collect();
+    table(&["WORKER", "ROLE", "STATE", "TASK", "WHY"], &rows, look.width, look.color)
+}
+
+/// Tasks in a list.
+pub(crate) fn tasks(list: &TaskList, look: Look) -> String {
+    if list.tasks.is_empty() {
+        return "no tasks\n".into();
+    }
+    let row = |t: &TaskDoc| -> Vec<Cell> {
+        vec![
+            cell(&t.id),
+            styled(&t.state, tone(&t.state)),
+            cell(&t.priority),
+            cell(t.wave.to_string()),
+            cell(length(look.now.since(t.since.0).0)),
+            cell(&t.reason),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = list.tasks.iter().map(row).collect();
+    table(&["TASK", "STATE", "PRIO", "WAVE", "FOR", "WHY"], &rows, look.width, look.color)
+}
+
+/// Everything known of a task.
+pub(crate) fn task(detail: &TaskDetail, look: Look) -> String {
+    let task = &detail.task;
+    let mut out = String::new();
+    let state = paint(look.color, tone(&task.state), &task.state);
+    let _ = writeln!(out, "{}  {state}  {}", task.id, escape(&task.reason));
+    let mut fact = |name: &str, text: String| {
+        if !text.is_empty() {
+            let name = paint(look.color, Style::Dim, &format!("{name:>12}"));
+            let _ = writeln!(out, "{name}  {}", escape(&text));
+        }
+    };
+    fact("mission", task.mission.clone());
+    fact("brief", detail.brief.clone());
+    fact("depends on", task.depends_on.join(", "));
+    fact("wave", format!("{}, priority {}", task.wave, task.priority));
+    fact("role", task.role.clone().unwrap_or_default());
+    fact("agent", task.agent.clone().unwrap_or_default());
+    fact("files", detail.files.join(", "));
+    for criterion in &detail.success {
+        fact("success", criterion.clone());
+    }
+    fact("note", task.note.clone().unwrap_or_default());
+    fact("commit", task.commit.clone().unwrap_or_default());
+    for past in &detail.history {
+        let text = format!("{} by {}, {}: {}", past.attempt, past.worker, past.outcome, past.reason);
+        fact("attempt", text);
+    }
+    if let Some(receipt) = &detail.receipt {
+        let files = count(receipt.file_count, "file");
+        fact("receipt", format!("{files} changed, in {}", length(receipt.took_ms)));
+        fact("no-op", receipt.no_op.clone().unwrap_or_default());
+        for check in &receipt.checks {
+            fact("check", format!("{} {}", check.name, check.end));
+        }
+        fact("outside", receipt.outside_files.join(", "));
+        fact("not checked", receipt.not_checked.join("; "));
+    }
+    out
+}
