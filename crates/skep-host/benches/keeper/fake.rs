@@ -10,7 +10,7 @@ use skep_core::{
     engine::Engine,
     event::By,
     plan::Action,
-    request::{Command, Observation, Request, What},
+    request::{Observation, Request, What},
     time::{Millis, Time},
 };
 use skep_host::keeper::encode;
@@ -78,9 +78,12 @@ impl Fake {
 
     fn perform(&mut self, action: &Action) {
         match action {
-            Action::Prepare { worker, base } => {
-                let (worker, base) = (*worker, base.clone());
-                self.see(Observation::WorkerReady { worker, base });
+            Action::Prepare { worker, base, turn } => {
+                self.see(Observation::WorkerReady {
+                    worker: *worker,
+                    base: base.clone(),
+                    turn: *turn,
+                });
             }
             Action::Start { attempt } => {
                 let attempt = *attempt;
@@ -119,16 +122,6 @@ impl Fake {
         self.log.append(expected, &entries).unwrap();
         self.engine.committed();
         self.appends += 1;
-    }
-
-    /// Adds so many tasks, one command each, before one append.
-    pub(crate) fn add(&mut self, name: &str, tasks: usize) {
-        for n in 0..tasks {
-            let task = noop(&format!("{name}{n}"), json!(["true"]));
-            let spec: skep_core::spec::TaskSpec = serde_json::from_value(task).unwrap();
-            self.decide(request(Command::AddTask { spec: spec.into() }));
-        }
-        self.commit();
     }
 }
 
