@@ -322,6 +322,54 @@ pub enum Event {
     Finished {},
 }
 
+impl Event {
+    /// Its name, as its stored form has it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Event::PlanLoaded { .. } => "plan_loaded",
+            Event::TaskAdded { .. } => "task_added",
+            Event::TaskEdited { .. } => "task_edited",
+            Event::TasksReady { .. } => "tasks_ready",
+            Event::TaskSkipped { .. } => "task_skipped",
+            Event::TaskCancelled { .. } => "task_cancelled",
+            Event::TaskRequeued { .. } => "task_requeued",
+            Event::TaskBoosted { .. } => "task_boosted",
+            Event::TaskAssigned { .. } => "task_assigned",
+            Event::Claimed { .. } => "claimed",
+            Event::AttemptStarted { .. } => "attempt_started",
+            Event::AgentEnded { .. } => "agent_ended",
+            Event::StopAsked { .. } => "stop_asked",
+            Event::AttemptAccepted { .. } => "attempt_accepted",
+            Event::AttemptEnded { .. } => "attempt_ended",
+            Event::AttemptFenced { .. } => "attempt_fenced",
+            Event::WorkerAdded { .. } => "worker_added",
+            Event::WorkerReady { .. } => "worker_ready",
+            Event::WorkerFailed { .. } => "worker_failed",
+            Event::WorkerRestored { .. } => "worker_restored",
+            Event::WorkerPaused { .. } => "worker_paused",
+            Event::WorkerResumed { .. } => "worker_resumed",
+            Event::WorkerLeaving { .. } => "worker_leaving",
+            Event::WorkerGone { .. } => "worker_gone",
+            Event::MergeStarted { .. } => "merge_started",
+            Event::MergeBuilt { .. } => "merge_built",
+            Event::MergeChecked { .. } => "merge_checked",
+            Event::LeftOut { .. } => "left_out",
+            Event::MergeRebuilt { .. } => "merge_rebuilt",
+            Event::WaveLanded { .. } => "wave_landed",
+            Event::TargetLanded { .. } => "target_landed",
+            Event::TargetRefused { .. } => "target_refused",
+            Event::Signal { .. } => "signal",
+            Event::PolicyChanged { .. } => "policy_changed",
+            Event::SwarmPaused { .. } => "swarm_paused",
+            Event::SwarmResumed { .. } => "swarm_resumed",
+            Event::SwarmDraining { .. } => "swarm_draining",
+            Event::SwarmHalted { .. } => "swarm_halted",
+            Event::Finished { .. } => "finished",
+        }
+    }
+}
+
 /// What becomes of a task whose attempt did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -348,4 +396,24 @@ pub enum WorkerNext {
     GoOn,
     /// Crashed: waits until this moment.
     BackOff(Time),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_the_type_of_the_stored_form() {
+        for event in [
+            Event::Finished {},
+            Event::SwarmPaused {},
+            Event::AgentEnded {
+                attempt: Attempt(1),
+            },
+            Event::TasksReady { tasks: Vec::new() },
+        ] {
+            let stored = serde_json::to_value(&event).unwrap();
+            assert_eq!(stored["type"], event.kind());
+        }
+    }
 }

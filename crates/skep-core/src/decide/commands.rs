@@ -198,23 +198,16 @@ fn auto(plan: &Plan) -> Vec<Option<String>> {
     (0..widest.min(cap)).map(|_| None).collect()
 }
 
-/// Checks a task as part of the plan that it would make.
+/// Checks a task as part of the plan that it would make. Only what the task leads to is looked at, since
+/// nothing else can be at fault with it: a thousand tasks may be added one by one.
 fn check_with(state: &State, spec: &TaskSpec) -> Result<(), Refusal> {
     let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
-    let others = state.tasks().iter().filter(|t| *t.id() != spec.id);
-    // A blocked task waits for its fix as for a dependency: no fix may wait for what it fixes.
-    let with_fix = |t: &Task| {
-        let mut spec = (*t.spec).clone();
-        let fix = t.fixed_by.iter().filter(|_| t.state == TaskState::Blocked);
-        spec.depends_on.extend(fix.cloned());
-        spec
-    };
-    let mut tasks: Vec<TaskSpec> = others.map(with_fix).collect();
-    tasks.push(spec.clone());
-    let mine = spec::Step::Index(tasks.len() - 1);
+    let mut near = neighbours(state, spec);
+    let mine = spec::Step::Index(near.len());
+    near.push(spec.clone());
     let plan = Plan {
         swarm: swarm.spec.clone(),
-        tasks,
+        tasks: near,
     };
     let faults = spec::check(&plan);
     let fault = faults
@@ -223,6 +216,44 @@ fn check_with(state: &State, spec: &TaskSpec) -> Result<(), Refusal> {
     fault.map_or(Ok(()), |f| {
         Err(Refusal::Fault(format!("task {}: {}", spec.id, f.kind)))
     })
+}
+
+/// The other tasks that a fault of `spec` can be with: what it depends on (by way of others too, if some task
+/// depends on it: only then can there be a cycle), what it is related to, and one whose id is almost the same.
+/// In the plan's order.
+fn neighbours(state: &State, spec: &TaskSpec) -> Vec<TaskSpec> {
+    let known = state.task(&spec.id).is_some();
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&TaskId> = spec.depends_on.iter().collect();
+    while let Some(id) = open.pop() {
+        if let Some(task) = state.task(id)
+            && found.insert(task.id())
+            && known
+        {
+            open.extend(task.spec.depends_on.iter().chain(fix_of(task)));
+        }
+    }
+    found.extend(spec.relations.iter().map(|r| &r.to));
+    // Where workers follow from the tasks' roles, such a task stands for a worker that takes any.
+    let any_role = state.tasks().iter().find(|t| t.spec.role.is_none());
+    found.extend(any_role.map(Task::id));
+    let alike = |id: &TaskId| id.as_str().eq_ignore_ascii_case(spec.id.as_str());
+    let others = state.tasks().iter().filter(|t| *t.id() != spec.id);
+    let with_fix = |t: &Task| {
+        let mut spec = (*t.spec).clone();
+        spec.depends_on.extend(fix_of(t).cloned());
+        spec
+    };
+    others
+        .filter(|t| alike(t.id()) || found.contains(t.id()))
+        .map(with_fix)
+        .collect()
+}
+
+/// A blocked task waits for its fix as for a dependency: no fix may wait for what it fixes.
+fn fix_of(task: &Task) -> Option<&TaskId> {
+    let fix = task.fixed_by.as_ref();
+    fix.filter(|_| task.state == TaskState::Blocked)
 }
 
 fn is_cycle(kind: &spec::FaultKind) -> bool {

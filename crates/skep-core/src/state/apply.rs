@@ -160,7 +160,7 @@ impl State {
                 self.next.order += 1;
                 self.tasks
                     .push(Task::new(spec.clone(), origin.clone(), order, now));
-                self.index.rebuild(&mut self.tasks, self.next.wave);
+                self.index.add(&mut self.tasks, self.next.wave);
             }
             Event::TaskEdited { spec } => {
                 if let Some(ix) = self.index.find(&spec.id) {
@@ -184,9 +184,8 @@ impl State {
                     t.merged = tip;
                     t.note = Some("skipped".into());
                 });
-                if let Some(ix) = self.index.find(task) {
-                    self.index.met(ix, &self.tasks);
-                }
+                // What waits for it comes forward, by a wave perhaps.
+                self.index.rebuild(&mut self.tasks, self.next.wave);
             }
             Event::TaskCancelled { task } => {
                 self.with(task, TaskState::Cancelled, now, |t| {

@@ -110,14 +110,46 @@ impl Index {
         }
     }
 
-    /// A task was merged: its dependents wait for one task less.
-    pub(super) fn met(&mut self, ix: usize, tasks: &[Task]) {
-        for &dependent in &self.dependents[ix] {
-            self.unmet[dependent] = self.unmet[dependent].saturating_sub(1);
-            if self.unmet[dependent] == 0 && tasks[dependent].state == TaskState::Waiting {
-                self.unblocked.insert(dependent);
+    /// Counts in a task that was just added at the end. Nothing depends on it yet, so of the others only the
+    /// chains that it makes longer change. Comes to what [`rebuild`](Self::rebuild) would.
+    pub(super) fn add(&mut self, tasks: &mut [Task], open_wave: u32) {
+        let Some(new) = tasks.len().checked_sub(1) else {
+            return;
+        };
+        let is_open = |tasks: &[Task], ix: usize| tasks[ix].state != TaskState::Merged;
+        let needs = self.needs(&tasks[new]);
+        let open = needs.iter().copied().filter(|ix| is_open(tasks, *ix));
+        self.unmet.push(open.clone().count() as u32);
+        tasks[new].wave = open.map(|ix| tasks[ix].wave + 1).max().unwrap_or(open_wave);
+        tasks[new].critical = 1;
+        self.by_id.insert(tasks[new].id().clone(), new);
+        self.dependents.push(Vec::new());
+        for ix in needs {
+            self.dependents[ix].push(new);
+        }
+        self.enter(new, &tasks[new]);
+        let mut longer = vec![new];
+        while let Some(ix) = longer.pop() {
+            let critical = tasks[ix].critical + 1;
+            for before in self.needs(&tasks[ix]) {
+                // No chain is longer than all tasks in a row: a damaged log's circle ends here.
+                if is_open(tasks, before)
+                    && tasks[before].critical < critical
+                    && critical as usize <= tasks.len()
+                {
+                    self.leave(before, &tasks[before]);
+                    tasks[before].critical = critical;
+                    self.enter(before, &tasks[before]);
+                    longer.push(before);
+                }
             }
         }
+    }
+
+    /// What a task depends on.
+    fn needs(&self, task: &Task) -> Vec<usize> {
+        let needs = task.spec.depends_on.iter();
+        needs.filter_map(|d| self.find(d)).collect()
     }
 
     /// Builds everything that follows from the tasks, waves and critical paths included: after a plan
@@ -187,6 +219,41 @@ impl Index {
             if task.state != TaskState::Merged {
                 task.wave = wave.unwrap_or(1) + open_wave - 1;
                 task.critical = critical;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{task::Origin, testing};
+    use alloc::format;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_task_added_comes_to_the_same_as_building_anew(
+            needs in prop::collection::vec(prop::collection::vec(0usize..12, 0..4), 1..12),
+            merged in prop::collection::vec(any::<bool>(), 12),
+        ) {
+            let mut tasks: Vec<Task> = Vec::new();
+            let mut index = Index::default();
+            for (n, needs) in needs.iter().enumerate() {
+                let mut spec = testing::task(&format!("t{n}"));
+                spec.depends_on = needs.iter().filter(|d| **d < n)
+                    .map(|d| format!("t{d}").parse().unwrap()).collect();
+                tasks.push(Task::new(spec.into(), Origin::Person, n as u64, Time(0)));
+                index.add(&mut tasks, 3);
+                let mut anew = tasks.clone();
+                let mut whole = Index::default();
+                whole.rebuild(&mut anew, 3);
+                prop_assert_eq!(&index, &whole);
+                prop_assert_eq!(&tasks, &anew);
+                if merged[n] {
+                    tasks[n].state = TaskState::Merged;
+                    index.rebuild(&mut tasks, 3);
+                }
             }
         }
     }

@@ -68,6 +68,11 @@ impl Place {
             Some(root) if root.join(".git").exists() => root,
             _ => &dir,
         };
+        // A folder of that name in Skep's own root is what git would say, too, and saves a process an attempt.
+        let own = asked.join(".git");
+        if asked != dir && fs::symlink_metadata(&own).is_ok_and(|m| m.is_dir()) {
+            return Ok(Self::new(&dir, &own));
+        }
         let git = Git::new(asked).args(["rev-parse", "--path-format=absolute"]);
         let mut common = git.arg("--git-common-dir").run()?;
         // Only the last newline is git's.

@@ -69,27 +69,10 @@ pub fn encode(record: &Record) -> NewEntry {
     let body = serde_json::to_string(&stored).unwrap_or_default();
     NewEntry {
         at: record.at,
-        kind: kind(&record.event),
+        kind: record.event.kind().into(),
         trace: record.trace.clone(),
         body,
     }
-}
-
-/// The event's name, as its JSON has it: the variant's name in snake case.
-fn kind(event: &Event) -> String {
-    let shown = format!("{event:?}");
-    let name = shown
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .next()
-        .unwrap_or_default();
-    let mut snake = String::with_capacity(name.len() + 4);
-    for (i, c) in name.char_indices() {
-        if c.is_ascii_uppercase() && i > 0 {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }
 
 /// An entry as a record.

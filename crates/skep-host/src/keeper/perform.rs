@@ -28,6 +28,7 @@ use skep_core::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -294,14 +295,19 @@ impl Performer {
 
     fn spawn(&self, action: Option<Action>, job: Box<dyn FnOnce() -> Vec<Observation> + Send>) {
         let world = Arc::clone(&self.world);
-        self.world.runtime.spawn(async move {
-            let seen = tokio::task::spawn_blocking(job).await;
-            if seen.is_err() {
-                tokio::time::sleep(AFTER_PANIC).await;
+        // The job's own thread says what was seen: on a busy machine every further hop from thread to thread is
+        // a wait of its own.
+        self.world.runtime.spawn_blocking(move || {
+            match panic::catch_unwind(AssertUnwindSafe(job)) {
+                Ok(seen) => world.handle.send(Message::Performed(action, seen)),
+                Err(_) => {
+                    let handle = world.handle.clone();
+                    world.runtime.spawn(async move {
+                        tokio::time::sleep(AFTER_PANIC).await;
+                        handle.send(Message::Performed(action, Vec::new()));
+                    });
+                }
             }
-            world
-                .handle
-                .send(Message::Performed(action, seen.unwrap_or_default()));
         });
     }
 }
