@@ -170,6 +170,7 @@ pub(crate) fn load(plan: Plan, target: String, base: Oid) -> Command {
         digest,
         target,
         base,
+        again: false,
     }
 }
 
