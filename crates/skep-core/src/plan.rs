@@ -291,7 +291,10 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
         agent_spec: swarm.spec.agents.get(&live.agent).cloned(),
         model: live.model.clone(),
         base: live.base.clone(),
-        prompt: prompt::render(prompt::TEMPLATE, &prompt::facts(swarm, task, live)),
+        prompt: prompt::render(
+            swarm.spec.prompt.as_deref().unwrap_or(prompt::TEMPLATE),
+            &prompt::facts(swarm, task, live),
+        ),
         previous: task.last_failure.clone(),
         fix: task.fix().cloned(),
         setup: swarm.spec.setup.clone(),

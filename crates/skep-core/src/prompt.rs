@@ -242,6 +242,12 @@ mod tests {
             stopping: None,
         };
         let text = render(TEMPLATE, &facts(&testing::swarm(), &task, &live));
+        // A template of the user's own says only what it says.
+        let own = render(
+            "{mission} In {worker}: {unknown}.",
+            &facts(&testing::swarm(), &task, &live),
+        );
+        assert_eq!(own, "Use the {brief} table. In w1: {unknown}.\n");
         for part in [
             "# Task login",
             "Use the {brief} table.",

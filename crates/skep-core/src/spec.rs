@@ -52,6 +52,10 @@ pub struct SwarmSpec {
     pub check: Vec<Command>,
     /// How long one command of the integration check may run.
     pub check_timeout: Millis,
+    /// What agents are told instead of Skep's own text (L-2); `{mission}`, `{success}` and the other names of
+    /// [`prompt::TEMPLATE`](crate::prompt::TEMPLATE) are replaced by the attempt's facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// Run in each fresh worktree before its first attempt.
     pub setup: Vec<Command>,
     /// Run in each worktree before it is removed.

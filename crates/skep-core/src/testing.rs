@@ -50,6 +50,7 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         models: Vec::new(),
         check: Vec::new(),
         check_timeout: crate::time::Millis::mins(10),
+        prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         budget: crate::spec::Budget::default(),

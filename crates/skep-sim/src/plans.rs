@@ -139,6 +139,7 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
             Vec::new()
         },
         check_timeout: Millis::mins(10),
+        prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         budget: Budget::default(),

@@ -77,6 +77,7 @@ pub fn a_plan(text: &str) -> Plan {
         models: Vec::new(),
         check: Vec::new(),
         check_timeout: Millis::mins(10),
+        prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         budget: Budget::default(),

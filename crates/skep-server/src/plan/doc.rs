@@ -92,6 +92,9 @@ struct SwarmDoc {
     /// How long one command of the check may run.
     #[schemars(extend("default" = "30m"))]
     check_timeout: Option<Duration>,
+    /// What agents are told instead of Skep's own text: {task}, {mission}, {brief}, {success}, {files}, {fix},
+    /// {previous}, {timebox}, {hard_stop}, {grace} and {checkpoint} are replaced by the attempt's facts.
+    prompt: Option<String>,
     /// Run in each fresh worktree before its first attempt.
     setup: Option<Commands>,
     /// Run in each worktree before it is removed.

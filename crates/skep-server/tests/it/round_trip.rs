@@ -124,7 +124,8 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
         any::<bool>(),
         0..4u32,
     );
-    let models = (option::of(label()), vec(label(), 0..3));
+    let prompt = option::of("[a-z {}\n\"]{1,20}x");
+    let models = (option::of(label()), vec(label(), 0..3), prompt);
     (head, models, commands, limits, tables).prop_map(
         |(head, models, commands, limits, (roles, agents))| SwarmSpec {
             name: head.0.parse().unwrap(),
@@ -143,6 +144,7 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
             model: models.0,
             models: models.1,
             check: commands.0,
+            prompt: models.2,
             setup: commands.1,
             teardown: commands.2,
             check_timeout: limits.0,

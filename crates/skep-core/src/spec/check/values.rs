@@ -57,6 +57,9 @@ impl Values<'_> {
                 self.command(at(&base, &[Step::Key(key), Step::Index(n)]), command);
             }
         }
+        if let Some(prompt) = &swarm.prompt {
+            self.prose(at(&base, &[Step::Key("prompt")]), prompt);
+        }
         let path = at(&base, &[Step::Key("check_timeout")]);
         self.some_time(path, swarm.check_timeout);
         for (name, role) in &swarm.roles {

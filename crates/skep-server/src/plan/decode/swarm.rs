@@ -93,6 +93,7 @@ impl Decoder {
             check_timeout: t
                 .take(self, "check_timeout", Self::duration)
                 .unwrap_or(base.check_timeout),
+            prompt: t.take(self, "prompt", Self::text),
             setup: t.take(self, "setup", Self::commands).unwrap_or_default(),
             teardown: t.take(self, "teardown", Self::commands).unwrap_or_default(),
             budget: t.take(self, "budget", Self::budget).unwrap_or_default(),
@@ -237,6 +238,7 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         models: Vec::new(),
         check: Vec::new(),
         check_timeout: CHECK_TIMEOUT,
+        prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         budget: Budget::default(),

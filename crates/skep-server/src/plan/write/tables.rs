@@ -103,6 +103,7 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         models,
         check,
         check_timeout,
+        prompt,
         setup,
         teardown,
         budget,
@@ -132,6 +133,7 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     if *check_timeout != CHECK_TIMEOUT {
         keys.put("check_timeout", text(check_timeout));
     }
+    keys.maybe("prompt", prompt.as_ref().map(text));
     keys.list("setup", commands(setup));
     keys.list("teardown", commands(teardown));
     let Budget { usd, per_task_usd } = budget;
