@@ -11,9 +11,10 @@ use crate::{
     state::State,
     task::{Fix, TaskState},
     time::{Millis, Time},
-    worker::WorkerState,
+    worker::{Worker, WorkerState},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
+use core::mem;
 
 /// What should be done now, and when to look again if nothing happens.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,11 +163,20 @@ fn merge(state: &State, actions: &mut Vec<Action>) {
 
 fn workers(state: &State, actions: &mut Vec<Action>) {
     let Some(swarm) = state.swarm() else { return };
-    let wanted = state.merge().is_none() && !state.draining() && work_is_left(state);
+    let open = state.merge().is_none() && !state.draining();
+    let state_of = |worker: &Worker| worker.state(Some(&swarm.tip));
+    // Tasks that wait begin from what the next merge leaves: a worktree made ready before it would be made ready
+    // again after it, and all of them at the moment when the wave's last results are saved and merged.
+    let all = state.count(TaskState::Ready) > 0 || state.unblocked().next().is_some();
+    // One is kept ready for the task of an agent that dies.
+    let mut spare = state.live().len() > 0
+        && !state
+            .workers()
+            .any(|worker| state_of(worker) == WorkerState::Idle);
     for worker in state.workers() {
-        match worker.state(Some(&swarm.tip)) {
+        match state_of(worker) {
             WorkerState::Stopped => actions.push(Action::Remove { worker: worker.id }),
-            WorkerState::Spawning if wanted => {
+            WorkerState::Spawning if open && (all || mem::take(&mut spare)) => {
                 actions.push(Action::Prepare {
                     worker: worker.id,
                     base: swarm.tip.clone(),
@@ -176,18 +186,6 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
             _ => {}
         }
     }
-}
-
-/// Whether a worker made ready now could find something to do.
-fn work_is_left(state: &State) -> bool {
-    [
-        TaskState::Ready,
-        TaskState::Waiting,
-        TaskState::Running,
-        TaskState::Verifying,
-    ]
-    .iter()
-    .any(|s| state.count(*s) > 0)
 }
 
 /// What is to be merged, for [`Action::Build`].

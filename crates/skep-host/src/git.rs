@@ -14,6 +14,7 @@ mod merge;
 mod message;
 pub mod names;
 mod place;
+mod refs;
 mod repo;
 mod rerere;
 mod reset;

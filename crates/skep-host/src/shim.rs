@@ -216,6 +216,9 @@ impl<'a> Shim<'a> {
         self.note(Phase::Reporting);
         // A run without steps is durable too; and what git may have left behind is ours to end.
         let _ = self.claim.settle();
+        if let Some(above) = self.claim.unsettled() {
+            let _ = claim::sync_folder(&above);
+        }
         tree::end_children(Duration::from_secs(5));
         let changed_by_checks = changed_by_checks(self.spec, &steps, &snapshot);
         let report = RunReport {

@@ -260,6 +260,9 @@ impl Repo {
     /// # Errors
     /// When git fails; a missing ref is `None`.
     pub fn reference(&self, full: &str) -> Result<Option<Oid>, GitError> {
+        if let Some(known) = super::refs::read(&self.common, full) {
+            return Ok(known);
+        }
         let git = self.git().args(["rev-parse", "--verify", "--quiet"]);
         let git = git.args(["--end-of-options", full]);
         let text = git.text();

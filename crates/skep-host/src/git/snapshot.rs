@@ -5,6 +5,7 @@ use super::{
     exec::records,
     lock,
     place::Place,
+    refs,
     repo::DIFF_NAMES,
     tree,
 };
@@ -233,11 +234,15 @@ fn keep(place: &Place, reference: &str, commit: &Oid) -> Result<String, GitError
             1 => reference.to_string(),
             n => format!("{reference}.{n}"),
         };
-        let git = place
-            .git()
-            .args(["rev-parse", "--verify", "--quiet", "--end-of-options"]);
-        let found = git.arg(&name).output()?.stdout;
-        if found.is_empty() {
+        let found = match refs::read(&place.common, &name) {
+            Some(known) => known.map(|id| id.to_string().into_bytes()),
+            None => {
+                let git = place.git().args(["rev-parse", "--verify", "--quiet"]);
+                let said = git.args(["--end-of-options", &name]).output()?.stdout;
+                Some(said).filter(|said| !said.is_empty())
+            }
+        };
+        let Some(found) = found else {
             // Create only: should another snapshot win the name now, it stays.
             let zero = "0".repeat(commit.as_str().len());
             let created = lock::mending(&place.common, &[&place.files, &place.common], || {
@@ -255,7 +260,9 @@ fn keep(place: &Place, reference: &str, commit: &Oid) -> Result<String, GitError
             if git.run()?.trim_ascii() == commit.as_str().as_bytes() {
                 return Ok(name);
             }
-        } else if found.trim_ascii() == commit.as_str().as_bytes() {
+            continue;
+        };
+        if found.trim_ascii() == commit.as_str().as_bytes() {
             return Ok(name);
         }
     }

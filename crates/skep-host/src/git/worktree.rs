@@ -117,6 +117,18 @@ impl Repo {
         }
     }
 
+    /// The commit that the worktree with the git folder `admin` is at, if it is at one.
+    fn head_of(&self, admin: &Path) -> Result<Option<Oid>, GitError> {
+        // Its files may be gone, so this must not run among them.
+        let git = self.git().env("GIT_DIR", admin);
+        let git = git.env("GIT_COMMON_DIR", self.common_dir());
+        let git = git.args(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+        let text = git.text();
+        let head = git.output()?;
+        let found = head.status.success().then(|| oid(&text, &head.stdout));
+        found.transpose()
+    }
+
     /// Puts commits on a salvage ref that only the worktree's HEAD or branch reach: both will move.
     fn keep_tips(
         &self,
@@ -129,14 +141,11 @@ impl Repo {
             tips.extend(self.branch_tip(branch)?);
         }
         if let Some(admin) = &place.admin {
-            // Its files may be gone, so this must not run among them.
-            let git = self.git().env("GIT_DIR", admin);
-            let git = git.env("GIT_COMMON_DIR", self.common_dir());
-            let git = git.args(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
-            let text = git.text();
-            let head = git.output()?;
-            if head.status.success() {
-                tips.push(oid(&text, &head.stdout)?);
+            let on_branch = branch.map(|b| format!("ref: refs/heads/{b}\n"));
+            let head = fs::read(admin.join("HEAD")).unwrap_or_default();
+            // On its own branch it is at that branch's tip, which is there already.
+            if tips.is_empty() || on_branch.is_none_or(|b| b.as_bytes() != head) {
+                tips.extend(self.head_of(admin)?);
             }
         }
         tips.retain(|tip| tip != base);

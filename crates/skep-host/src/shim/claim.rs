@@ -62,19 +62,27 @@ impl Claim {
         let _ = self.file.set_modified(now);
     }
 
+    /// The folder in which the run's own was made, as long as that may not be on the disk yet: a holder sees
+    /// to it while [`settle`](Self::settle) sees to the rest.
+    pub(super) fn unsettled(&self) -> Option<PathBuf> {
+        let above = self.folder.parent().filter(|_| !self.settled);
+        above.map(Path::to_owned)
+    }
+
     /// Makes the claim survive a power cut. Before the first step begins, so that no run is done
     /// twice; apart from taking it, so that other preparations can go on meanwhile.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
-        if !self.settled {
-            // That the file is there is what counts. Should its content not reach the disk, it is
-            // read as damaged, and so the run as lost, which after a power cut it is.
-            sync_folder(&self.folder)?;
-            if let Some(parent) = self.folder.parent() {
-                sync_folder(parent)?;
-            }
-            self.settled = true;
+    pub(super) fn settle(&self) -> io::Result<()> {
+        if self.settled {
+            return Ok(());
         }
-        Ok(())
+        // That the file is there is what counts. Should its content not reach the disk, it is
+        // read as damaged, and so the run as lost, which after a power cut it is.
+        sync_folder(&self.folder)
+    }
+
+    /// Both are done.
+    pub(super) fn settled(&mut self) {
+        self.settled = true;
     }
 }
 

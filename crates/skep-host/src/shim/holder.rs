@@ -3,6 +3,7 @@
 //! end of the leash closes, which a kill -9 of the shim does too.
 
 use super::{
+    claim::sync_folder,
     exec::{Prepared, Stage},
     sys::{self, Fork},
     tree,
@@ -21,6 +22,7 @@ use rustix::{
 use std::{
     fs, io,
     os::fd::{AsRawFd, OwnedFd},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -53,6 +55,8 @@ pub(super) enum Report {
     Ready,
     /// This mode does not work here.
     Refused { errno: i32 },
+    /// The folder above the run's is on the disk (0), or could not be brought there.
+    Synced { errno: i32 },
     /// The agent runs; its number as the holder sees it.
     Leader { pid: i32 },
     /// The agent could not be started.
@@ -74,16 +78,19 @@ pub(super) struct Holder {
 struct Job<'a> {
     mode: Mode,
     prepared: &'a Prepared,
+    sync: Option<&'a Path>,
     leash: OwnedFd,
     reports: OwnedFd,
     user: (u32, u32),
 }
 
 impl Holder {
-    /// Forks a holder. It prepares the ground, reports, and waits for [`Order::Go`].
+    /// Forks a holder. It prepares the ground, reports, syncs the folder `sync` and reports that, and waits
+    /// for [`Order::Go`].
     pub(super) fn start(
         mode: Mode,
         prepared: &Prepared,
+        sync: Option<&Path>,
         stdin: OwnedFd,
         output: OwnedFd,
     ) -> io::Result<Holder> {
@@ -105,6 +112,7 @@ impl Holder {
                 Job {
                     mode,
                     prepared,
+                    sync,
                     leash,
                     reports,
                     user,
@@ -145,18 +153,30 @@ impl Holder {
 
     /// Waits for the first report: whether this mode works.
     pub(super) fn ready(&self, limit: Duration) -> io::Result<()> {
+        match self.next_report(limit) {
+            Some(Report::Ready) => Ok(()),
+            Some(Report::Refused { errno }) => Err(io::Error::from_raw_os_error(errno)),
+            _ => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Waits for the second report, if a folder was to be synced.
+    pub(super) fn synced(&self, limit: Duration) -> io::Result<()> {
+        match self.next_report(limit) {
+            Some(Report::Synced { errno: 0 }) => Ok(()),
+            Some(Report::Synced { errno }) => Err(io::Error::from_raw_os_error(errno)),
+            _ => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    fn next_report(&self, limit: Duration) -> Option<Report> {
         let deadline = Instant::now() + limit;
         let mut fds = [PollFd::new(&self.reports, PollFlags::IN)];
         loop {
             let left = tree::timespec(deadline.saturating_duration_since(Instant::now()));
             if poll(&mut fds, Some(&left)) != Err(Errno::INTR) {
-                break;
+                return self.report();
             }
-        }
-        match self.report() {
-            Some(Report::Ready) => Ok(()),
-            Some(Report::Refused { errno }) => Err(io::Error::from_raw_os_error(errno)),
-            _ => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }
@@ -169,6 +189,7 @@ impl Report {
             Report::Leader { pid } => [3, pid, 0],
             Report::NotStarted { stage, errno } => [4, stage, errno],
             Report::Ended { status, survivors } => [5, status, survivors],
+            Report::Synced { errno } => [6, errno, 0],
         };
         let mut bytes = [0; 12];
         for (place, number) in bytes.chunks_exact_mut(4).zip(numbers) {
@@ -186,6 +207,7 @@ impl Report {
             (3, pid, _) => Report::Leader { pid },
             (4, stage, errno) => Report::NotStarted { stage, errno },
             (5, status, survivors) => Report::Ended { status, survivors },
+            (6, errno, _) => Report::Synced { errno },
             _ => return None,
         })
     }
@@ -201,6 +223,13 @@ impl Job<'_> {
             sys::exit(1);
         }
         self.tell(Report::Ready);
+        if let Some(folder) = self.sync {
+            let errno = match sync_folder(folder) {
+                Ok(()) => 0,
+                Err(fault) => fault.raw_os_error().unwrap_or(libc::EIO),
+            };
+            self.tell(Report::Synced { errno });
+        }
         if self.next_order() != Some(Order::Go as u8) {
             sys::exit(0);
         }

@@ -27,6 +27,8 @@ use std::{
 
 /// How long a holder gets to set up. It needs a millisecond.
 const READY: Duration = Duration::from_secs(5);
+/// How long a disk gets to make the start durable. One under load needs seconds.
+const SYNC: Duration = Duration::from_secs(600);
 /// How long a holder gets to end its tree after being told to, before it is killed itself: more than
 /// it gives its own processes.
 const HOLDER: Duration = Duration::from_secs(7);
@@ -108,10 +110,6 @@ impl Shim<'_> {
         let prepared = Prepared::new(step, self.spec, &self.cookie)?;
         let cannot = |fault: io::Error| format!("cannot start {:?}: {fault}", step.argv[0]);
         let (output, holder) = self.hold(&prepared, step).map_err(cannot)?;
-        // Meanwhile the holder prepares: the disk and the kernel work at the same time.
-        self.claim
-            .settle()
-            .map_err(|e| format!("cannot make the start durable: {e}"))?;
         self.progress.holder =
             procfs::read(holder.pid.as_raw_nonzero().get()).map(|process| process.id);
         self.note(Phase::Step);
@@ -140,9 +138,15 @@ impl Shim<'_> {
             fcntl_setfl(&output, OFlags::NONBLOCK)?;
             let _ = fcntl_setpipe_size(&output, PIPE);
             let stdin = exec::stdin(step.stdin.as_deref())?;
-            match Holder::start(mode, prepared, stdin, theirs) {
-                Ok(holder) => match holder.ready(READY) {
+            let above = self.claim.unsettled();
+            match Holder::start(mode, prepared, above.as_deref(), stdin, theirs) {
+                // Meanwhile the holder prepares: the disk and the kernel work at the same time.
+                Ok(holder) => match self.claim.settle().and_then(|()| holder.ready(READY)) {
                     Ok(()) => {
+                        if above.is_some() {
+                            holder.synced(SYNC)?;
+                            self.claim.settled();
+                        }
                         self.containment = match mode {
                             Mode::Subreaper => Containment::Subreaper,
                             Mode::Namespace | Mode::UserNamespace => Containment::PidNamespace,
@@ -297,7 +301,10 @@ impl Shim<'_> {
                     self.progress.leader = procfs::read(pid).map(|process| process.id);
                     self.note(Phase::Step);
                 }
-                Report::Leader { .. } | Report::Ready | Report::Refused { .. } => {}
+                Report::Leader { .. }
+                | Report::Ready
+                | Report::Refused { .. }
+                | Report::Synced { .. } => {}
             }
         }
     }
