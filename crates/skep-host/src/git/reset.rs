@@ -133,7 +133,7 @@ pub(super) fn to(repo: &Repo, place: &Place, want: &Want<'_>, new: bool) -> Resu
     };
     place.forcing(reset)?;
     if !new {
-        place.forcing(|| place.git().args(["clean", "-ffdq"]))?;
+        clean(place)?;
         empty_moved_submodules(place)?;
     }
     // Every commit named there has been saved or was there before; old entries would only be
@@ -141,6 +141,20 @@ pub(super) fn to(repo: &Repo, place: &Place, want: &Want<'_>, new: bool) -> Resu
     let log = admin.join("logs/HEAD");
     if log.exists() {
         fs::write(&log, "").map_err(GitError::io("empty", &log))?;
+    }
+    Ok(())
+}
+
+/// Removes what is neither tracked nor ignored. An ignore file that an attempt left goes too, and then what it
+/// ignored is untracked: it must not end in the next attempt's work, so it is looked for again.
+fn clean(place: &Place) -> Result<(), GitError> {
+    // Each round removes the ignore files of one depth more; nobody nests them deeper.
+    for _ in 0..8 {
+        match place.git().args(["clean", "-ffd"]).run() {
+            Ok(said) if !said.windows(10).any(|part| part == b".gitignore") => return Ok(()),
+            Ok(_) => {}
+            Err(_) => place.forcing(|| place.git().args(["clean", "-ffdq"]))?,
+        }
     }
     Ok(())
 }

@@ -435,3 +435,23 @@ fn a_linked_worktree_shares_the_main_one_s_state() {
     assert!(world.repo.resolve("--help").is_err());
     assert_eq!(world.repo.branch_tip("none").unwrap(), None);
 }
+
+// proves: W-3, W-10
+#[test]
+fn what_an_attempt_had_ignored_does_not_end_in_the_next_ones_work() {
+    let world = World::new();
+    let (dir, base) = (world.worker("w1"), world.tip("main"));
+    let want = Want {
+        dir: &dir,
+        branch: Some("skep/s.w1"),
+        base: &base,
+    };
+    world.repo.prepare(&want).unwrap();
+    write(&dir, "lib/.gitignore", "*.z\n");
+    write(&dir, "lib/secret.z", "of the first attempt\n");
+    write(&dir, "cache.o", "ignored by the repository itself\n");
+    world.repo.prepare(&want).unwrap();
+    assert_eq!(git(&dir, &["status", "--porcelain"]), "");
+    assert!(!dir.join("lib/secret.z").exists());
+    assert!(dir.join("cache.o").exists(), "build caches stay");
+}
