@@ -114,7 +114,8 @@ impl Swarm {
 
     /// The command that loads the plan; made ahead, so that git's part is not in what is measured.
     pub(crate) fn load(&self, plan: Plan) -> Command {
-        let begin = opening(&self.repo, &plan).unwrap();
+        let ours = self.repo.branch_tip("skep/bench").unwrap();
+        let begin = opening(&self.repo, &plan, ours.as_ref()).unwrap();
         load(plan, begin.target, begin.base)
     }
 

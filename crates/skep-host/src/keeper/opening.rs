@@ -46,6 +46,9 @@ pub enum OpeningError {
         /// Where.
         files: String,
     },
+    /// A branch of that name holds commits that this swarm did not make.
+    #[error("the branch {0} is somebody else's: it holds commits that this swarm did not make")]
+    Foreign(String),
     /// The integration branch is being moved by somebody else.
     #[error("{0} is being moved by somebody else")]
     Contended(String),
@@ -70,6 +73,9 @@ impl OpeningError {
             OpeningError::Diverged { branch, .. } => Some(format!(
                 "merge {branch} yourself, or, if you do not want it, `git branch -D {branch}`"
             )),
+            OpeningError::Foreign(branch) => Some(format!(
+                "give the swarm another `name` in [swarm], or rename the branch: git branch -m {branch} …"
+            )),
             OpeningError::Contended(_) => Some("try again".into()),
             OpeningError::Git(_) => None,
         }
@@ -77,11 +83,12 @@ impl OpeningError {
 }
 
 /// Finds where `plan` begins, and sees to it that the integration branch is there and holds everything the
-/// target holds. Work of an earlier run that has not landed stays on it (W-12).
+/// target holds. Work of an earlier run that has not landed stays on it (W-12); `ours` is where that run left
+/// it, and tells it from a branch of the user's that happens to have the name.
 ///
 /// # Errors
 /// [`OpeningError`]; no branch was moved then.
-pub fn opening(repo: &Repo, plan: &Plan) -> Result<Opening, OpeningError> {
+pub fn opening(repo: &Repo, plan: &Plan, ours: Option<&Oid>) -> Result<Opening, OpeningError> {
     let (target, tip) = target(repo, plan)?;
     let branch = names::integration(&plan.swarm.name);
     let reference = format!("refs/heads/{branch}");
@@ -89,6 +96,7 @@ pub fn opening(repo: &Repo, plan: &Plan) -> Result<Opening, OpeningError> {
     let base = match &old {
         None => tip,
         Some(old) if repo.is_ancestor(old, &tip)? => tip,
+        Some(old) if !holds(repo, old, ours)? => return Err(OpeningError::Foreign(branch)),
         Some(old) if repo.is_ancestor(&tip, old)? => old.clone(),
         Some(old) => bring_in(repo, &branch, old, &target, &tip)?,
     };
@@ -117,6 +125,11 @@ fn target(repo: &Repo, plan: &Plan) -> Result<(String, Oid), OpeningError> {
         return Err(OpeningError::TargetCheckedOut { branch, path });
     }
     Ok((target, tip))
+}
+
+/// Whether the branch at `old` still holds what this swarm last had there.
+fn holds(repo: &Repo, old: &Oid, ours: Option<&Oid>) -> Result<bool, GitError> {
+    ours.map_or(Ok(false), |ours| repo.is_ancestor(ours, old))
 }
 
 fn bring_in(

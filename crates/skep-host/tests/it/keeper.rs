@@ -55,7 +55,7 @@ impl Bench {
         let plan = plan(swarm, tasks);
         let keeper = self.start();
         let repo = Repo::discover(self.world.root()).unwrap();
-        let begin = opening(&repo, &plan).unwrap();
+        let begin = opening(&repo, &plan, None).unwrap();
         let handle = keeper.handle();
         self.runtime.block_on(async {
             let mut records = handle.watch();
@@ -348,4 +348,20 @@ fn the_receipt_names_what_the_checks_changed() {
         !files.contains("a.txt"),
         "what a check changed is not the task's work: {files}"
     );
+}
+
+// proves: W-12, W-17
+#[test]
+fn a_branch_of_the_users_that_has_the_integration_branchs_name_is_left_alone() {
+    let bench = Bench::new();
+    let theirs = bench
+        .world
+        .branch("skep/test", "main", &[("mine.txt", Some("mine"))]);
+    let plan = plan(json!({}), json!([{ "id": "a", "command": "echo a > a" }]));
+    let repo = Repo::discover(bench.world.root()).unwrap();
+    let refused = opening(&repo, &plan, None).unwrap_err();
+    assert!(refused.to_string().contains("somebody else's"), "{refused}");
+    assert_eq!(bench.world.tip("skep/test"), theirs);
+    // Where the swarm itself left it, it goes on from there.
+    assert_eq!(opening(&repo, &plan, Some(&theirs)).unwrap().base, theirs);
 }

@@ -175,19 +175,23 @@ fn unread(rejection: BytesRejection) -> Problem {
 /// Where the plan begins. While one is under way that is known, and no branch may be moved: it goes on from
 /// where it stands, or is refused.
 async fn begin(app: &App, plan: &Plan) -> Result<opening::Opening, Problem> {
-    let under_way = app.handle.query(|state, _| {
-        let swarm = state.swarm().filter(|_| state.finished().is_none())?;
-        Some(opening::Opening {
+    let last = app.handle.query(|state, _| {
+        let swarm = state.swarm()?;
+        let opening = opening::Opening {
             target: swarm.target.clone(),
             base: swarm.tip.clone(),
-        })
+        };
+        Some((state.finished().is_none(), opening))
     });
-    if let Some(opening) = under_way.await.map_err(gone)? {
-        return Ok(opening);
-    }
+    let ours = match last.await.map_err(gone)? {
+        Some((true, opening)) => return Ok(opening),
+        Some((false, opening)) => Some(opening.base),
+        None => None,
+    };
     // git is asked for the branches, which blocks.
     let (repo, plan) = (app.repo.clone(), plan.clone());
-    let opened = tokio::task::spawn_blocking(move || opening::opening(&repo, &plan)).await;
+    let opened =
+        tokio::task::spawn_blocking(move || opening::opening(&repo, &plan, ours.as_ref())).await;
     let opened = opened.map_err(|_| {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
