@@ -59,7 +59,11 @@ impl Table {
 
     pub(crate) fn row(&mut self, row: &Row<'_>) {
         let ratio = format!("{}×", short(row.ratio));
-        let met = if row.met { "met" } else { "MISSED" };
+        let met = match (row.aim, row.met) {
+            ("–", _) => "",
+            (_, true) => "met",
+            (_, false) => "MISSED",
+        };
         line(row.what, &row.skep, &row.beside, &ratio, row.aim, met);
     }
 }
