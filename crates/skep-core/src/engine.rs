@@ -7,13 +7,13 @@
 use crate::{
     decide::decide,
     due,
-    event::{By, Event, Record},
+    event::{By, Event, Key, Record},
     plan::{Steps, plan},
     request::{Answer, Refusal, Request, What},
     state::State,
     time::Time,
 };
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::mem;
 
 /// The most events one request may lead to by policy before the rest waits for the next tick: an answer to a
@@ -48,9 +48,12 @@ impl Engine {
     /// # Errors
     /// A refusal, which stages nothing (but what was due anyway).
     pub fn decide(&mut self, now: Time, request: &Request) -> Result<Answer, Refusal> {
-        if let (Some(key), What::Command(_)) = (&request.key, &request.what)
-            && let Some(seq) = self.state.answered(key)
+        if let (Some(key), What::Command(command)) = (&request.key, &request.what)
+            && let Some((seq, known)) = self.state.answered(key)
         {
+            if known != command.fingerprint() {
+                return Err(Refusal::KeyReused(key.clone()));
+            }
             return Ok(Answer {
                 seq,
                 repeated: true,
@@ -61,7 +64,7 @@ impl Engine {
         let mut answer = Answer::default();
         let refused = match decision {
             Ok(events) => {
-                let mut key = request.key.clone();
+                let mut key = key_of(request);
                 for event in events {
                     if let Event::WorkerAdded { worker, .. } = &event {
                         answer.workers.push(*worker);
@@ -107,7 +110,7 @@ impl Engine {
         }
     }
 
-    fn stage(&mut self, at: Time, trace: &str, by: By, key: Option<String>, event: Event) {
+    fn stage(&mut self, at: Time, trace: &str, by: By, key: Option<Key>, event: Event) {
         let record = Record {
             seq: self.state.seq() + 1,
             at,
@@ -118,5 +121,15 @@ impl Engine {
         };
         self.state.apply(&record);
         self.staged.push(record);
+    }
+}
+
+fn key_of(request: &Request) -> Option<Key> {
+    match (&request.key, &request.what) {
+        (Some(name), What::Command(command)) => Some(Key {
+            name: name.clone(),
+            command: command.fingerprint(),
+        }),
+        _ => None,
     }
 }

@@ -24,9 +24,18 @@ pub struct Record {
     /// Who or what caused it.
     pub by: By,
     /// The idempotency key of the command it answers; on the first event of that command only.
-    pub key: Option<String>,
+    pub key: Option<Key>,
     /// What happened.
     pub event: Event,
+}
+
+/// An idempotency key, and which command it was used for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The key, as its sender made it.
+    pub name: String,
+    /// The command's [fingerprint](crate::request::Command::fingerprint): the key is good for no other.
+    pub command: u64,
 }
 
 /// Who or what caused an event.

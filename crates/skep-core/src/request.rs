@@ -9,6 +9,7 @@ use crate::{
     task::TaskState,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use core::fmt::{self, Write};
 use serde::{Deserialize, Serialize};
 
 /// One input.
@@ -133,6 +134,33 @@ pub enum Command {
         /// All of them.
         policy: Box<Policy>,
     },
+}
+
+impl Command {
+    /// Tells whether two commands ask for the same. What the edge finds out for a command, rather than its sender
+    /// says (where a plan begins), does not count.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut text = Fingerprint(0xcbf2_9ce4_8422_2325);
+        // Writing to a number cannot fail.
+        let _ = match self {
+            Command::LoadPlan { digest, again, .. } => write!(text, "load {digest} {again}"),
+            other => write!(text, "{other:?}"),
+        };
+        text.0
+    }
+}
+
+/// FNV-1a over what is written to it: 64 bits are plenty to notice a mistake, which is all this is for.
+struct Fingerprint(u64);
+
+impl Write for Fingerprint {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Ok(())
+    }
 }
 
 /// What a host can see. Every one may come late, twice, or not at all.

@@ -157,7 +157,8 @@ impl Default for Counters {
 /// Idempotency keys already acted on, oldest first; bounded by [`limits::KEYS`](crate::limits::KEYS).
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Keys {
-    seen: BTreeMap<String, u64>,
+    /// The event that answered it, and the command's fingerprint.
+    seen: BTreeMap<String, (u64, u64)>,
     order: VecDeque<String>,
 }
 
@@ -280,9 +281,9 @@ impl State {
     pub fn cap_warned(&self) -> bool {
         self.cap_warned
     }
-    /// The event that answered an idempotency key.
+    /// The event that answered an idempotency key, and the fingerprint of the command it was used for.
     #[must_use]
-    pub fn answered(&self, key: &str) -> Option<u64> {
+    pub fn answered(&self, key: &str) -> Option<(u64, u64)> {
         self.keys.seen.get(key).copied()
     }
 

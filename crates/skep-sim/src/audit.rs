@@ -131,9 +131,9 @@ impl World {
             self.audit
                 .unsafe_if(!found.is_empty(), "violations::find", || found.join("; "));
             if let Some(key) = &record.key {
-                let fresh = self.audit.keys.insert(key.clone());
+                let fresh = self.audit.keys.insert(key.name.clone());
                 self.audit.unsafe_if(!fresh, "IV: a key acts once", || {
-                    format!("{key} acted twice")
+                    format!("{} acted twice", key.name)
                 });
             }
             if let By::Person(_) = record.by {

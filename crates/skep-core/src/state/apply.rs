@@ -4,7 +4,7 @@
 use super::{Halt, State, Swarm, Wave};
 use crate::{
     attempt::{Live, Outcome, Phase, Stopping},
-    event::{Event, Next, Record, WorkerNext},
+    event::{Event, Key, Next, Record, WorkerNext},
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Checking, Merge, MergeStep},
@@ -107,9 +107,10 @@ impl State {
             || self.index.accepted().next().is_some()
     }
 
-    fn remember_key(&mut self, key: &str, seq: u64) {
-        if self.keys.seen.insert(key.into(), seq).is_none() {
-            self.keys.order.push_back(key.into());
+    fn remember_key(&mut self, key: &Key, seq: u64) {
+        let answer = (seq, key.command);
+        if self.keys.seen.insert(key.name.clone(), answer).is_none() {
+            self.keys.order.push_back(key.name.clone());
         }
         if self.keys.order.len() > limits::KEYS
             && let Some(oldest) = self.keys.order.pop_front()

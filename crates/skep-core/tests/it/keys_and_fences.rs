@@ -41,6 +41,9 @@ fn a_command_sent_twice_under_its_key_acts_once() {
     assert!(!first.repeated && second.repeated);
     assert!(second.seq <= first.seq);
     assert_eq!(t.state().workers().len(), 2);
+    let other = t.ask_with_key("k1", Command::Pause);
+    assert_eq!(other, Err(Refusal::KeyReused("k1".into())));
+    assert!(!t.state().paused());
     t.ask_with_key("k2", add()).unwrap();
     assert_eq!(t.state().workers().len(), 3);
     // A refusal is not remembered: what was refused may be possible later.
@@ -164,7 +167,7 @@ fn what_is_staged_is_lost_with_the_engine_and_decided_again_from_the_log() {
     assert!(!again.repeated && engine.state().paused());
     assert!(
         engine
-            .decide(at, &request("k1", Command::Resume))
+            .decide(at, &request("k1", load(a_plan("a"), "d1")))
             .unwrap()
             .repeated
     );

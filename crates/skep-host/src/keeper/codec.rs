@@ -1,7 +1,7 @@
 //! Between records and the log's entries. The stored form of an event is its JSON; `v` tells versions apart.
 
 use serde::{Deserialize, Serialize};
-use skep_core::event::{By, Event, Record};
+use skep_core::event::{By, Event, Key, Record};
 use skep_store::{Entry, NewEntry};
 
 /// The version of the stored form that this program writes.
@@ -39,7 +39,7 @@ struct Stored<'r> {
     v: u32,
     by: &'r By,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: &'r Option<String>,
+    key: &'r Option<Key>,
     event: &'r Event,
 }
 
@@ -47,7 +47,7 @@ struct Stored<'r> {
 struct Read {
     by: By,
     #[serde(default)]
-    key: Option<String>,
+    key: Option<Key>,
     event: Event,
 }
 

@@ -2,7 +2,7 @@
 
 use super::Stamp;
 use serde::{Deserialize, Serialize};
-use skep_core::event::{By, Event, Record};
+use skep_core::event::{By, Event, Key, Record};
 
 /// An event. Its `type` and fields are those of the log, where moments and lengths are in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ impl From<Record> for EventDoc {
             at: Stamp(at),
             trace,
             by,
-            key,
+            key: key.map(|key| key.name),
             event,
         }
     }
@@ -58,7 +58,8 @@ impl From<EventDoc> for Record {
             at: at.0,
             trace,
             by,
-            key,
+            // A reader's fold answers no commands, so which one it was for does not matter there.
+            key: key.map(|name| Key { name, command: 0 }),
             event,
         }
     }
