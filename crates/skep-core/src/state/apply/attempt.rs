@@ -1,0 +1,213 @@
+//! Attempts: claimed, started, stopped, ended; and what that makes of their tasks and workers.
+
+use crate::{
+    attempt::{Live, Outcome, Phase, Stopping},
+    event::{Event, Next, WorkerNext},
+    id::{Attempt, TaskId, WorkerId},
+    state::State,
+    task::{Accepted, Past, Task, TaskState},
+    time::Time,
+};
+use alloc::format;
+
+impl State {
+    pub(super) fn apply_attempt(&mut self, event: &Event, now: Time) {
+        match event {
+            Event::Claimed {
+                attempt,
+                task,
+                worker,
+                agent,
+                model,
+                base,
+                give_up,
+            } => {
+                let live = Live {
+                    attempt: *attempt,
+                    task: task.clone(),
+                    worker: *worker,
+                    agent: agent.clone(),
+                    model: model.clone(),
+                    base: base.clone(),
+                    claimed: now,
+                    phase: Phase::Claimed,
+                    since: now,
+                    give_up: *give_up,
+                    stopping: None,
+                };
+                self.next.attempt = self.next.attempt.max(attempt.0 + 1);
+                self.live.insert(*attempt, live);
+                self.with(task, TaskState::Running, now, |t| {
+                    t.current = Some(*attempt);
+                    t.not_before = None;
+                });
+                if let Some(ix) = self.index.find(task)
+                    && let Some(key) = self.tasks[ix].spec.owner_key.clone()
+                {
+                    self.index.own(&key, *attempt);
+                }
+                if let Some(w) = self.workers.get_mut(worker) {
+                    (w.current, w.since) = (Some(*attempt), now);
+                }
+                if let Some(halt) = &mut self.halted {
+                    halt.probing = Some(*attempt);
+                }
+            }
+            Event::AttemptStarted { attempt } => self.advance_phase(*attempt, Phase::Running, now),
+            Event::AgentEnded { attempt } => {
+                self.advance_phase(*attempt, Phase::Verifying, now);
+                if let Some(task) = self.live.get(attempt).map(|l| l.task.clone()) {
+                    self.with(&task, TaskState::Verifying, now, |_| {});
+                }
+            }
+            Event::StopAsked {
+                attempt,
+                why,
+                at_once,
+            } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.stopping = Some(Stopping {
+                        why: *why,
+                        at_once: *at_once,
+                        since: now,
+                    });
+                }
+            }
+            Event::AttemptAccepted {
+                task,
+                worker,
+                accepted,
+            } => {
+                self.accept(task, *worker, accepted, now);
+            }
+            Event::AttemptEnded {
+                task,
+                worker,
+                failure,
+                next,
+                worker_next,
+                spawn_failed,
+                ..
+            } => {
+                let past = Past {
+                    attempt: failure.attempt,
+                    worker: *worker,
+                    model: failure.model.clone(),
+                    outcome: failure.outcome,
+                    ended: now,
+                    reason: failure.reason.clone(),
+                };
+                self.release(failure.attempt, *worker, false, now);
+                self.settle(task, *next, now, |t| {
+                    t.history.push(past);
+                    t.last_failure = Some((**failure).clone());
+                    if let Some(model) = &failure.model
+                        && matches!(next, Next::RetryFailed | Next::Flag)
+                    {
+                        *t.model_failures.entry(model.clone()).or_default() += 1;
+                    }
+                });
+                if *spawn_failed {
+                    self.spawn_failures += 1;
+                } else if failure.outcome != Outcome::Cancelled {
+                    self.spawn_failures = 0;
+                }
+                if let (Some(w), WorkerNext::BackOff(until)) =
+                    (self.workers.get_mut(worker), worker_next)
+                {
+                    w.crashes += 1;
+                    w.not_before = Some(*until);
+                    w.trouble = Some(failure.reason.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn accept(&mut self, task: &TaskId, worker: WorkerId, accepted: &Accepted, now: Time) {
+        let model = self
+            .live
+            .get(&accepted.attempt)
+            .and_then(|l| l.model.clone());
+        let untouched = accepted.commit.is_none() && accepted.receipt.changed_by_checks.is_empty();
+        self.release(accepted.attempt, worker, untouched, now);
+        self.spawn_failures = 0;
+        if let Some(w) = self.workers.get_mut(&worker) {
+            (w.crashes, w.trouble) = (0, None);
+        }
+        self.with(task, TaskState::Accepted, now, |t| {
+            t.history.push(Past {
+                attempt: accepted.attempt,
+                worker,
+                model,
+                outcome: Outcome::Succeeded,
+                ended: now,
+                reason: format!("{} files changed", accepted.receipt.file_count),
+            });
+            t.current = None;
+            t.accepted = Some(accepted.clone());
+        });
+    }
+
+    /// Ends the attempt's hold on its worker and its ownership key.
+    fn release(&mut self, attempt: Attempt, worker: WorkerId, untouched: bool, now: Time) {
+        if let Some(live) = self.live.remove(&attempt)
+            && let Some(ix) = self.index.find(&live.task)
+            && let Some(key) = self.tasks[ix].spec.owner_key.clone()
+        {
+            self.index.disown(&key, attempt);
+        }
+        if let Some(w) = self.workers.get_mut(&worker)
+            && w.current == Some(attempt)
+        {
+            (w.current, w.since) = (None, now);
+            if !untouched {
+                w.ready_at = None;
+                w.turn += 1;
+            }
+        }
+        if let Some(halt) = &mut self.halted
+            && halt.probing == Some(attempt)
+        {
+            halt.probing = None;
+        }
+        let cap = self.policy().concurrency as usize;
+        // Well below it, so that one attempt's end and the next one's start do not warn again.
+        if self.live.len() * 2 <= cap {
+            self.cap_warned = false;
+        }
+    }
+
+    fn settle(&mut self, task: &TaskId, next: Next, now: Time, also: impl FnOnce(&mut Task)) {
+        let to = match next {
+            Next::RetryFailed | Next::RetryCrashed(_) | Next::Release => TaskState::Ready,
+            Next::Flag => TaskState::Flagged,
+            Next::DeadLetter => TaskState::Dead,
+            Next::Cancel => TaskState::Cancelled,
+        };
+        self.with(task, to, now, |t| {
+            also(t);
+            t.current = None;
+            match next {
+                Next::RetryFailed | Next::Flag => t.failures += 1,
+                Next::RetryCrashed(at) => {
+                    t.crashes += 1;
+                    t.not_before = at;
+                }
+                Next::DeadLetter => t.crashes += 1,
+                Next::Release | Next::Cancel => {}
+            }
+            if matches!(next, Next::Flag | Next::DeadLetter) {
+                t.note = t.last_failure.as_ref().map(|f| f.reason.clone());
+            }
+        });
+    }
+
+    fn advance_phase(&mut self, attempt: Attempt, phase: Phase, now: Time) {
+        if let Some(live) = self.live.get_mut(&attempt)
+            && live.phase < phase
+        {
+            (live.phase, live.since) = (phase, now);
+        }
+    }
+}

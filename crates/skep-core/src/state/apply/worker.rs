@@ -1,0 +1,58 @@
+//! Workers: added, made ready, paused, crashed, gone.
+
+use crate::{event::Event, state::State, time::Time, worker::Worker};
+
+impl State {
+    pub(super) fn apply_worker(&mut self, event: &Event, now: Time) {
+        if let Event::WorkerAdded { worker, role } = event {
+            let mut new = Worker::new(*worker, role.clone(), now);
+            if let Some(role) = role
+                .as_ref()
+                .and_then(|r| self.swarm.as_ref()?.spec.roles.get(r))
+            {
+                new.capabilities.clone_from(&role.capabilities);
+                new.model.clone_from(&role.model);
+            }
+            self.next.worker = self.next.worker.max(worker.0 + 1);
+            self.workers.insert(*worker, new);
+            return;
+        }
+        let (Event::WorkerReady { worker, .. }
+        | Event::WorkerFailed { worker, .. }
+        | Event::WorkerRestored { worker }
+        | Event::WorkerPaused { worker }
+        | Event::WorkerResumed { worker }
+        | Event::WorkerLeaving { worker }
+        | Event::WorkerGone { worker }) = event
+        else {
+            return;
+        };
+        let Some(w) = self.workers.get_mut(worker) else {
+            return;
+        };
+        w.since = now;
+        match event {
+            Event::WorkerReady { base, .. } => w.ready_at = Some(base.clone()),
+            Event::WorkerFailed {
+                reason, not_before, ..
+            } => {
+                w.crashes += 1;
+                w.ready_at = None;
+                w.turn += 1;
+                w.not_before = Some(*not_before);
+                w.trouble = Some(reason.clone());
+                self.spawn_failures += 1;
+            }
+            Event::WorkerRestored { .. } => w.not_before = None,
+            Event::WorkerPaused { .. } => w.paused = true,
+            Event::WorkerResumed { .. } => {
+                (w.paused, w.not_before, w.crashes) = (false, None, 0);
+            }
+            Event::WorkerLeaving { .. } => w.stopping = true,
+            Event::WorkerGone { .. } => {
+                self.workers.remove(worker);
+            }
+            _ => {}
+        }
+    }
+}
