@@ -25,6 +25,7 @@ const CONSEQUENCES: usize = 1_000_000;
 pub struct Engine {
     state: State,
     staged: Vec<Record>,
+    at_rest: bool,
 }
 
 impl Engine {
@@ -33,7 +34,18 @@ impl Engine {
     pub fn new(state: State) -> Engine {
         Engine {
             state,
-            staged: Vec::new(),
+            ..Engine::default()
+        }
+    }
+
+    /// An engine that decides commands and lets no policy act: for steering a swarm that nobody performs for.
+    /// A claim made now would only age until somebody does.
+    #[must_use]
+    pub fn at_rest(state: State) -> Engine {
+        Engine {
+            state,
+            at_rest: true,
+            ..Engine::default()
         }
     }
 
@@ -102,7 +114,7 @@ impl Engine {
     }
 
     fn follow_up(&mut self, now: Time, trace: &str) {
-        for _ in 0..CONSEQUENCES {
+        for _ in 0..if self.at_rest { 0 } else { CONSEQUENCES } {
             let Some(event) = due::next(&self.state, now) else {
                 return;
             };

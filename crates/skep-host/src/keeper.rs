@@ -87,6 +87,25 @@ impl Keeper {
         options: Options,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Keeper, StartError> {
+        Keeper::begin(site, Engine::new, |site, handle| {
+            Performer::new(repo, site, options, handle, runtime.clone()).map(Some)
+        })
+    }
+
+    /// A keeper at rest: it answers questions and decides commands, and no more. Nothing is claimed or performed,
+    /// so attempts that run are left alone; the next real keeper acts on what was decided.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing has been started then.
+    pub fn at_rest(site: Site) -> Result<Keeper, StartError> {
+        Keeper::begin(site, Engine::at_rest, |_, _| Ok(None))
+    }
+
+    fn begin(
+        site: Site,
+        engine: impl FnOnce(State) -> Engine,
+        performer: impl FnOnce(Site, Handle) -> io::Result<Option<Performer>>,
+    ) -> Result<Keeper, StartError> {
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
         let mut log = open_log(&site)?;
@@ -96,10 +115,9 @@ impl Keeper {
         let (records, _) = broadcast::channel(WATCH_BACKLOG);
         let (end, ended) = watch::channel(None);
         let handle = Handle::new(sender, records, site.clone());
-        let performer = Performer::new(repo, site, options, handle.clone(), runtime.clone())
-            .map_err(StartError::System)?;
+        let performer = performer(site, handle.clone()).map_err(StartError::System)?;
         let mut turns = turn::Turns {
-            engine: Engine::new(state),
+            engine: engine(state),
             log: Box::new(log),
             clock,
             last,

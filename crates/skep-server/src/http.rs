@@ -8,7 +8,7 @@ mod read;
 pub mod socket;
 mod write;
 
-pub use write::{digest, options};
+pub use write::{act, digest, options};
 
 use crate::api::Problem;
 use axum::{

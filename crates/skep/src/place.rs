@@ -13,13 +13,14 @@ use skep_host::{
 };
 use skep_server::{
     api::{
-        AnswerDoc, CommandDoc, ConflictList, Live, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+        AnswerDoc, CommandDoc, ConflictList, Live, Problem, Status, TaskDetail, TaskList, WhyDoc,
+        WorkerList,
     },
     client::{Client, ClientError},
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
-use std::time::SystemTime;
+use std::{sync::Once, time::SystemTime};
 use tokio::task::JoinHandle;
 
 /// A repository with its site.
@@ -55,6 +56,15 @@ impl Place {
         Ok(Source::Log(Box::new(state)))
     }
 
+    /// As [`source`](Place::source), for verbs that change something: where there was never a swarm there is none
+    /// to change.
+    pub(crate) async fn steered(&self) -> Result<Source, Failure> {
+        if self.has_log() {
+            return self.source().await;
+        }
+        Ok(Source::Keeper(self.client.clone()))
+    }
+
     /// The state as the log has it; an empty one when there is no log yet.
     pub(crate) fn fold(&self) -> Result<State, Failure> {
         if !self.has_log() {
@@ -68,16 +78,60 @@ impl Place {
         self.site.log().exists()
     }
 
+    /// The state, as the keeper's events or, without one, the log has it.
+    pub(crate) async fn state(&self) -> Result<State, Failure> {
+        let mut events = match self.client.events(0, false).await {
+            Err(ClientError::NoKeeper) => return self.fold(),
+            events => events?,
+        };
+        let mut state = State::default();
+        while let Some(event) = events.next().await? {
+            state.apply(&event.into());
+        }
+        Ok(state)
+    }
+
     /// Sends a command under a key of its own. "Nothing to do" is success: it is as it should be.
     pub(crate) async fn command(&self, doc: &CommandDoc) -> Result<Option<AnswerDoc>, Failure> {
-        match self.client.command(doc, &unique_id()).await {
+        let answered = match self.client.command(doc, &unique_id()).await {
+            Err(ClientError::NoKeeper) if self.has_log() => self.note_down(doc).await?,
+            Err(ClientError::Refused(no)) => Err(no),
+            answered => Ok(answered?),
+        };
+        match answered {
             Ok(answer) => Ok(Some(answer)),
-            Err(ClientError::Refused(no)) if &*no.code == "nothing_to_do" => {
+            Err(no) if &*no.code == "nothing_to_do" => {
                 term::say(&format!("{}\n", term::escape(&no.detail)));
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(no) => Err((*no).into()),
         }
+    }
+
+    /// Writes down what a person wants of a swarm that nobody keeps; the next keeper acts on it.
+    async fn note_down(
+        &self,
+        doc: &CommandDoc,
+    ) -> Result<Result<AnswerDoc, Box<Problem>>, Failure> {
+        static SAID: Once = Once::new();
+        let keeper = Keeper::at_rest(self.site.clone())?;
+        let app = App {
+            handle: keeper.handle(),
+            repo: self.repo.clone(),
+        };
+        let answer = http::act(&app, "cli", &unique_id(), doc).await;
+        keeper.stop();
+        // Only then is the log free for the next keeper.
+        let ended = keeper.closed().await;
+        ended.map_err(|e| Failure::new(Exit::Refused, "it could not be noted").because(&e))?;
+        if answer.is_ok() {
+            SAID.call_once(|| {
+                term::say(
+                    "no keeper runs: this is noted, and the next `skep run` goes on with it\n",
+                );
+            });
+        }
+        Ok(answer.map_err(Box::new))
     }
 
     /// Starts a keeper in this process, and serves its socket.

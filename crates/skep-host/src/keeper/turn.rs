@@ -42,7 +42,8 @@ pub(super) struct Turns {
     pub(super) clock: Clock,
     /// The moment of the log's last event when the keeper started.
     pub(super) last: Time,
-    pub(super) performer: Performer,
+    /// None for a keeper at rest.
+    pub(super) performer: Option<Performer>,
     pub(super) handle: Handle,
     /// Answers that wait for the append.
     pub(super) waiting: Vec<Waiting>,
@@ -51,10 +52,11 @@ pub(super) struct Turns {
 impl Turns {
     /// Runs until told to stop, or until the log can no longer be trusted.
     pub(super) fn run(&mut self, inbox: &Receiver<Message>) -> Result<(), Ended> {
-        let seen = self.performer.adopt(self.engine.state());
+        let state = self.engine.state();
+        let seen = self.performer.as_ref().map(|p| p.adopt(state));
         // What happened while no keeper lived is taken in at the log's own last moment: at today's, leases of
         // attempts that had long ended would count as overrun before their results were looked at.
-        for observation in seen {
+        for observation in seen.into_iter().flatten() {
             self.observe(self.last, observation);
         }
         self.tick(self.clock.now());
@@ -84,7 +86,9 @@ impl Turns {
                 }
                 self.take(now, message);
             }
-            for observation in self.performer.silent(self.engine.state(), now) {
+            let state = self.engine.state();
+            let silent = self.performer.as_mut().map(|p| p.silent(state, now));
+            for observation in silent.into_iter().flatten() {
                 self.observe(now, observation);
             }
             self.tick(now);
@@ -108,8 +112,8 @@ impl Turns {
                 self.waiting.push((reply, answer));
             }
             Message::Performed(action, seen) => {
-                if let Some(action) = action {
-                    self.performer.done(&action, now);
+                if let (Some(action), Some(performer)) = (action, &mut self.performer) {
+                    performer.done(&action, now);
                 }
                 for observation in seen {
                     self.observe(now, observation);
@@ -161,7 +165,9 @@ impl Turns {
             match self.log.append(expected, &entries) {
                 Ok(_) => {
                     let records = self.engine.committed();
-                    self.performer.committed(self.engine.state(), &records);
+                    if let Some(performer) = &mut self.performer {
+                        performer.committed(self.engine.state(), &records);
+                    }
                     self.handle.publish(Arc::new(records));
                     break;
                 }
@@ -192,12 +198,11 @@ impl Turns {
     }
 
     fn perform(&mut self) -> Option<Time> {
+        let performer = self.performer.as_mut()?;
         let now = self.clock.now();
         let steps = self.engine.plan(now);
-        let back = self
-            .performer
-            .perform(self.engine.state(), steps.actions, now);
-        let beat = self.performer.next_beat(self.engine.state(), now);
+        let back = performer.perform(self.engine.state(), steps.actions, now);
+        let beat = performer.next_beat(self.engine.state(), now);
         steps.wake_at.into_iter().chain(beat).chain(back).min()
     }
 }

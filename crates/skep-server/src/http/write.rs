@@ -36,6 +36,22 @@ pub(super) async fn command(
     send(&app, &headers, command).await
 }
 
+/// A command from the process that the keeper is in, answered as one over a socket would be.
+///
+/// # Errors
+/// The problem that a client would be shown.
+pub async fn act(
+    app: &App,
+    client: &str,
+    key: &str,
+    doc: &CommandDoc,
+) -> Result<AnswerDoc, Problem> {
+    let unprocessable =
+        |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", detail);
+    let command = doc.read().map_err(unprocessable)?;
+    ask(app, Some(key.into()), client.into(), command).await
+}
+
 /// What may be asked of a plan.
 #[derive(serde::Deserialize)]
 pub(super) struct PlanQuery {
@@ -117,14 +133,25 @@ pub fn digest(plan: &Plan) -> String {
 }
 
 async fn send(app: &App, headers: &HeaderMap, what: Command) -> Result<Json<AnswerDoc>, Problem> {
+    ask(app, key(headers)?, client(headers), what)
+        .await
+        .map(Json)
+}
+
+async fn ask(
+    app: &App,
+    key: Option<String>,
+    client: String,
+    what: Command,
+) -> Result<AnswerDoc, Problem> {
     let request = Request {
-        key: key(headers)?,
+        key,
         trace: unique_id(),
-        by: By::Person(client(headers)),
+        by: By::Person(client),
         what: What::Command(what),
     };
     match app.handle.request(request).await {
-        Ok(answer) => Ok(Json(answer.into())),
+        Ok(answer) => Ok(answer.into()),
         Err(RequestError::Refused(no)) => Err(explain(app, no).await),
         Err(RequestError::Gone(error)) => Err(gone(error)),
     }

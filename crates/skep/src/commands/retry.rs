@@ -7,7 +7,7 @@ use crate::{
     term,
 };
 use skep_core::id::TaskId;
-use skep_server::{api::CommandDoc, client::Client};
+use skep_server::api::CommandDoc;
 
 /// Begins tasks anew that were flagged, given up or moved to the dead-letter list.
 #[derive(Debug, clap::Args)]
@@ -47,16 +47,16 @@ pub(crate) async fn cancel(ctx: &Context, args: &CancelArgs) -> Result<Exit, Fai
     let mut ids = ids(&args.tasks)?;
     let place = Place::find(ctx)?;
     if args.all {
-        ids = open(&place.client).await?;
+        ids = open(&place).await?;
         super::confirm(ctx, &format!("Give up {} tasks?", ids.len()))?;
     }
     let command = |task| CommandDoc::CancelTask { task };
     each(&place, &ids, "is given up", args.dry_run, command).await
 }
 
-async fn open(client: &Client) -> Result<Vec<TaskId>, Failure> {
+async fn open(place: &Place) -> Result<Vec<TaskId>, Failure> {
     let over = ["merged", "flagged", "dead", "cancelled"];
-    let tasks = client.tasks().await?.tasks;
+    let tasks = place.steered().await?.tasks().await?.tasks;
     let open = tasks.iter().filter(|t| !over.contains(&t.state.as_str()));
     Ok(open.filter_map(|t| t.id.parse().ok()).collect())
 }
@@ -76,7 +76,7 @@ pub(super) async fn each(
     for id in ids {
         if dry_run {
             // Asked all the same: a task that does not exist should be found now.
-            place.client.task(id.as_str()).await?;
+            place.steered().await?.task(id).await?;
             term::say(&format!("would do: {id} {done}\n"));
         } else if place.command(&command(id.to_string())).await?.is_some() {
             term::say(&format!("{id} {done}\n"));

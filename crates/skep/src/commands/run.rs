@@ -133,7 +133,7 @@ async fn follow(
     again: bool,
     signals: Signals,
 ) -> Result<Exit, Failure> {
-    let state = so_far(place).await?;
+    let state = place.state().await?;
     let answered = match plan {
         Some(plan) => {
             let same = state
@@ -161,16 +161,6 @@ async fn follow(
     let exit = exit(end, &state);
     finish(ctx, end, exit, &state)?;
     Ok(exit)
-}
-
-/// The state as the keeper's events have it.
-async fn so_far(place: &Place) -> Result<State, Failure> {
-    let mut state = State::default();
-    let mut events = place.client.events(0, false).await?;
-    while let Some(event) = events.next().await? {
-        state.apply(&event.into());
-    }
-    Ok(state)
 }
 
 /// Loads the plan; the same plan, under way, goes on. Gives the log's number then, if anything changed.

@@ -221,12 +221,8 @@ async fn add(ctx: &Context, fields: &Fields) -> Result<Exit, Failure> {
 async fn edit(ctx: &Context, fields: &Fields) -> Result<Exit, Failure> {
     let id = args::task(&fields.task)?;
     let place = Place::find(ctx)?;
-    // The task as it is, from the events: the documents show it for people, not for editing.
-    let mut events = place.client.events(0, false).await?;
-    let mut state = skep_core::state::State::default();
-    while let Some(event) = events.next().await? {
-        state.apply(&event.into());
-    }
+    // From the events: the documents show it for people, not for editing.
+    let state = place.state().await?;
     let Some(task) = state.task(&id) else {
         return Err(Failure::usage(format!("there is no task {id}"))
             .hint(skep_server::task_hint(&state, id.as_str())));

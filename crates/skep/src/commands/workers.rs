@@ -169,7 +169,7 @@ async fn set(
     role: Option<String>,
     dry_run: bool,
 ) -> Result<Exit, Failure> {
-    let list = place.client.workers().await?;
+    let list = place.steered().await?.workers().await?;
     let counts = |w: &&WorkerDoc| w.role == role && w.status != "stopped";
     let mut have: Vec<&WorkerDoc> = list.workers.iter().filter(counts).collect();
     let wanted = count as usize;

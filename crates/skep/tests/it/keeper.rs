@@ -161,3 +161,50 @@ fn completions_are_there_for_the_usual_shells() {
         "{schema}"
     );
 }
+
+// proves: Q-3, U-1
+#[test]
+fn what_is_asked_without_a_keeper_is_noted_and_the_next_run_acts_on_it() {
+    let sandbox = Sandbox::new();
+    let failing = HELD.replace("workers = 0", "workers = 1");
+    sandbox.write("plan.toml", &failing.replace("echo 2", "exit 7; echo 2"));
+    let ran = sandbox.expect(1, &["run", "plan.toml"]);
+    assert!(ran.out.contains("skep retry two"), "{}", ran.out);
+
+    // What the summary says to type works as it stands.
+    let noted = sandbox.expect(0, &["retry", "two"]);
+    assert!(noted.err.contains("no keeper runs"), "{}", noted.err);
+    let refused = sandbox.expect(3, &["retry", "two"]);
+    assert!(refused.err.contains("in the queue"), "{}", refused.err);
+    let fields = ["tasks", "edit", "two", "--command", "echo 2 > two.txt"];
+    sandbox.expect(0, &fields);
+    sandbox.expect(0, &["workers", "add", "1"]);
+    sandbox.expect(2, &["cancel", "nowhere"]);
+    let events = sandbox.expect(0, &["events", "--json"]).out;
+    assert!(
+        !events.lines().last().unwrap().contains("claimed"),
+        "nothing is claimed while nobody performs: {events}"
+    );
+
+    sandbox.expect(0, &["run"]);
+    assert_eq!(sandbox.git(&["show", "skep/held:two.txt"]), "2\n");
+}
+
+// proves: W-4, Q-3
+#[test]
+fn an_attempt_that_outlived_its_keeper_can_be_cancelled_before_the_next() {
+    let sandbox = Sandbox::new();
+    let plan = HELD
+        .replace("workers = 0", "workers = 2")
+        .replace("echo 2 >", "touch ../../../begun; sleep 600; echo 2 >");
+    sandbox.write("plan.toml", &plan);
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("begun", || sandbox.path().join("begun").exists());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let noted = sandbox.expect(0, &["cancel", "two"]);
+    assert!(noted.err.contains("two is given up"), "{}", noted.err);
+    sandbox.expect(1, &["run"]);
+    let two = sandbox.json(&["tasks", "show", "two", "--json"]);
+    assert_eq!(two["state"], "cancelled");
+}
