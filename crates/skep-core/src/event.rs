@@ -64,6 +64,10 @@ pub enum Event {
         target: String,
         /// The integration branch's tip.
         base: Oid,
+        /// Tasks that an earlier plan merged and that read the same in this one, each with its commit: they are
+        /// not done again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        carried: Vec<(TaskId, Oid)>,
     },
     /// A task joined the plan.
     TaskAdded {

@@ -50,7 +50,9 @@ pub enum Command {
         target: String,
         /// The integration branch's tip.
         base: Oid,
-        /// Run it once more if it was run to its end already.
+        /// Whether `base` holds all that the last plan merged.
+        kept: bool,
+        /// Do everything once more, what was merged already included.
         again: bool,
     },
     /// Add a task.

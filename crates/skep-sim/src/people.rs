@@ -38,6 +38,7 @@ impl World {
             digest: "one".into(),
             target: "main".into(),
             base: self.repo.integration.clone(),
+            kept: false,
             again: false,
         };
         self.command(command);

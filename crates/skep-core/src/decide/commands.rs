@@ -4,7 +4,7 @@ use crate::{
     attempt::StopWhy,
     due,
     event::Event,
-    id::{TaskId, WorkerId},
+    id::{Oid, TaskId, WorkerId},
     limits,
     request::{Command, Refusal},
     spec::{self, Plan, Priority, TaskSpec, Workers},
@@ -30,8 +30,16 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
             digest,
             target,
             base,
+            kept,
             again,
-        } => load_plan(state, plan, digest, target, base, *again),
+        } => {
+            let carried = if *kept && !again {
+                carried(state, plan)
+            } else {
+                Vec::new()
+            };
+            load_plan(state, plan, digest, target, base, carried, *again)
+        }
         Command::AddTask { spec } => add_task(state, spec),
         Command::EditTask { spec } => edit_task(state, spec),
         Command::SkipTask { task } => skip_task(state, task),
@@ -108,7 +116,8 @@ fn load_plan(
     plan: &Plan,
     digest: &str,
     target: &str,
-    base: &crate::id::Oid,
+    base: &Oid,
+    carried: Vec<(TaskId, Oid)>,
     again: bool,
 ) -> Decision {
     let faults = spec::check(plan);
@@ -143,12 +152,23 @@ fn load_plan(
         digest: digest.into(),
         target: target.into(),
         base: base.clone(),
+        carried,
     });
     if shut {
         events.push(Event::SwarmResumed {});
     }
     events.extend(staff(state, plan));
     Ok(events)
+}
+
+/// What is merged and reads the same is not done again: a plan grows by adding to it.
+fn carried(state: &State, plan: &Plan) -> Vec<(TaskId, Oid)> {
+    let merged = |spec: &TaskSpec| {
+        let task = state.task(&spec.id).filter(|t| *t.spec == *spec)?;
+        let commit = task.merged.clone()?;
+        (task.state == TaskState::Merged).then(|| (spec.id.clone(), commit))
+    };
+    plan.tasks.iter().filter_map(merged).collect()
 }
 
 /// The workers that the plan asks for, less those that are there already (W-1).

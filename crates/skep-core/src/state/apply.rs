@@ -30,8 +30,10 @@ impl State {
                 digest,
                 target,
                 base,
+                carried,
             } => {
                 self.load(plan, digest, target, base, now);
+                self.carry(carried, now);
             }
             Event::TaskAdded { .. }
             | Event::TaskEdited { .. }
@@ -152,6 +154,19 @@ impl State {
             since: now,
         });
         self.index.rebuild(&mut self.tasks, self.next.wave);
+    }
+
+    fn carry(&mut self, merged: &[(TaskId, Oid)], now: Time) {
+        for (id, commit) in merged {
+            self.with(id, TaskState::Merged, now, |t| {
+                t.merged = Some(commit.clone());
+                t.note = Some("merged by an earlier plan".into());
+            });
+        }
+        if !merged.is_empty() {
+            // What waits for them comes forward.
+            self.index.rebuild(&mut self.tasks, self.next.wave);
+        }
     }
 
     fn is_merged(&self, id: &TaskId) -> bool {

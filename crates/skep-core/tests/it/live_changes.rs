@@ -1,7 +1,7 @@
 //! Changes while the swarm runs: add, edit, skip, boost, cancel, retry, assign, and their refusals.
 
 use crate::swarm::Swarm;
-use crate::words::{id, one_task};
+use crate::words::{a_plan, id, load, one_task};
 use skep_core::{
     attempt::StopWhy,
     id::WorkerId,
@@ -212,4 +212,33 @@ fn a_fix_is_not_skipped_and_not_retried_after_its_task_went_on_without_it() {
     t.prepare();
     t.finish();
     assert!(t.state().finished().is_some());
+}
+
+// proves: Q-3, W-12
+#[test]
+fn a_plan_that_grew_does_only_what_is_new_or_changed() {
+    let grown = |kept, again| {
+        let mut t = alone("a b<-a");
+        t.finish();
+        assert!(t.state().finished().is_some());
+        let mut plan = a_plan("a b<-a c<-b d");
+        plan.tasks[1].mission = "Do b otherwise.".into();
+        let mut command = load(plan, "d2");
+        if let Command::LoadPlan {
+            kept: k, again: a, ..
+        } = &mut command
+        {
+            (*k, *a) = (kept, again);
+        }
+        t.ask(command).unwrap();
+        t
+    };
+    let t = grown(true, false);
+    assert_eq!(t.is("a"), TaskState::Merged);
+    assert_ne!(t.is("b"), TaskState::Merged, "it reads otherwise now");
+    assert_eq!((t.task("b").wave, t.task("c").wave), (1, 2));
+    for (kept, again) in [(false, false), (true, true)] {
+        let t = grown(kept, again);
+        assert_ne!(t.is("a"), TaskState::Merged, "kept {kept}, again {again}");
+    }
 }

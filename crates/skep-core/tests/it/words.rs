@@ -98,6 +98,7 @@ pub fn load(plan: Plan, digest: &str) -> Command {
         digest: digest.into(),
         target: "main".into(),
         base: oid(1),
+        kept: false,
         again: true,
     }
 }

@@ -171,6 +171,7 @@ pub(crate) fn load(plan: Plan, target: String, base: Oid) -> Command {
         digest,
         target,
         base,
+        kept: false,
         again: false,
     }
 }

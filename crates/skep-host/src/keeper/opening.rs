@@ -14,6 +14,8 @@ pub struct Opening {
     pub target: String,
     /// The integration branch's tip.
     pub base: Oid,
+    /// Whether that holds everything the last plan merged.
+    pub kept: bool,
 }
 
 /// Why a plan cannot begin on this repository.
@@ -100,8 +102,9 @@ pub fn opening(repo: &Repo, plan: &Plan, ours: Option<&Oid>) -> Result<Opening, 
         Some(old) if repo.is_ancestor(&tip, old)? => old.clone(),
         Some(old) => bring_in(repo, &branch, old, &target, &tip)?,
     };
+    let kept = holds(repo, &base, ours)?;
     match repo.land(&reference, old.as_ref(), &base, "skep: begin a plan")? {
-        Land::Moved | Land::AlreadyThere => Ok(Opening { target, base }),
+        Land::Moved | Land::AlreadyThere => Ok(Opening { target, base, kept }),
         Land::Refused { .. } => Err(OpeningError::Contended(branch)),
     }
 }
@@ -127,9 +130,9 @@ fn target(repo: &Repo, plan: &Plan) -> Result<(String, Oid), OpeningError> {
     Ok((target, tip))
 }
 
-/// Whether the branch at `old` still holds what this swarm last had there.
-fn holds(repo: &Repo, old: &Oid, ours: Option<&Oid>) -> Result<bool, GitError> {
-    ours.map_or(Ok(false), |ours| repo.is_ancestor(ours, old))
+/// Whether the commit holds what this swarm last had on its branch.
+fn holds(repo: &Repo, commit: &Oid, ours: Option<&Oid>) -> Result<bool, GitError> {
+    ours.map_or(Ok(false), |ours| repo.is_ancestor(ours, commit))
 }
 
 fn bring_in(

@@ -64,6 +64,7 @@ impl Bench {
                 digest: "d".into(),
                 target: begin.target,
                 base: begin.base,
+                kept: begin.kept,
                 again: false,
             };
             let request = Request {

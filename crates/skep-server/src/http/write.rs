@@ -86,7 +86,7 @@ pub(super) async fn plan(
             faults.to_string(),
         )
     })?;
-    let opening::Opening { target, base } = begin(&app, &plan).await?;
+    let opening::Opening { target, base, kept } = begin(&app, &plan).await?;
     let digest = digest(&plan);
     send(
         &app,
@@ -96,6 +96,7 @@ pub(super) async fn plan(
             digest,
             target,
             base,
+            kept,
             again: asked.again,
         },
     )
@@ -207,6 +208,7 @@ async fn begin(app: &App, plan: &Plan) -> Result<opening::Opening, Problem> {
         let opening = opening::Opening {
             target: swarm.target.clone(),
             base: swarm.tip.clone(),
+            kept: true,
         };
         Some((state.finished().is_none(), opening))
     });

@@ -34,10 +34,17 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
     use Style::{Bad, Care, Dim, Good, Plain, Strong};
     match &record.event {
         Event::PlanLoaded {
-            plan, target, base, ..
+            plan,
+            target,
+            base,
+            carried,
+            ..
         } => {
             let tasks = count(plan.tasks.len(), "task");
-            let text = format!("{tasks}, on {target} at {}", base.short());
+            let mut text = format!("{tasks}, on {target} at {}", base.short());
+            if !carried.is_empty() {
+                text.push_str(&format!("; {} merged already", carried.len()));
+            }
             say(Strong, &plan.swarm.name, text)
         }
         Event::TaskAdded { spec, origin } => match origin {

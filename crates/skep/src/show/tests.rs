@@ -67,6 +67,7 @@ impl Story {
             digest: "d".into(),
             target: "main".into(),
             base: oid(1),
+            kept: false,
             again: false,
         }));
         for worker in [1, 2].map(WorkerId) {

@@ -236,3 +236,34 @@ fn a_bad_plan_is_a_document_for_programs() {
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(document["diagnostics"][0]["line"], 3, "{document}");
 }
+
+// proves: Q-3
+#[test]
+fn a_plan_that_grew_runs_only_what_is_new() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", TWO);
+    sandbox.expect(0, &["run", "plan.toml"]);
+    let grown = format!(
+        "{TWO}\n[[task]]\nid = \"c\"\nmission = \"Make c.\"\ncommand = \"cat b.txt > c.txt\"\n\
+         depends_on = [\"b\"]\n"
+    );
+    sandbox.write("plan.toml", &grown);
+    let ran = sandbox.expect(0, &["run", "plan.toml"]);
+    assert!(ran.err.contains("2 merged already"), "{}", ran.err);
+    assert!(!ran.err.contains("a ready"), "{}", ran.err);
+    assert_eq!(sandbox.git(&["show", "skep/two:c.txt"]), "b\n");
+    let claims = |task: &str| {
+        let events = sandbox.expect(0, &["events", "--json"]).out;
+        let claim = |l: &str| {
+            let event: serde_json::Value = serde_json::from_str(l).unwrap();
+            event["type"] == "claimed" && event["task"] == task
+        };
+        events.lines().filter(|l| claim(l)).count()
+    };
+    assert_eq!((claims("a"), claims("b"), claims("c")), (1, 1, 1));
+    // The work is gone with its branch, so it is done again.
+    sandbox.git(&["branch", "-q", "-D", "skep/two"]);
+    sandbox.write("plan.toml", &grown.replace("Make c.", "Make c well."));
+    sandbox.expect(0, &["run", "plan.toml"]);
+    assert_eq!((claims("a"), claims("c")), (2, 2));
+}
