@@ -5,7 +5,7 @@
 
 use crate::{
     attempt::{Cut, End, Outcome, Receipt, Report, Saved, Step, StopWhy},
-    spec::{Criterion, TaskSpec},
+    spec::{Command, Criterion, TaskSpec},
 };
 use alloc::{
     format,
@@ -76,11 +76,17 @@ pub fn judge(task: &TaskSpec, report: &Report, stopping: Option<StopWhy>) -> Ver
             );
         }
         End::NotStarted(why) => {
+            // A program that the task itself names is the task's fault; any other would be missing for every task.
+            let own = matches!(task.command, Some(Command::Words(_)));
             return Verdict::Failure {
-                outcome: Outcome::Failed,
+                outcome: if own {
+                    Outcome::Failed
+                } else {
+                    Outcome::Crashed
+                },
                 reason: format!("the agent could not be started: {why}"),
                 output: String::new(),
-                spawn_failed: true,
+                spawn_failed: !own,
             };
         }
     }
@@ -244,7 +250,7 @@ mod tests {
     use super::*;
     use crate::{
         attempt::{SavedWork, Usage},
-        spec::{Command, Glob},
+        spec::Glob,
         time::Millis,
     };
 

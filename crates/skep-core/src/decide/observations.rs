@@ -5,7 +5,7 @@ use super::conflict;
 use crate::{
     attempt::{Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
     due,
-    event::{Event, WorkerNext},
+    event::{Event, Next, WorkerNext},
     id::{Attempt, Oid, WorkerId},
     judge::{Verdict, judge},
     merge::{Merge, MergeStep, Probe},
@@ -316,11 +316,18 @@ fn ended(
     };
     let worker = state.worker(live.worker);
     let worker_next = retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now);
+    // Spawn failures in a row say something about the swarm (L-5) and nothing about the tasks they happen to hit;
+    // the first of a row counts, so that a task that alone cannot be started does not go round for ever.
+    let next = if spawn_failed && state.spawn_failures() > 0 && why.is_none() {
+        Next::Release
+    } else {
+        retry::next(task, outcome, why, &policy, now)
+    };
     let mut events = Vec::from([Event::AttemptEnded {
         task: live.task.clone(),
         worker: live.worker,
         failure: Box::new(failure),
-        next: retry::next(task, outcome, why, &policy, now),
+        next,
         worker_next,
         spawn_failed,
         salvage,

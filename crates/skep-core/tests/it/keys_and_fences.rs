@@ -91,6 +91,12 @@ fn a_late_result_of_a_revoked_attempt_changes_nothing_but_is_kept() {
     })
     .unwrap();
     assert_eq!(t.attempt_of("a"), newer);
+    let again = t.see(Observation::Ended {
+        attempt: late,
+        report: success(50),
+        untouched: false,
+    });
+    assert_eq!(again, Err(Refusal::OutOfDate), "it is recorded once");
     let kept =
         t.has(|e| matches!(e, Event::AttemptFenced { salvage: Some(o), .. } if *o == oid(50)));
     assert!(kept);
