@@ -5,6 +5,9 @@
 
 mod apply;
 mod index;
+mod stored;
+
+pub use stored::FOLD;
 
 use crate::{
     attempt::Live,
@@ -25,7 +28,9 @@ use index::Index;
 use serde::{Deserialize, Serialize};
 
 /// Everything known of a swarm.
-#[derive(Clone, Debug, Default, PartialEq)]
+// `remote` makes the derived functions inherent ones, for `stored` to finish.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct State {
     seq: u64,
     swarm: Option<Swarm>,
@@ -43,11 +48,12 @@ pub struct State {
     finished: Option<Time>,
     spawn_failures: u32,
     cap_warned: bool,
+    #[serde(skip)]
     index: Index,
 }
 
 /// What holds for the plan under way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Swarm {
     /// The plan's own settings.
     pub spec: SwarmSpec,
@@ -83,7 +89,7 @@ pub struct Wave {
 }
 
 /// Why the swarm does nothing until it is resumed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Halt {
     /// Why.
     pub reason: String,
@@ -135,7 +141,7 @@ impl fmt::Display for SwarmState {
 }
 
 /// The next numbers to give out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Counters {
     attempt: u64,
     worker: u32,
@@ -155,7 +161,7 @@ impl Default for Counters {
 }
 
 /// Idempotency keys already acted on, oldest first; bounded by [`limits::KEYS`](crate::limits::KEYS).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Keys {
     /// The event that answered it, and the command's fingerprint.
     seen: BTreeMap<String, (u64, u64)>,

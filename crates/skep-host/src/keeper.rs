@@ -6,6 +6,7 @@
 
 pub mod clock;
 mod codec;
+mod fold;
 mod inbox;
 pub mod opening;
 mod perform;
@@ -20,7 +21,7 @@ use clock::Clock;
 use inbox::Message;
 use perform::Performer;
 use skep_core::{engine::Engine, event::Record, state::State};
-use skep_store::{LoadError, Log, OpenError, OpenMode, SqliteLog};
+use skep_store::{LoadError, OpenError, OpenMode, SqliteLog};
 use std::{
     io,
     ops::ControlFlow,
@@ -109,7 +110,7 @@ impl Keeper {
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
         let mut log = open_log(&site)?;
-        let (state, last) = fold_log(&mut log)?;
+        let fold::Folded { state, last, from } = fold::fold(&mut log)?;
         let clock = Clock::starting_after(last);
         let (sender, receiver) = mpsc::channel();
         let (records, _) = broadcast::channel(WATCH_BACKLOG);
@@ -117,6 +118,7 @@ impl Keeper {
         let handle = Handle::new(sender, records, site.clone());
         let performer = performer(site, handle.clone()).map_err(StartError::System)?;
         let mut turns = turn::Turns {
+            saved: from,
             engine: engine(state),
             log: Box::new(log),
             clock,
@@ -180,39 +182,13 @@ fn open_log(site: &Site) -> Result<SqliteLog, OpenError> {
     }
 }
 
-fn fold_log(log: &mut dyn Log) -> Result<(State, skep_core::time::Time), StartError> {
-    let mut state = State::default();
-    let mut last = skep_core::time::Time::default();
-    for_each(log, 0, &mut |record| {
-        state.apply(&record);
-        last = last.max(record.at);
-        ControlFlow::Continue(())
-    })?;
-    Ok((state, last))
-}
-
-fn for_each(
-    log: &mut dyn Log,
-    after: u64,
-    each: &mut dyn FnMut(Record) -> ControlFlow<()>,
-) -> Result<(), StartError> {
-    let mut fault = None;
-    log.load(after, &mut |entry| match decode(&entry) {
-        Ok(record) => each(record),
-        Err(error) => {
-            fault = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
-    fault.map_or(Ok(()), |error| Err(error.into()))
-}
-
 /// The state as the log says, read without a keeper, and the moment of the last event.
 ///
 /// # Errors
 /// When there is no log, or it cannot be read.
 pub fn fold(site: &Site) -> Result<(State, skep_core::time::Time), StartError> {
-    fold_log(&mut SqliteLog::open(&site.log(), OpenMode::ReadOnly)?)
+    let folded = fold::fold(&mut SqliteLog::open(&site.log(), OpenMode::ReadOnly)?)?;
+    Ok((folded.state, folded.last))
 }
 
 /// The records after `after`, read from the log without disturbing a keeper.
@@ -224,7 +200,7 @@ pub fn records(
     after: u64,
     each: &mut dyn FnMut(Record) -> ControlFlow<()>,
 ) -> Result<(), StartError> {
-    for_each(
+    fold::for_each(
         &mut SqliteLog::open(&site.log(), OpenMode::ReadOnly)?,
         after,
         each,

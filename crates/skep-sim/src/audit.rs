@@ -104,7 +104,12 @@ impl Audit {
         });
     }
 
-    fn unsafe_if(&mut self, wrong: bool, invariant: &'static str, text: impl FnOnce() -> String) {
+    pub(crate) fn unsafe_if(
+        &mut self,
+        wrong: bool,
+        invariant: &'static str,
+        text: impl FnOnce() -> String,
+    ) {
         if wrong && self.failure.is_none() {
             self.fail(Kind::Safety, invariant, text());
         }

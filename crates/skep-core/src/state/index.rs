@@ -1,6 +1,7 @@
 //! Indices over the tasks, kept in step by `apply`: never stored, always derivable.
 
 use crate::{
+    attempt::Live,
     id::{Attempt, TaskId},
     spec::{Graph, Priority},
     task::{Task, TaskState},
@@ -155,12 +156,31 @@ impl Index {
     /// Builds everything that follows from the tasks, waves and critical paths included: after a plan
     /// was loaded, a task was added or edited, or a wave has landed.
     pub(super) fn rebuild(&mut self, tasks: &mut [Task], open_wave: u32) {
-        self.by_id = tasks
-            .iter()
-            .enumerate()
-            .map(|(ix, t)| (t.id().clone(), ix))
-            .collect();
+        self.name(tasks);
         self.set_waves(tasks, open_wave);
+        self.count_in(tasks);
+    }
+
+    /// The indices over tasks and live attempts that were folded before: nothing of them is changed.
+    pub(super) fn over<'s>(tasks: &[Task], live: impl Iterator<Item = &'s Live>) -> Index {
+        let mut index = Index::default();
+        index.name(tasks);
+        index.count_in(tasks);
+        for live in live {
+            let task = index.find(&live.task).map(|ix| &tasks[ix]);
+            if let Some(key) = task.and_then(|t| t.spec.owner_key.as_ref()) {
+                index.own(key, live.attempt);
+            }
+        }
+        index
+    }
+
+    fn name(&mut self, tasks: &[Task]) {
+        let numbered = tasks.iter().enumerate();
+        self.by_id = numbered.map(|(ix, t)| (t.id().clone(), ix)).collect();
+    }
+
+    fn count_in(&mut self, tasks: &[Task]) {
         self.dependents = vec![Vec::new(); tasks.len()];
         self.unmet = vec![0; tasks.len()];
         for (ix, task) in tasks.iter().enumerate() {

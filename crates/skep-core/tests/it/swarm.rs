@@ -70,6 +70,9 @@ impl Swarm {
         for record in self.engine.committed() {
             self.log.push(record);
         }
+        let stored = serde_json::to_string(self.state()).unwrap();
+        let restored: State = serde_json::from_str(&stored).unwrap();
+        assert_eq!(&restored, self.state(), "a snapshot holds it all");
         assert_eq!(
             violations::find(self.state()),
             [""; 0],

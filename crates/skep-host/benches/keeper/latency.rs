@@ -22,6 +22,7 @@ const ROUNDS: usize = 200;
 const DEATHS: usize = 15;
 
 /// From a command that makes a task ready until its claim is durable and published.
+// proves: Q-10
 pub(crate) fn claim(table: &mut Table) {
     let world = World::new();
     let mut raw = Raw::new(world.dir.path());
@@ -69,6 +70,7 @@ impl Raw {
 }
 
 /// From the command to the agent's first act, in a worktree that is there already.
+// proves: Q-10
 pub(crate) fn start(table: &mut Table) {
     let world = World::new();
     let place = world.dir.path().join("s");

@@ -4,6 +4,7 @@ use super::{
     Ended,
     clock::Clock,
     codec::encode,
+    fold,
     inbox::{Handle, Message},
     perform::Performer,
 };
@@ -42,6 +43,8 @@ pub(super) struct Turns {
     pub(super) clock: Clock,
     /// The moment of the log's last event when the keeper started.
     pub(super) last: Time,
+    /// The entry of the last snapshot that was saved or tried.
+    pub(super) saved: u64,
     /// None for a keeper at rest.
     pub(super) performer: Option<Performer>,
     pub(super) handle: Handle,
@@ -185,6 +188,23 @@ impl Turns {
         for (reply, answer) in self.waiting.drain(..) {
             // Whoever asked may have left.
             let _ = reply.send(answer);
+        }
+        self.snapshot()
+    }
+
+    /// Saves the state now and then, so that the next keeper need not fold the whole log. The log does without
+    /// one that cannot be written.
+    fn snapshot(&mut self) -> Result<(), Ended> {
+        let state = self.engine.state();
+        if !fold::is_due(state, self.saved) {
+            return Ok(());
+        }
+        self.saved = state.seq();
+        let last = self.clock.now();
+        if let Err(error) = fold::save(&mut *self.log, state, last)
+            && !self.log_is_at(self.saved)
+        {
+            return Err(Ended(format!("the log cannot be read any more: {error}")));
         }
         Ok(())
     }

@@ -120,17 +120,17 @@ impl State {
                     w.trouble = Some(failure.reason.clone());
                 }
             }
-            Event::AttemptFenced { attempt, task, .. } => {
-                if let Some(task) = task {
-                    // Recorded once: what comes again finds it so.
-                    self.edit(task, |t| {
-                        let past = t.history.iter_mut().find(|p| p.attempt == *attempt);
-                        if let Some(past) = past {
-                            past.outcome = Outcome::Fenced;
-                        }
-                    });
+            Event::AttemptFenced {
+                attempt,
+                task: Some(task),
+                ..
+            } => self.edit(task, |t| {
+                // Recorded once: what comes again finds it so.
+                let past = t.history.iter_mut().find(|p| p.attempt == *attempt);
+                if let Some(past) = past {
+                    past.outcome = Outcome::Fenced;
                 }
-            }
+            }),
             _ => {}
         }
     }
