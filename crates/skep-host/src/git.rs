@@ -9,6 +9,7 @@ mod exec;
 mod fix;
 mod include;
 mod land;
+mod leftover;
 mod lock;
 mod merge;
 mod message;

@@ -41,7 +41,7 @@ pub struct Prepared {
 }
 
 /// The file, in a worktree's git folder, that says that set-up is done.
-const READY: &str = "skep-ready";
+pub(super) const READY: &str = "skep-ready";
 
 impl Repo {
     /// Makes the worktree `want`, or brings an existing one there: at `base`, on its branch, nothing

@@ -366,3 +366,32 @@ fn a_branch_of_the_users_that_has_the_integration_branchs_name_is_left_alone() {
     // Where the swarm itself left it, it goes on from there.
     assert_eq!(opening(&repo, &plan, Some(&theirs)).unwrap().base, theirs);
 }
+
+// proves: W-10
+#[test]
+fn an_ignored_file_that_an_earlier_attempt_left_does_not_pass_as_made() {
+    let bench = Bench::new();
+    let swarm = json!({
+        "workers": { "count": 1 },
+        "setup": ["mkdir -p out && echo set-up > out/setup"],
+    });
+    let ignore = "printf 'out/\\ncache/\\n' > .gitignore";
+    let state = bench.run(
+        swarm,
+        json!([
+            { "id": "ignore", "command": ignore },
+            { "id": "liar", "depends_on": ["ignore"], "success": [{ "exists": "out/made" }],
+              "command": "[ -e cache/first ] && echo x > x || { mkdir cache out; touch cache/first out/made; exit 1; }" },
+            { "id": "honest", "depends_on": ["ignore"], "command": "echo y > y; test -e cache/first",
+              "success": [{ "exists": "out/setup" }], "priority": "P3" },
+        ]),
+    );
+    let is = |name: &str| states(&state).into_iter().find(|(id, _)| id == name);
+    let (_, liar) = is("liar").unwrap();
+    assert_eq!(liar, TaskState::Flagged);
+    let task = state.tasks().iter().find(|t| t.id().as_str() == "liar");
+    let note = task.unwrap().note.clone().unwrap_or_default();
+    assert!(note.contains("out/made does not exist"), "{note}");
+    // The build cache stays, and what set-up made counts.
+    assert_eq!(is("honest").unwrap().1, TaskState::Merged);
+}

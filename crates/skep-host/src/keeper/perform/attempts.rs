@@ -72,6 +72,7 @@ fn try_start(world: &World, order: &Order) -> Result<Running, String> {
     }
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
     worktrees::begin_fix(world, order)?;
+    worktrees::remove_leftovers(world, order)?;
     let spec = spec(world, order, &folder)?;
     run::start(&world.options.program, &folder, &spec).map_err(|e| chain(&e))
 }

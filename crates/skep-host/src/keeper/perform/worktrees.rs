@@ -10,7 +10,7 @@ use skep_core::{
     id::{Oid, SwarmName, WorkerId},
     plan::Order,
     request::Observation,
-    spec::Command,
+    spec::{Command, Criterion},
     state::State,
     task::FixStrategy,
     time::Millis,
@@ -96,6 +96,21 @@ pub(super) fn begin_fix(world: &World, order: &Order) -> Result<(), String> {
         .begin_fix(&dir, &order.base, &theirs)
         .map(drop)
         .map_err(|e| e.chain())
+}
+
+/// What a criterion asks for must be of this attempt's making.
+pub(super) fn remove_leftovers(world: &World, order: &Order) -> Result<(), String> {
+    let asked = order.task.success.iter().filter_map(|c| match c {
+        Criterion::Exists(path) => Some(path.clone()),
+        _ => None,
+    });
+    let asked: Vec<String> = asked.collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let dir = path(world, order.worker);
+    let removed = world.repo.remove_leftovers(&dir, &asked);
+    removed.map(drop).map_err(|e| e.chain())
 }
 
 pub(super) fn prepare(world: &World, order: &PrepareOrder) -> Vec<Observation> {
