@@ -33,8 +33,12 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         .map(|w| w.id)
         .max()
         .unwrap_or(status.wave);
-    let wave = status.wave.min(last);
-    let _ = writeln!(out, "{}  {word}  wave {wave} of {last}", escape(swarm));
+    let _ = writeln!(
+        out,
+        "{}  {word}  wave {} of {last}",
+        escape(swarm),
+        status.wave
+    );
     let some = status.tasks.words().into_iter().filter(|(_, n)| *n > 0);
     let tasks: Vec<String> = some
         .map(|(word, n)| paint(look.color, tone(word), &format!("{n} {word}")))
