@@ -19,7 +19,7 @@ pub use command::{AnswerDoc, CommandDoc};
 pub use conflict::{ConflictDoc, ConflictList, SalvageDoc, SalvageList};
 pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
-pub use problem::{PROBLEM_JSON, Problem, refusal};
+pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use stamp::Stamp;
 pub use status::{BudgetDoc, Status, TaskCounts, WaveDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};

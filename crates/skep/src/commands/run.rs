@@ -1,12 +1,14 @@
 //! `skep run`: a plan to its end, in the foreground.
 
+mod foresee;
+
 use super::look;
 use crate::{
     args::{Context, quoted},
     failure::{Exit, Failure},
     follow::{End, Follow},
     place::{Hosted, Place, now},
-    show::{forecast::Forecast, progress::Progress, summary},
+    show::{progress::Progress, summary},
     signals::Signals,
     term,
 };
@@ -80,19 +82,19 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
         None => None,
     };
     if let Some(plan) = plan.as_ref().filter(|_| args.dry_run) {
-        let forecast = Forecast::of(plan);
-        if ctx.json {
-            term::print_json(&forecast)?;
-        } else {
-            let look = look(ctx);
-            term::print(&forecast.render(look.width, look.color))?;
-        }
-        return Ok(Exit::Done);
+        return foresee::dry_run(ctx, &place, plan, args.again);
     }
     let signals = Signals::listen()?;
     let there = place.client.is_there().await?;
     if plan.is_none() && !there && !place.has_log() {
         return Err(nothing_to_go_on_with());
+    }
+    // A plan that this keeper would refuse shall not leave a keeper's files behind. A log that cannot be read is
+    // for the keeper to explain: another one may be making it at this moment.
+    if let Some(plan) = plan.as_ref().filter(|_| !there)
+        && let Ok(state) = place.fold()
+    {
+        foresee::taken(&place, state, plan, args.again)?;
     }
     let hosted = if there { None } else { host(&place).await? };
     if hosted.is_none() {

@@ -4,6 +4,7 @@
 
 mod bad_commands;
 mod keeper;
+mod refusals;
 mod runs;
 mod unattended;
 
