@@ -5,6 +5,7 @@
 mod bad_commands;
 mod imports;
 mod keeper;
+mod leftovers;
 mod refusals;
 mod runs;
 mod unattended;
