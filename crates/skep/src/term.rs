@@ -173,10 +173,20 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Err(Failure::whole(Exit::Done, ""))
-        }
-        Err(error) => Err(Failure::new(Exit::Refused, "cannot write the output").because(&error)),
+        Err(error) => Err(unwritten(&error)),
+    }
+}
+
+/// Why output ended early: quietly where its reader has had enough, and else as a failure.
+pub(crate) fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::whole(Exit::Done, ""),
+        io::ErrorKind::StorageFull => Failure::new(Exit::Refused, "cannot write the output")
+            .because(error)
+            .hint(
+                "free some space where it is redirected to, and ask again: nothing else was harmed",
+            ),
+        _ => Failure::new(Exit::Refused, "cannot write the output").because(error),
     }
 }
 

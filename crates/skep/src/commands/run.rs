@@ -213,10 +213,21 @@ fn exit(end: End, state: &State) -> Exit {
 /// Prints what became of it all.
 fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Failure> {
     if let Some(summary) = summary::Summary::of(state, exit, now()) {
-        if ctx.json {
-            term::print_json(&summary)?;
+        let printed = if ctx.json {
+            term::print_json(&summary)
         } else if !matches!(end, End::Left(_)) || state.finished().is_some() {
-            term::print(&summary.render(look(ctx)))?;
+            term::print(&summary.render(look(ctx)))
+        } else {
+            Ok(())
+        };
+        match printed {
+            // Nobody reads it, and still the exit code says how the run went.
+            Err(closed) if closed.exit == Exit::Done => {}
+            printed => printed.map_err(|e| {
+                e.hint(
+                    "the run itself has ended as it should; `skep tasks` shows what became of it",
+                )
+            })?,
         }
     }
     let said = match end {

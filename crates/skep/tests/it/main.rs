@@ -8,6 +8,7 @@ mod keeper;
 mod leftovers;
 mod refusals;
 mod runs;
+mod streams;
 mod unattended;
 
 use skep_host::command::command;
