@@ -11,6 +11,7 @@ mod problem;
 mod stamp;
 mod status;
 mod task;
+mod unattended;
 mod why;
 mod worker;
 
@@ -18,10 +19,11 @@ pub use command::{AnswerDoc, CommandDoc};
 pub use conflict::{ConflictDoc, ConflictList, SalvageDoc, SalvageList};
 pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
-pub use problem::{PROBLEM_JSON, Problem, refusal};
+pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use stamp::Stamp;
 pub use status::{BudgetDoc, Status, TaskCounts, WaveDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};
+pub use unattended::Unattended;
 pub use why::WhyDoc;
 pub use worker::{Facts, Live, WorkerDoc, WorkerList};
 

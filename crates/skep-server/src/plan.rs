@@ -13,11 +13,13 @@ mod json;
 mod markdown;
 mod toml;
 mod tree;
+mod unfinished;
 mod write;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use doc::schema;
+pub use unfinished::Unfinished;
 pub use write::{to_json, to_toml};
 
 use fault::{Fault, Faults};

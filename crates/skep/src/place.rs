@@ -9,12 +9,13 @@ use skep_core::{id::TaskId, state::State, time::Time};
 use skep_host::{
     git::Repo,
     keeper::{self, Keeper},
+    run::{self, Look},
     site::Site,
 };
 use skep_server::{
     api::{
-        AnswerDoc, CommandDoc, ConflictList, Live, Problem, Status, TaskDetail, TaskList, WhyDoc,
-        WorkerList,
+        AnswerDoc, CommandDoc, ConflictList, Problem, Status, TaskDetail, TaskList, Unattended,
+        WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     http::{self, App, socket::Socket},
@@ -34,7 +35,7 @@ pub(crate) struct Place {
 /// Where read verbs read: one truth, two ways to it.
 pub(crate) enum Source {
     Keeper(Client),
-    Log(Box<State>),
+    Log(Box<Unattended>),
 }
 
 impl Place {
@@ -53,7 +54,14 @@ impl Place {
         }
         let state = self.fold()?;
         term::say("no keeper runs; this is what the log says\n");
-        Ok(Source::Log(Box::new(state)))
+        // The log cannot know what has ended since; an attempt's own folder does.
+        let running = state.live().map(|live| live.attempt);
+        let running = running.filter(|attempt| {
+            let folder = self.site.runs().join(format!("a{attempt}"));
+            matches!(run::look(&folder), Look::Running(_))
+        });
+        let running = running.collect();
+        Ok(Source::Log(Box::new(Unattended { state, running })))
     }
 
     /// As [`source`](Place::source), for verbs that change something: where there was never a swarm there is none
@@ -182,44 +190,44 @@ impl Source {
     pub(crate) async fn status(&self) -> Result<Status, Failure> {
         match self {
             Source::Keeper(client) => Ok(client.status().await?),
-            Source::Log(state) => Ok(Status::of(state, now(), &Live::new())),
+            Source::Log(log) => Ok(log.status(now())),
         }
     }
     pub(crate) async fn tasks(&self) -> Result<TaskList, Failure> {
         match self {
             Source::Keeper(client) => Ok(client.tasks().await?),
-            Source::Log(state) => Ok(TaskList::of(state, now())),
+            Source::Log(log) => Ok(log.tasks(now())),
         }
     }
     pub(crate) async fn task(&self, id: &TaskId) -> Result<TaskDetail, Failure> {
         match self {
             Source::Keeper(client) => Ok(client.task(id.as_str()).await?),
-            Source::Log(state) => match state.task(id) {
-                Some(task) => Ok(TaskDetail::of(state, task, now())),
+            Source::Log(log) => match log.state.task(id) {
+                Some(task) => Ok(log.task(task, now())),
                 None => Err(Failure::usage(format!("there is no task {id}"))
-                    .hint(task_hint(state, id.as_str()))),
+                    .hint(task_hint(&log.state, id.as_str()))),
             },
         }
     }
     pub(crate) async fn workers(&self) -> Result<WorkerList, Failure> {
         match self {
             Source::Keeper(client) => Ok(client.workers().await?),
-            Source::Log(state) => Ok(WorkerList::of(state, now(), &Live::new())),
+            Source::Log(log) => Ok(log.workers(now())),
         }
     }
     pub(crate) async fn why(&self, name: &TaskId) -> Result<WhyDoc, Failure> {
         match self {
             Source::Keeper(client) => Ok(client.why(name.as_str()).await?),
-            Source::Log(state) => WhyDoc::of(state, name.as_str(), now()).ok_or_else(|| {
+            Source::Log(log) => log.why(name.as_str(), now()).ok_or_else(|| {
                 Failure::usage(format!("there is no task or worker {name}"))
-                    .hint(task_hint(state, name.as_str()))
+                    .hint(task_hint(&log.state, name.as_str()))
             }),
         }
     }
     pub(crate) async fn conflicts(&self) -> Result<ConflictList, Failure> {
         match self {
             Source::Keeper(client) => Ok(client.conflicts().await?),
-            Source::Log(state) => Ok(ConflictList::of(state)),
+            Source::Log(log) => Ok(ConflictList::of(&log.state)),
         }
     }
 }

@@ -117,15 +117,76 @@ pub(crate) fn fit(text: &str, most: usize) -> String {
     out
 }
 
+/// The cells that a text takes on the screen, the colours that Skep itself put there not counted.
+pub(crate) fn visible_width(text: &str) -> usize {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().map_or(0, width);
+    parts.fold(first, |sum, part| {
+        sum + width(part.split_once('m').map_or("", |(_, t)| t))
+    })
+}
+
+/// The text with no line wider than `most` cells, as far as its words allow: broken at spaces, and what
+/// follows a break begins `hang` cells in. A word that is wider than a line, such as a path, stays whole.
+pub(crate) fn wrap(text: &str, most: Option<usize>, hang: usize) -> String {
+    let Some(most) = most else {
+        return text.into();
+    };
+    let lines = text.split('\n').map(|line| wrap_line(line, most, hang));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn wrap_line(line: &str, most: usize, hang: usize) -> String {
+    if visible_width(line) <= most {
+        return line.into();
+    }
+    // Where half the line would be indent, the indent is not worth its room.
+    let hang = if hang * 2 > most { 2 } else { hang };
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    let mut out = line[..indent].to_string();
+    let mut used = indent;
+    // The spaces before the next word, which a break takes the place of.
+    let (mut gap, mut begun) = (0, false);
+    for word in line[indent..].split(' ') {
+        if word.is_empty() {
+            gap += 1;
+            continue;
+        }
+        let wide = visible_width(word);
+        if begun && used + gap + wide > most {
+            out.push('\n');
+            out.push_str(&" ".repeat(hang));
+            used = hang;
+        } else if begun {
+            out.push_str(&" ".repeat(gap));
+            used += gap;
+        }
+        out.push_str(word);
+        used += wide;
+        (gap, begun) = (1, true);
+    }
+    out
+}
+
 /// Prints data. A reader that has had enough (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Err(Failure::whole(Exit::Done, ""))
-        }
-        Err(error) => Err(Failure::new(Exit::Refused, "cannot write the output").because(&error)),
+        Err(error) => Err(unwritten(&error)),
+    }
+}
+
+/// Why output ended early: quietly where its reader has had enough, and else as a failure.
+pub(crate) fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::whole(Exit::Done, ""),
+        io::ErrorKind::StorageFull => Failure::new(Exit::Refused, "cannot write the output")
+            .because(error)
+            .hint(
+                "free some space where it is redirected to, and ask again: nothing else was harmed",
+            ),
+        _ => Failure::new(Exit::Refused, "cannot write the output").because(error),
     }
 }
 
@@ -136,8 +197,14 @@ pub(crate) fn print_json(document: &impl serde::Serialize) -> Result<(), Failure
     print(&format!("{text}\n"))
 }
 
-/// Talks to the person; nobody listening is not an error.
+/// Talks to the person; nobody listening is not an error. On a terminal, lines break between words.
 pub(crate) fn say(text: &str) {
+    let wide = size(&io::stderr()).map(|s| s.0);
+    draw(&wrap(text, wide, 2));
+}
+
+/// Writes to the person's terminal as it is: text that fits already, and moves of the cursor.
+pub(crate) fn draw(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -153,6 +220,28 @@ mod tests {
             "a\\u{1b}[2Jb\\u{9b}31m\\u{202e}\\n c"
         );
         assert_eq!(escape("plain ünïcode 漢字"), "plain ünïcode 漢字");
+    }
+
+    // proves: U-12
+    #[test]
+    fn lines_break_between_words_and_nothing_is_lost() {
+        let text = "left out: it conflicts with what was merged before it; fix-1 is to bring it in";
+        for most in [20, 40, 60] {
+            let lines = wrap(text, Some(most), 4);
+            assert!(lines.lines().all(|l| width(l) <= most), "{lines}");
+            let words: Vec<&str> = lines.split_whitespace().collect();
+            assert_eq!(words, text.split(' ').collect::<Vec<_>>());
+        }
+        assert_eq!(
+            wrap("a /very/long/path b", Some(8), 2),
+            "a\n  /very/long/path\n  b"
+        );
+        assert_eq!(wrap("漢字 漢字", Some(6), 0), "漢字\n漢字");
+        assert_eq!(
+            wrap("\x1b[31mred\x1b[0m tail", Some(8), 0),
+            "\x1b[31mred\x1b[0m tail"
+        );
+        assert_eq!(wrap(text, None, 4), text);
     }
 
     #[test]

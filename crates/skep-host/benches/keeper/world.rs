@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use skep_core::{
     event::{By, Event, Record},
-    id::Oid,
+    id::{Oid, WorkerId},
     request::{Answer, Command, Request, What},
     spec::{Plan, TaskSpec},
     time::Time,
@@ -11,7 +11,10 @@ use skep_core::{
 use skep_host::{
     command::command,
     git::Repo,
-    keeper::{Handle, Keeper, Options, opening::opening},
+    keeper::{
+        Handle, Keeper, Options,
+        opening::{Last, opening},
+    },
     site::Site,
 };
 use std::{
@@ -115,7 +118,12 @@ impl Swarm {
     /// The command that loads the plan; made ahead, so that git's part is not in what is measured.
     pub(crate) fn load(&self, plan: Plan) -> Command {
         let ours = self.repo.branch_tip("skep/bench").unwrap();
-        let begin = opening(&self.repo, &plan, ours.as_ref()).unwrap();
+        let last = ours.map(|tip| Last {
+            swarm: plan.swarm.name.clone(),
+            tip,
+            next_worker: WorkerId(u32::MAX),
+        });
+        let begin = opening(&self.repo, &plan, last.as_ref()).unwrap();
         load(plan, begin.target, begin.base)
     }
 

@@ -18,10 +18,16 @@ pub fn worker(swarm: &SwarmName, worker: WorkerId) -> String {
     format!("skep/{swarm}.{worker}")
 }
 
+/// Below this, a swarm's work is kept that is on no branch.
+#[must_use]
+pub fn salvage_of(swarm: &SwarmName) -> String {
+    format!("{SALVAGE}{swarm}/")
+}
+
 /// The ref that keeps what an attempt left.
 #[must_use]
 pub fn salvage(swarm: &SwarmName, task: &TaskId, attempt: Attempt) -> String {
-    format!("{SALVAGE}{swarm}/{task}/{attempt}")
+    format!("{}{task}/{attempt}", salvage_of(swarm))
 }
 
 /// The ref that keeps a commit found on `branch` when the branch is moved away from it. No task's name

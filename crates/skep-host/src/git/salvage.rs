@@ -140,11 +140,20 @@ impl Repo {
     pub fn drop_merged(&self, swarm: &SwarmName, into: &Oid) -> Result<Vec<String>, GitError> {
         let all = self.salvage(swarm, into)?;
         let gone: Vec<_> = all.into_iter().filter(|s| s.merged).collect();
+        self.drop_saved(&gone)?;
+        Ok(gone.into_iter().map(|s| s.reference).collect())
+    }
+
+    /// Drops what a person gave up, merged or not, all or nothing. To be sure of that is the caller's duty.
+    ///
+    /// # Errors
+    /// When git fails, or a ref moved since it was listed; nothing was dropped then.
+    pub fn drop_saved(&self, gone: &[Salvage]) -> Result<(), GitError> {
         if gone.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let mut input = String::from("start\n");
-        for saved in &gone {
+        for saved in gone {
             // The old value: a ref that moved since it was looked at is kept, and so are all others.
             input += &format!("delete {} {}\n", saved.reference, saved.commit);
         }
@@ -152,7 +161,6 @@ impl Repo {
         moving_refs(self, || {
             let git = self.git().args(["update-ref", "--stdin"]);
             git.input(input.clone()).run().map(drop)
-        })?;
-        Ok(gone.into_iter().map(|s| s.reference).collect())
+        })
     }
 }

@@ -69,7 +69,22 @@ const NEIGHBOURS_MAX: usize = 100;
 /// # Errors
 /// When git fails; the text is git's. Nothing was changed then but that objects may have been added.
 pub fn snapshot(worktree: &Path, spec: &SnapshotSpec) -> Result<Snapshot, String> {
-    save(worktree, spec).map_err(|e| e.chain())
+    save(worktree, spec, None).map_err(|e| e.chain())
+}
+
+/// The same, but writes no ref for what one of the refs below `known` (such as the swarm's in
+/// `refs/skep/salvage/`) holds already: the same files, on top of the same commits. That ref is the answer then.
+///
+/// For worktrees that nobody knows to have been saved: most of them were, by the attempt that worked there last.
+///
+/// # Errors
+/// As [`snapshot`].
+pub fn snapshot_once(
+    worktree: &Path,
+    spec: &SnapshotSpec,
+    known: &str,
+) -> Result<Snapshot, String> {
+    save(worktree, spec, Some(known)).map_err(|e| e.chain())
 }
 
 /// The paths that differ now from what `snapshot` saved (ignored ones aside); at most [`CHANGED_MAX`].
@@ -94,7 +109,7 @@ pub(super) fn differences(place: &Place, tree: &Oid) -> Result<Vec<String>, GitE
     Ok(records(&listed).map(shown).collect())
 }
 
-fn save(worktree: &Path, spec: &SnapshotSpec) -> Result<Snapshot, GitError> {
+fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Snapshot, GitError> {
     let place = Place::find(worktree)?;
     let (base_tree, head) = ends(&place, &spec.base)?;
     let tree = tree::write(&place, &spec.base)?;
@@ -123,7 +138,24 @@ fn save(worktree: &Path, spec: &SnapshotSpec) -> Result<Snapshot, GitError> {
         let git = place.objects().args(["rev-parse", "--verify"]);
         git.arg(format!("{parent}^{{tree}}")).oid()?
     };
-    let commit = if tree == parent_tree && merged.is_none() {
+    let clean = tree == parent_tree && merged.is_none();
+    let kept = match known {
+        Some(below) if merged.is_none() && !(clean && parent == spec.base) => {
+            kept_already(&place, below, &tree, &parent)?
+        }
+        _ => None,
+    };
+    if let Some((reference, commit)) = kept {
+        keep_left_commits(&place, spec, head, &commit)?;
+        return Ok(Snapshot {
+            commit,
+            tree,
+            files,
+            file_count,
+            reference: Some(reference),
+        });
+    }
+    let commit = if clean {
         // The agent committed all of it: its own commit is the snapshot.
         parent
     } else {
@@ -224,6 +256,33 @@ fn commit<'a>(
         }
         done => done,
     }
+}
+
+/// A ref below `prefix` whose commit has these very files and holds `parent`, with that commit.
+fn kept_already(
+    place: &Place,
+    prefix: &str,
+    tree: &Oid,
+    parent: &Oid,
+) -> Result<Option<(String, Oid)>, GitError> {
+    let format = "--format=%(tree) %(objectname) %(refname)";
+    let git = place.objects().args(["for-each-ref", format, "--", prefix]);
+    let listed = git.run()?;
+    for line in String::from_utf8_lossy(&listed).lines() {
+        let mut fields = line.splitn(3, ' ');
+        let same = fields.next() == Some(tree.as_str());
+        let (Some(id), Some(name)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        if !same {
+            continue;
+        }
+        let commit = oid("for-each-ref", id.as_bytes())?;
+        if is_ancestor(place, parent, &commit)? {
+            return Ok(Some((name.into(), commit)));
+        }
+    }
+    Ok(None)
 }
 
 /// Writes `commit` to `reference`, or to `<reference>.2`, `.3`, … when that holds something else:

@@ -2,8 +2,9 @@
 
 use crate::git::{GitError, Head, Land, Merge, Repo, names};
 use skep_core::{
-    id::Oid,
+    id::{Oid, SwarmName, WorkerId},
     spec::{Landing, Plan},
+    state::State,
 };
 use std::path::PathBuf;
 
@@ -16,6 +17,43 @@ pub struct Opening {
     pub base: Oid,
     /// Whether that holds everything the last plan merged.
     pub kept: bool,
+}
+
+impl Opening {
+    /// Where the plan stands that is under way. No branch may be moved for it: it goes on from there.
+    #[must_use]
+    pub fn under_way(state: &State) -> Option<Opening> {
+        let swarm = state.swarm().filter(|_| state.finished().is_none())?;
+        Some(Opening {
+            target: swarm.target.clone(),
+            base: swarm.tip.clone(),
+            kept: true,
+        })
+    }
+}
+
+/// What the last plan left: it tells the swarm's branches from a user's that happen to have their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// The name it had.
+    pub swarm: SwarmName,
+    /// Where it left the integration branch.
+    pub tip: Oid,
+    /// The first worker that it did not have.
+    pub next_worker: WorkerId,
+}
+
+impl Last {
+    /// As the log has it; `None` before the first plan.
+    #[must_use]
+    pub fn of(state: &State) -> Option<Last> {
+        let swarm = state.swarm()?;
+        Some(Last {
+            swarm: swarm.spec.name.clone(),
+            tip: swarm.tip.clone(),
+            next_worker: state.next_worker(),
+        })
+    }
 }
 
 /// Why a plan cannot begin on this repository.
@@ -51,6 +89,17 @@ pub enum OpeningError {
     /// A branch of that name holds commits that this swarm did not make.
     #[error("the branch {0} is somebody else's: it holds commits that this swarm did not make")]
     Foreign(String),
+    /// git keeps a branch as a file and what is below it in a folder of that name: it cannot have both.
+    #[error("git allows no branch {wanted} beside the branch {there}")]
+    InTheWay {
+        /// The branch there is.
+        there: String,
+        /// The branch that Skep needs.
+        wanted: String,
+    },
+    /// A worker's branch would be reset to the base of each attempt.
+    #[error("the branch {0} is somebody else's, and a worker of this swarm would need that name")]
+    ForeignWorker(String),
     /// The integration branch is being moved by somebody else.
     #[error("{0} is being moved by somebody else")]
     Contended(String),
@@ -78,6 +127,14 @@ impl OpeningError {
             OpeningError::Foreign(branch) => Some(format!(
                 "give the swarm another `name` in [swarm], or rename the branch: git branch -m {branch} …"
             )),
+            OpeningError::InTheWay { there, .. } => Some(format!(
+                "rename that branch: git branch -m {there} {}",
+                if there == "skep" { "skep-mine" } else { "…" }
+            )),
+            OpeningError::ForeignWorker(branch) => Some(format!(
+                "give the swarm another `name` in [swarm], or rename the branch: git branch -m {branch} …; \
+                 if it is left of a swarm whose .skep folder is gone: git branch -D {branch}"
+            )),
             OpeningError::Contended(_) => Some("try again".into()),
             OpeningError::Git(_) => None,
         }
@@ -85,16 +142,43 @@ impl OpeningError {
 }
 
 /// Finds where `plan` begins, and sees to it that the integration branch is there and holds everything the
-/// target holds. Work of an earlier run that has not landed stays on it (W-12); `ours` is where that run left
-/// it, and tells it from a branch of the user's that happens to have the name.
+/// target holds. Work of an earlier run that has not landed stays on it (W-12).
 ///
 /// # Errors
 /// [`OpeningError`]; no branch was moved then.
-pub fn opening(repo: &Repo, plan: &Plan, ours: Option<&Oid>) -> Result<Opening, OpeningError> {
-    let (target, tip) = target(repo, plan)?;
+pub fn opening(repo: &Repo, plan: &Plan, last: Option<&Last>) -> Result<Opening, OpeningError> {
+    let (opening, old) = find(repo, plan, last)?;
     let branch = names::integration(&plan.swarm.name);
     let reference = format!("refs/heads/{branch}");
+    match repo.land(
+        &reference,
+        old.as_ref(),
+        &opening.base,
+        "skep: begin a plan",
+    )? {
+        Land::Moved | Land::AlreadyThere => Ok(opening),
+        Land::Refused { .. } => Err(OpeningError::Contended(branch)),
+    }
+}
+
+/// The same, but moves nothing: what [`opening`] would say.
+///
+/// # Errors
+/// As [`opening`].
+pub fn foresee(repo: &Repo, plan: &Plan, last: Option<&Last>) -> Result<Opening, OpeningError> {
+    find(repo, plan, last).map(|(opening, _)| opening)
+}
+
+/// Where the plan begins, and where the integration branch is now.
+fn find(
+    repo: &Repo,
+    plan: &Plan,
+    last: Option<&Last>,
+) -> Result<(Opening, Option<Oid>), OpeningError> {
+    let (target, tip) = target(repo, plan)?;
+    let branch = names::integration(&plan.swarm.name);
     let old = repo.branch_tip(&branch)?;
+    let ours = last.map(|last| &last.tip);
     let base = match &old {
         None => tip,
         Some(old) if repo.is_ancestor(old, &tip)? => tip,
@@ -102,11 +186,53 @@ pub fn opening(repo: &Repo, plan: &Plan, ours: Option<&Oid>) -> Result<Opening, 
         Some(old) if repo.is_ancestor(&tip, old)? => old.clone(),
         Some(old) => bring_in(repo, &branch, old, &target, &tip)?,
     };
+    let last = last.filter(|last| last.swarm == plan.swarm.name);
+    let is_ours = |worker: WorkerId| last.map_or(old.is_some(), |l| worker < l.next_worker);
+    names_are_free(repo, &branch, is_ours)?;
     let kept = holds(repo, &base, ours)?;
-    match repo.land(&reference, old.as_ref(), &base, "skep: begin a plan")? {
-        Land::Moved | Land::AlreadyThere => Ok(Opening { target, base, kept }),
-        Land::Refused { .. } => Err(OpeningError::Contended(branch)),
+    Ok((Opening { target, base, kept }, old))
+}
+
+/// Whether git will allow the swarm's branches, and none of them is a user's.
+fn names_are_free(
+    repo: &Repo,
+    branch: &str,
+    is_ours: impl Fn(WorkerId) -> bool,
+) -> Result<(), OpeningError> {
+    // The branch `skep` itself, and all below it.
+    for (name, _) in repo.refs("refs/heads/skep")? {
+        let there = name.trim_start_matches("refs/heads/");
+        let in_the_way = |wanted: &str| OpeningError::InTheWay {
+            there: there.into(),
+            wanted: wanted.into(),
+        };
+        if branch
+            .strip_prefix(there)
+            .is_some_and(|rest| rest.starts_with('/'))
+        {
+            return Err(in_the_way(branch));
+        }
+        let Some(rest) = there.strip_prefix(branch) else {
+            continue;
+        };
+        if rest.starts_with('/') {
+            return Err(in_the_way(branch));
+        }
+        let Some(rest) = rest.strip_prefix('.') else {
+            continue;
+        };
+        let (worker, below) = rest
+            .split_once('/')
+            .map_or((rest, false), |(w, _)| (w, true));
+        match worker.parse::<WorkerId>() {
+            Ok(_) if below => return Err(in_the_way(&format!("{branch}.{worker}"))),
+            Ok(worker) if !is_ours(worker) => {
+                return Err(OpeningError::ForeignWorker(there.into()));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 fn target(repo: &Repo, plan: &Plan) -> Result<(String, Oid), OpeningError> {

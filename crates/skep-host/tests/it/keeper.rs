@@ -4,6 +4,7 @@ use super::git::{World, git};
 use serde_json::{Value, json};
 use skep_core::{
     event::By,
+    id::WorkerId,
     request::{Command, Request, What},
     spec::Plan,
     state::State,
@@ -11,7 +12,10 @@ use skep_core::{
 };
 use skep_host::{
     git::Repo,
-    keeper::{Keeper, Options, opening::opening},
+    keeper::{
+        Keeper, Options,
+        opening::{Last, opening},
+    },
     site::Site,
 };
 use std::time::Duration;
@@ -364,7 +368,12 @@ fn a_branch_of_the_users_that_has_the_integration_branchs_name_is_left_alone() {
     assert!(refused.to_string().contains("somebody else's"), "{refused}");
     assert_eq!(bench.world.tip("skep/test"), theirs);
     // Where the swarm itself left it, it goes on from there.
-    assert_eq!(opening(&repo, &plan, Some(&theirs)).unwrap().base, theirs);
+    let last = Last {
+        swarm: plan.swarm.name.clone(),
+        tip: theirs.clone(),
+        next_worker: WorkerId(1),
+    };
+    assert_eq!(opening(&repo, &plan, Some(&last)).unwrap().base, theirs);
 }
 
 // proves: W-10

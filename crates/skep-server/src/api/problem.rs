@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{request::Refusal, state::State};
+use skep_host::keeper::opening::OpeningError;
 
 /// The media type of [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -90,5 +91,14 @@ pub fn refusal(state: &State, refusal: &Refusal) -> Problem {
         Refusal::WrongState { task, .. } => problem.hint(format!("`skep why {task}` says more")),
         Refusal::KeyReused(_) => problem.hint("use a fresh key for each command"),
         _ => problem,
+    }
+}
+
+/// Why a plan cannot begin on its repository, with what to do about it.
+#[must_use]
+pub fn cannot_open(error: &OpeningError) -> Problem {
+    Problem {
+        hint: error.hint(),
+        ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
     }
 }

@@ -26,7 +26,7 @@ pub struct Status {
     pub paused: bool,
     /// `active`, `night`, `maintenance` or `crisis`.
     pub mode: String,
-    /// The wave that is being worked on.
+    /// The wave that is being worked on, or the last one when all have landed.
     pub wave: u32,
     /// All waves, merged ones first.
     pub waves: Vec<WaveDoc>,
@@ -126,6 +126,9 @@ impl Status {
     pub fn of(state: &State, now: Time, live: &Live) -> Status {
         let swarm = state.swarm();
         let name = swarm.map(|s| s.spec.name.to_string());
+        let waves = waves(state);
+        // Once the last wave has landed, the open one is a number that no task has.
+        let last = waves.iter().map(|wave| wave.id).max();
         Status {
             schema: SCHEMA,
             session: name.as_ref().map(|n| format!("skep-{n}")),
@@ -134,8 +137,8 @@ impl Status {
             paused: state.paused(),
             // No other mode exists yet; the hour that no mode names is active.
             mode: "active".into(),
-            wave: state.open_wave(),
-            waves: waves(state),
+            wave: last.map_or(1, |last| state.open_wave().min(last)),
+            waves,
             workers: state
                 .workers()
                 .map(|w| WorkerDoc::of(state, w, now, live))

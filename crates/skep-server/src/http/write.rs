@@ -2,7 +2,7 @@
 
 use super::{App, gone};
 use crate::{
-    api::{AnswerDoc, CommandDoc, Problem, refusal},
+    api::{AnswerDoc, CommandDoc, Problem, cannot_open, refusal},
     plan, unique_id,
 };
 use axum::{
@@ -17,7 +17,10 @@ use skep_core::{
     request::{Command, Refusal, Request, What},
     spec::{Plan, Workers},
 };
-use skep_host::keeper::{RequestError, opening};
+use skep_host::keeper::{
+    RequestError,
+    opening::{Last, Opening, opening},
+};
 
 /// The longest idempotency key; a UUID has 36 characters.
 const KEY_MAX: usize = 128;
@@ -86,7 +89,7 @@ pub(super) async fn plan(
             faults.to_string(),
         )
     })?;
-    let opening::Opening { target, base, kept } = begin(&app, &plan).await?;
+    let Opening { target, base, kept } = begin(&app, &plan).await?;
     let digest = digest(&plan);
     send(
         &app,
@@ -202,25 +205,17 @@ fn unread(rejection: BytesRejection) -> Problem {
 
 /// Where the plan begins. While one is under way that is known, and no branch may be moved: it goes on from
 /// where it stands, or is refused.
-async fn begin(app: &App, plan: &Plan) -> Result<opening::Opening, Problem> {
-    let last = app.handle.query(|state, _| {
-        let swarm = state.swarm()?;
-        let opening = opening::Opening {
-            target: swarm.target.clone(),
-            base: swarm.tip.clone(),
-            kept: true,
-        };
-        Some((state.finished().is_none(), opening))
-    });
-    let ours = match last.await.map_err(gone)? {
-        Some((true, opening)) => return Ok(opening),
-        Some((false, opening)) => Some(opening.base),
-        None => None,
+async fn begin(app: &App, plan: &Plan) -> Result<Opening, Problem> {
+    let stands = app
+        .handle
+        .query(|state, _| (Opening::under_way(state), Last::of(state)));
+    let last = match stands.await.map_err(gone)? {
+        (Some(opening), _) => return Ok(opening),
+        (None, last) => last,
     };
     // git is asked for the branches, which blocks.
     let (repo, plan) = (app.repo.clone(), plan.clone());
-    let opened =
-        tokio::task::spawn_blocking(move || opening::opening(&repo, &plan, ours.as_ref())).await;
+    let opened = tokio::task::spawn_blocking(move || opening(&repo, &plan, last.as_ref())).await;
     let opened = opened.map_err(|_| {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -228,8 +223,5 @@ async fn begin(app: &App, plan: &Plan) -> Result<opening::Opening, Problem> {
             "opening the plan failed",
         )
     })?;
-    opened.map_err(|error| Problem {
-        hint: error.hint(),
-        ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())
-    })
+    opened.map_err(|error| cannot_open(&error))
 }

@@ -2,9 +2,12 @@
 
 mod tables;
 
-use super::tree::{Entry, Node, Value};
+use super::{
+    Unfinished,
+    tree::{Entry, Node, Value},
+};
 use skep_core::spec::Plan;
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 use tables::{bare, entry, tables};
 
 /// Writes a plan as commented TOML. Reading it gives an equal plan (with a task's relations by kind).
@@ -38,11 +41,19 @@ pub fn to_toml(plan: &Plan) -> String {
     if !document.policy.is_empty() {
         let _ = write!(out, "\n[policy]\n{}", keys(&document.policy));
     }
-    for task in &document.tasks {
+    let lacking: BTreeSet<_> = Unfinished::of(plan).commands.into_iter().collect();
+    for (task, spec) in document.tasks.iter().zip(&plan.tasks) {
         let _ = write!(out, "\n[[task]]\n{}", keys(task));
+        if lacking.contains(&spec.id) {
+            out.push_str(COMMAND);
+        }
     }
     out
 }
+
+/// Stands where a task of the shell agent has no command, which only a person can give.
+const COMMAND: &str =
+    "# command = \"…\"  # to fill in: what the shell agent runs, or set `agent`\n";
 
 /// Writes a plan as JSON, for programs.
 #[must_use]

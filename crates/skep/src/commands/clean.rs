@@ -8,14 +8,16 @@ use crate::{
     show::count,
     term,
 };
+use serde::Serialize;
 use skep_core::{id::Oid, state::State};
 use skep_host::{
     git::{
         Registered, names,
-        snapshot::{Snapshot, SnapshotSpec, snapshot},
+        snapshot::{Snapshot, SnapshotSpec, snapshot_once},
     },
     run::{Look, look},
 };
+use skep_server::api::SCHEMA;
 use std::{fs, path::PathBuf};
 
 /// Removes worktrees, workers' branches and run folders of finished work.
@@ -27,6 +29,56 @@ pub(crate) struct Args {
     /// Also remove what is not merged, after saving it (`skep salvage` lists it)
     #[arg(long)]
     force: bool,
+}
+
+/// What was removed and what was not, for programs.
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: u32,
+    dry_run: bool,
+    removed: Vec<String>,
+    kept: Vec<Kept>,
+}
+
+#[derive(Debug, Serialize)]
+struct Kept {
+    what: String,
+    why: String,
+}
+
+impl Report {
+    fn new(dry_run: bool) -> Report {
+        Report {
+            schema: SCHEMA,
+            dry_run,
+            removed: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Notes what became of one thing.
+    fn note(&mut self, what: impl Into<String>, done: Result<(), String>) {
+        let what = what.into();
+        match done {
+            Ok(()) => self.removed.push(what),
+            Err(why) => {
+                term::say(&format!(
+                    "kept {}: {}\n",
+                    term::escape(&what),
+                    term::escape(&why)
+                ));
+                self.kept.push(Kept { what, why });
+            }
+        }
+    }
+
+    fn print(&self, ctx: &Context) -> Result<(), Failure> {
+        if ctx.json {
+            term::print_json(self)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// What there is to remove.
@@ -60,16 +112,22 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     );
     if litter.worktrees.is_empty() && litter.branches.is_empty() && litter.runs.is_empty() {
         term::say("nothing to remove\n");
+        Report::new(args.dry_run).print(ctx)?;
         return Ok(Exit::Done);
     }
     if args.dry_run {
         term::say(&format!("would remove {said}\n"));
-        for worktree in &litter.worktrees {
-            term::say(&format!(
-                "  {}\n",
-                term::escape(&worktree.path.display().to_string())
-            ));
+        let mut report = Report::new(true);
+        for path in litter.worktrees.iter().map(|w| &w.path).chain(&litter.runs) {
+            report.removed.push(path.display().to_string());
         }
+        report.removed.extend(litter.branches.iter().cloned());
+        if !ctx.json {
+            for worktree in report.removed.iter().take(litter.worktrees.len()) {
+                term::say(&format!("  {}\n", term::escape(worktree)));
+            }
+        }
+        report.print(ctx)?;
         return Ok(Exit::Done);
     }
     if args.force {
@@ -78,7 +136,22 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             &format!("Remove {said}, saving first what is not merged?"),
         )?;
     }
-    remove(&place, &state, &litter, args.force)
+    let report = remove(&place, &state, &litter, args.force)?;
+    report.print(ctx)?;
+    if report.kept.is_empty() {
+        term::say("removed\n");
+        return Ok(Exit::Done);
+    }
+    let hint = if args.force {
+        ""
+    } else {
+        "; `skep clean --force` saves it first and then removes it"
+    };
+    term::say(&format!(
+        "kept {} that would have been lost{hint}\n",
+        count(report.kept.len(), "thing")
+    ));
+    Ok(Exit::Unfinished)
 }
 
 fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
@@ -106,59 +179,33 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
     })
 }
 
-fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<Exit, Failure> {
-    let mut kept = 0;
-    let mut keep = |what: &str, why: &str| {
-        kept += 1;
-        term::say(&format!(
-            "kept {}: {}\n",
-            term::escape(what),
-            term::escape(why)
-        ));
-    };
+fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<Report, Failure> {
+    let mut report = Report::new(false);
     let kept_in = kept_in(place, state)?;
     let kept_in: Vec<&str> = kept_in.iter().map(String::as_str).collect();
     for worktree in &litter.worktrees {
-        if let Err(why) = remove_worktree(place, state, worktree, &kept_in, force) {
-            keep(&worktree.path.display().to_string(), &why);
-        }
+        let done = remove_worktree(place, state, worktree, &kept_in, force);
+        report.note(worktree.path.display().to_string(), done);
     }
     let all = self::kept_in(place, state)?;
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     for branch in &litter.branches {
-        if let Err(error) = place.repo.drop_branch(branch, &all) {
-            keep(branch, &error.chain());
-        }
+        let done = place.repo.drop_branch(branch, &all);
+        report.note(branch, done.map_err(|e| e.chain()));
     }
     for run in &litter.runs {
-        let shown = run.display().to_string();
-        match look(run) {
-            Look::Running(_) => keep(&shown, "its shim is at work"),
-            _ => {
-                if let Err(error) = fs::remove_dir_all(run) {
-                    keep(&shown, &error.to_string());
-                }
-            }
-        }
+        let done = match look(run) {
+            Look::Running(_) => Err("its shim is at work".into()),
+            _ => fs::remove_dir_all(run).map_err(|e| e.to_string()),
+        };
+        report.note(run.display().to_string(), done);
     }
     if let Some(swarm) = state.swarm() {
         // What was saved and is merged is proven to be elsewhere.
-        place.repo.drop_merged(&swarm.spec.name, &swarm.tip)?;
+        let gone = place.repo.drop_merged(&swarm.spec.name, &swarm.tip)?;
+        report.removed.extend(gone);
     }
-    if kept == 0 {
-        term::say("removed\n");
-        return Ok(Exit::Done);
-    }
-    let hint = if force {
-        ""
-    } else {
-        "; `skep clean --force` saves it first and then removes it"
-    };
-    term::say(&format!(
-        "kept {} that would have been lost{hint}\n",
-        count(kept, "thing")
-    ));
-    Ok(Exit::Unfinished)
+    Ok(report)
 }
 
 /// Removes a worktree of which nothing would be lost. What it holds is saved first, and then compared with
@@ -227,12 +274,13 @@ fn save(state: &State, worktree: &Registered) -> Result<Snapshot, String> {
         .file_name()
         .unwrap_or_default()
         .to_string_lossy();
+    let known = names::salvage_of(&swarm.spec.name);
     let spec = SnapshotSpec {
         base: head,
         merges: None,
-        reference: format!("{}{}/_{name}/clean", names::SALVAGE, swarm.spec.name),
+        reference: format!("{known}_{name}/clean"),
         message: format!("skep: saved from {name} before it was removed\n"),
         date: now().0 / 1000,
     };
-    snapshot(&worktree.path, &spec)
+    snapshot_once(&worktree.path, &spec, &known)
 }

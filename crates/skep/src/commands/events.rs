@@ -27,9 +27,11 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
+    let look = look(ctx);
     let mut printer = Printer {
         json: ctx.json,
-        color: look(ctx).color,
+        color: look.color,
+        width: look.width,
         after: args.after,
         state: State::default(),
     };
@@ -78,6 +80,7 @@ fn from_log(place: &Place, printer: &mut Printer) -> Result<Exit, Failure> {
 struct Printer {
     json: bool,
     color: bool,
+    width: Option<usize>,
     after: u64,
     state: State,
 }
@@ -98,7 +101,7 @@ impl Printer {
         let lines = line::lines(&record, &self.state);
         let text: String = lines
             .iter()
-            .map(|l| progress::permanent(l, elapsed, self.color))
+            .map(|l| progress::permanent(l, elapsed, self.width, self.color))
             .collect();
         if text.is_empty() {
             Ok(())

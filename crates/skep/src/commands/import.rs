@@ -5,6 +5,7 @@ use crate::{
     args::Context,
     failure::{Exit, Failure},
     place::Place,
+    show::count,
     term,
 };
 use skep_server::{http, plan};
@@ -30,5 +31,37 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     } else {
         term::print(&plan::to_toml(&plan))?;
     }
+    term::say(&to_fill_in(&plan::Unfinished::of(&plan)));
     Ok(Exit::Done)
+}
+
+/// More names than this help nobody.
+const NAMED: usize = 5;
+
+/// What a person must add before the plan can run; nothing when it can.
+fn to_fill_in(lacks: &plan::Unfinished) -> String {
+    let mut text = String::new();
+    if let [first, ..] = lacks.commands.as_slice() {
+        let mut named: Vec<&str> = lacks.commands.iter().map(|t| t.as_str()).collect();
+        let more = named.len().saturating_sub(NAMED);
+        named.truncate(NAMED);
+        let more = match more {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        text += &format!(
+            "to fill in before it can run: {} of the shell agent without a command: {}{more}\n\
+             \x20 give each a `command` (the first is {first}), or set `agent` in [swarm] to one that you \
+             describe in [agents.NAME]\n",
+            count(lacks.commands.len(), "task"),
+            named.join(", "),
+        );
+    }
+    for agent in &lacks.agents {
+        let agent = term::escape(agent);
+        text += &format!(
+            "to fill in before it can run: there is no agent {agent} yet; describe it in [agents.{agent}]\n"
+        );
+    }
+    text
 }

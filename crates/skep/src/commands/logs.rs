@@ -141,13 +141,8 @@ fn json(folder: &Path, attempt: Attempt) -> Result<Exit, Failure> {
 fn write(bytes: &[u8], raw: bool, partial: &mut Vec<u8>) -> Result<(), Failure> {
     if raw {
         let mut out = io::stdout().lock();
-        return match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Err(Failure::whole(Exit::Done, ""))
-            }
-            result => result
-                .map_err(|e| Failure::new(Exit::Refused, "cannot write the output").because(&e)),
-        };
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        return written.map_err(|e| term::unwritten(&e));
     }
     partial.extend_from_slice(bytes);
     let whole = partial

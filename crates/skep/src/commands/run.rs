@@ -1,12 +1,14 @@
 //! `skep run`: a plan to its end, in the foreground.
 
+mod foresee;
+
 use super::look;
 use crate::{
     args::{Context, quoted},
     failure::{Exit, Failure},
     follow::{End, Follow},
     place::{Hosted, Place, now},
-    show::{forecast::Forecast, progress::Progress, summary},
+    show::{progress::Progress, summary},
     signals::Signals,
     term,
 };
@@ -80,19 +82,19 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
         None => None,
     };
     if let Some(plan) = plan.as_ref().filter(|_| args.dry_run) {
-        let forecast = Forecast::of(plan);
-        if ctx.json {
-            term::print_json(&forecast)?;
-        } else {
-            let look = look(ctx);
-            term::print(&forecast.render(look.width, look.color))?;
-        }
-        return Ok(Exit::Done);
+        return foresee::dry_run(ctx, &place, plan, args.again);
     }
     let signals = Signals::listen()?;
     let there = place.client.is_there().await?;
     if plan.is_none() && !there && !place.has_log() {
         return Err(nothing_to_go_on_with());
+    }
+    // A plan that this keeper would refuse shall not leave a keeper's files behind. A log that cannot be read is
+    // for the keeper to explain: another one may be making it at this moment.
+    if let Some(plan) = plan.as_ref().filter(|_| !there)
+        && let Ok(state) = place.fold()
+    {
+        foresee::taken(&place, state, plan, args.again)?;
     }
     let hosted = if there { None } else { host(&place).await? };
     if hosted.is_none() {
@@ -201,10 +203,21 @@ fn exit(end: End, state: &State) -> Exit {
 /// Prints what became of it all.
 fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Failure> {
     if let Some(summary) = summary::Summary::of(state, exit, now()) {
-        if ctx.json {
-            term::print_json(&summary)?;
+        let printed = if ctx.json {
+            term::print_json(&summary)
         } else if !matches!(end, End::Left(_)) || state.finished().is_some() {
-            term::print(&summary.render(look(ctx)))?;
+            term::print(&summary.render(look(ctx)))
+        } else {
+            Ok(())
+        };
+        match printed {
+            // Nobody reads it, and still the exit code says how the run went.
+            Err(closed) if closed.exit == Exit::Done => {}
+            printed => printed.map_err(|e| {
+                e.hint(
+                    "the run itself has ended as it should; `skep tasks` shows what became of it",
+                )
+            })?,
         }
     }
     let said = match end {

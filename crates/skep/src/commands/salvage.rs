@@ -13,12 +13,13 @@ use crate::{
 };
 use clap::Subcommand;
 use skep_core::{
-    id::{Oid, SwarmName},
+    id::{Oid, TaskId},
     state::State,
+    task::TaskState,
 };
 use skep_host::{
     command::command,
-    git::{GitError, Salvage, names},
+    git::{GitError, Salvage},
 };
 use skep_server::{
     api::{SCHEMA, SalvageDoc, SalvageList},
@@ -51,20 +52,39 @@ enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Forget saved work that the integration branch holds
-    Drop {
-        /// Only say what would be done
-        #[arg(long)]
-        dry_run: bool,
-    },
+    /// Forget saved work: all that the integration branch holds, or what is named
+    Drop(DropArgs),
+}
+
+/// What is to be forgotten.
+#[derive(Debug, clap::Args)]
+struct DropArgs {
+    /// Refs, or the parts of them that name them: TASK/ATTEMPT
+    #[arg(value_name = "REFERENCE")]
+    references: Vec<String>,
+    /// Also what is not merged: that work is then nowhere else
+    #[arg(long)]
+    force: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What `drop` did, for programs.
+#[derive(Debug, serde::Serialize)]
+struct Dropped {
+    schema: u32,
+    dry_run: bool,
+    dropped: Vec<String>,
+    kept: usize,
 }
 
 /// Saved work, and what it is compared with.
 struct Shelf {
     place: Place,
-    swarm: SwarmName,
-    tip: Oid,
     all: Vec<Salvage>,
+    /// Commits that the plan still needs, with the task that needs each.
+    needed: Vec<(Oid, TaskId)>,
 }
 
 impl From<GitError> for Failure {
@@ -94,9 +114,8 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     let all = place.repo.salvage(&swarm.spec.name, &swarm.tip)?;
     let shelf = Shelf {
         place,
-        swarm: swarm.spec.name.clone(),
-        tip: swarm.tip.clone(),
         all,
+        needed: needed(&state),
     };
     match args.verb.unwrap_or(Verb::List) {
         Verb::List => shelf.list(ctx),
@@ -106,22 +125,20 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             branch,
             dry_run,
         } => shelf.restore(&reference, &branch, dry_run),
-        Verb::Drop { dry_run } => shelf.drop_merged(ctx, dry_run),
+        Verb::Drop(args) => shelf.forget(ctx, &args),
     }
 }
 
 impl Shelf {
     fn find(&self, text: &str) -> Result<&Salvage, Failure> {
-        let prefix = format!("{}{}/", names::SALVAGE, self.swarm);
-        let short = |s: &'_ Salvage| s.reference.strip_prefix(&prefix).unwrap_or("").to_string();
         if let Some(found) = self
             .all
             .iter()
-            .find(|s| s.reference == text || short(s) == text)
+            .find(|s| s.reference == text || name(s) == text)
         {
             return Ok(found);
         }
-        let known: Vec<String> = self.all.iter().map(short).collect();
+        let known: Vec<String> = self.all.iter().map(name).collect();
         let failure = Failure::usage(format!("nothing was saved as {}", quoted(text)));
         Err(match nearest(text, known.iter().map(String::as_str)) {
             Some(near) => failure.hint(format!("did you mean {near}?")),
@@ -151,7 +168,7 @@ impl Shelf {
             };
             let age = length(look.now.0.saturating_sub(s.date.saturating_mul(1000)));
             vec![
-                cell(format!("{}/{}", s.task, s.attempt)),
+                cell(name(s)),
                 styled(merged.0, merged.1),
                 cell(s.file_count.to_string()),
                 cell(format!("{age} ago")),
@@ -202,24 +219,106 @@ impl Shelf {
         Ok(Exit::Done)
     }
 
-    fn drop_merged(&self, ctx: &Context, dry_run: bool) -> Result<Exit, Failure> {
-        let merged = self.all.iter().filter(|s| s.merged).count();
-        let kept = self.all.len() - merged;
-        if dry_run || merged == 0 {
-            term::say(&format!(
-                "would forget {merged}, and keep {kept} that are not merged\n"
-            ));
-            return Ok(Exit::Done);
+    /// Forgets saved work, all of what is asked for or nothing.
+    fn forget(&self, ctx: &Context, args: &DropArgs) -> Result<Exit, Failure> {
+        let asked: Vec<&Salvage> = if args.references.is_empty() {
+            let all = self.all.iter();
+            all.filter(|s| s.merged || args.force).collect()
+        } else {
+            let mut named = Vec::new();
+            for text in &args.references {
+                let saved = self.find(text)?;
+                if !named.contains(&saved) {
+                    named.push(saved);
+                }
+            }
+            named
+        };
+        for saved in asked.iter().filter(|s| !s.merged) {
+            self.refuse_needed(saved)?;
+            if !args.force {
+                return Err(refuse_unmerged(saved));
+            }
         }
-        confirm(
-            ctx,
-            &format!("Forget {merged} saved commits that the branch holds?"),
-        )?;
-        let gone = self.place.repo.drop_merged(&self.swarm, &self.tip)?;
-        term::say(&format!(
-            "forgot {}; kept {kept}\n",
-            count(gone.len(), "saved commit")
-        ));
+        let kept = self.all.len() - asked.len();
+        let unmerged = asked.iter().filter(|s| !s.merged).count();
+        let what = match unmerged {
+            0 => count(asked.len(), "saved commit"),
+            n => format!(
+                "{}, {n} of them not merged",
+                count(asked.len(), "saved commit")
+            ),
+        };
+        if args.dry_run || asked.is_empty() {
+            term::say(&format!("would forget {what}, and keep {kept}\n"));
+        } else {
+            let warning = match unmerged {
+                0 => "",
+                _ => " What is not merged is then nowhere else.",
+            };
+            confirm(ctx, &format!("Forget {what}?{warning}"))?;
+            let gone: Vec<Salvage> = asked.iter().map(|s| (*s).clone()).collect();
+            self.place.repo.drop_saved(&gone)?;
+            for saved in gone.iter().filter(|s| !s.merged) {
+                // Until git collects it, whoever regrets it can still have it.
+                term::say(&format!(
+                    "forgot {}, which was {}\n",
+                    name(saved),
+                    saved.commit.short()
+                ));
+            }
+            term::say(&format!("forgot {what}; kept {kept}\n"));
+        }
+        if ctx.json {
+            term::print_json(&Dropped {
+                schema: SCHEMA,
+                dry_run: args.dry_run,
+                dropped: asked.iter().map(|s| s.reference.clone()).collect(),
+                kept,
+            })?;
+        }
         Ok(Exit::Done)
     }
+
+    /// Not even `--force` takes from a plan what it is about to merge.
+    fn refuse_needed(&self, saved: &Salvage) -> Result<(), Failure> {
+        let needed = self
+            .needed
+            .iter()
+            .find(|(commit, _)| *commit == saved.commit);
+        needed.map_or(Ok(()), |(_, task)| {
+            let text = format!("{} is kept: {task} is to be merged from it", name(saved));
+            Err(Failure::new(Exit::Refused, text).hint(format!(
+                "`skep run` merges it; `skep cancel {task}` gives it up"
+            )))
+        })
+    }
+}
+
+/// How saved work is named for people.
+fn name(saved: &Salvage) -> String {
+    format!("{}/{}", saved.task, saved.attempt)
+}
+
+fn refuse_unmerged(saved: &Salvage) -> Failure {
+    let (name, files) = (name(saved), count(saved.file_count, "file"));
+    let text = format!("{name} is not merged: what it does to {files} is nowhere else");
+    Failure::new(Exit::Refused, text).hint(format!(
+        "`skep salvage restore {name} BRANCH` makes a branch of it; `--force` forgets it all the same"
+    ))
+}
+
+/// What is accepted and not merged yet, and what a fix is to bring in.
+fn needed(state: &State) -> Vec<(Oid, TaskId)> {
+    let mut needed = Vec::new();
+    for task in state.tasks() {
+        let accepted = task.accepted.as_ref().and_then(|a| a.commit.clone());
+        let waits = matches!(task.state, TaskState::Accepted | TaskState::Blocked);
+        let open = !task.state.is_over();
+        let theirs = task.fix().map(|fix| fix.theirs.clone());
+        let commits = accepted.filter(|_| waits).into_iter();
+        let commits = commits.chain(theirs.filter(|_| open));
+        needed.extend(commits.map(|commit| (commit, task.id().clone())));
+    }
+    needed
 }

@@ -26,7 +26,10 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             term::print_json(&status)?;
         } else {
             term::print(&show::status::status(&status, look(ctx)))?;
-            term::print(&show::status::conflicts(&source.conflicts().await?))?;
+            term::print(&show::status::conflicts(
+                &source.conflicts().await?,
+                look(ctx),
+            ))?;
         }
         return Ok(Exit::Done);
     }

@@ -1,5 +1,6 @@
 //! `skep why`: why a task or worker is not moving, in one line.
 
+use super::look;
 use crate::{
     args::{self, Context},
     failure::{Exit, Failure},
@@ -21,7 +22,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     if ctx.json {
         term::print_json(&why)?;
     } else {
-        term::print(&format!("{} {}\n", why.name, term::escape(&why.reason)))?;
+        let line = format!("{} {}\n", why.name, term::escape(&why.reason));
+        term::print(&term::wrap(&line, look(ctx).width, 2))?;
     }
     Ok(Exit::Done)
 }

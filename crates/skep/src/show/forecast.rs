@@ -4,6 +4,7 @@ use super::{
     count,
     table::{Cell, cell, table},
 };
+use crate::term::{Style, escape, paint, wrap};
 use serde::Serialize;
 use skep_core::spec::{Graph, Plan, Priority, Workers};
 use std::{collections::BTreeSet, fmt::Write as _};
@@ -16,6 +17,8 @@ pub(crate) struct Forecast {
     workers: Vec<String>,
     waves: Vec<Vec<Planned>>,
     critical_path: Vec<String>,
+    /// What a person should know before the plan is run.
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,10 +74,10 @@ impl Forecast {
         };
         let planned = |at: &usize| {
             let task = &plan.tasks[*at];
+            // As `claim::suits` has it: only two roles that differ keep a worker from a task.
             let fits = |role: &&Option<String>| match (&task.role, role) {
                 (Some(wanted), Some(role)) => wanted == role,
-                (None, Some(_)) => false,
-                (_, None) => true,
+                _ => true,
             };
             let fitting = roles.iter().enumerate().filter(|(_, role)| fits(role));
             Planned {
@@ -98,7 +101,18 @@ impl Forecast {
                 .iter()
                 .map(|wave| wave.iter().map(planned).collect())
                 .collect(),
+            notes: Vec::new(),
         }
+    }
+
+    /// Adds what a person should know.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.notes.push(text.into());
+    }
+
+    /// Whether the plan itself asks for nobody.
+    pub(crate) fn has_no_workers(&self) -> bool {
+        self.workers.is_empty()
     }
 
     /// As text.
@@ -112,7 +126,11 @@ impl Forecast {
             count(tasks, "task"),
             count(self.waves.len(), "wave")
         );
-        let _ = writeln!(out, "workers: {}", self.workers.join(", "));
+        let workers = match self.workers.as_slice() {
+            [] => "none".into(),
+            some => some.join(", "),
+        };
+        let _ = writeln!(out, "workers: {workers}");
         let _ = writeln!(out, "critical path: {}\n", self.critical_path.join(" -> "));
         let mut rows: Vec<Vec<Cell>> = Vec::new();
         for (at, wave) in self.waves.iter().enumerate() {
@@ -129,7 +147,12 @@ impl Forecast {
         }
         let head = ["WAVE", "TASK", "PRIO", "AGENT", "WORKERS", "AFTER"];
         out.push_str(&table(&head, &rows, width, color));
-        out.push_str("\nnothing was started\n");
+        out.push('\n');
+        for note in &self.notes {
+            let note = paint(color, Style::Care, &escape(note));
+            out.push_str(&wrap(&format!("{note}\n"), width, 2));
+        }
+        out.push_str("nothing was started\n");
         out
     }
 }

@@ -9,6 +9,7 @@ use skep_core::{
     task::Origin,
     time::Time,
 };
+use skep_host::git::names;
 
 /// What is said of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +42,9 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             ..
         } => {
             let tasks = count(plan.tasks.len(), "task");
-            let mut text = format!("{tasks}, on {target} at {}", base.short());
+            // The base is the integration branch's; from the second plan on it is ahead of the target.
+            let branch = names::integration(&plan.swarm.name);
+            let mut text = format!("{tasks} for {target}, on {branch} at {}", base.short());
             if !carried.is_empty() {
                 text.push_str(&format!("; {} merged already", carried.len()));
             }
@@ -73,10 +76,16 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             ..
         } => say(Plain, task, format!("{worker} begins attempt {attempt}")),
         Event::AgentEnded { attempt } => match state.attempt(*attempt) {
+            Some(live) if live.stopping.is_some() => say(
+                Dim,
+                &live.task,
+                "the agent is ended; its work is being saved",
+            ),
+            // It may have been killed or have run out of time: only the report says.
             Some(live) => say(
                 Dim,
                 &live.task,
-                "the agent is done; its claim is being checked",
+                "the agent has ended; what it left is being saved and checked",
             ),
             None => Vec::new(),
         },

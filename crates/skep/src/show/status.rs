@@ -5,7 +5,7 @@ use super::{
     table::{Cell, cell, styled, table},
     tone,
 };
-use crate::term::{Style, escape, paint};
+use crate::term::{self, Style, escape, paint};
 use skep_core::time::Time;
 use skep_server::api::{
     ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WorkerDoc, WorkerList,
@@ -33,8 +33,12 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         .map(|w| w.id)
         .max()
         .unwrap_or(status.wave);
-    let wave = status.wave.min(last);
-    let _ = writeln!(out, "{}  {word}  wave {wave} of {last}", escape(swarm));
+    let _ = writeln!(
+        out,
+        "{}  {word}  wave {} of {last}",
+        escape(swarm),
+        status.wave
+    );
     let some = status.tasks.words().into_iter().filter(|(_, n)| *n > 0);
     let tasks: Vec<String> = some
         .map(|(word, n)| paint(look.color, tone(word), &format!("{n} {word}")))
@@ -63,14 +67,15 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
 }
 
 /// Conflicts met so far; nothing without any.
-pub(crate) fn conflicts(list: &ConflictList) -> String {
+pub(crate) fn conflicts(list: &ConflictList, look: Look) -> String {
     let one = |c: &ConflictDoc| {
         let tasks = c.tasks.join(", ");
-        format!(
+        let line = format!(
             "conflict in {}: {} ({tasks})\n",
             escape(&c.file),
             escape(&c.description)
-        )
+        );
+        term::wrap(&line, look.width, 2)
     };
     let lines: String = list.conflicts.iter().map(one).collect();
     if lines.is_empty() {
@@ -136,11 +141,13 @@ pub(crate) fn task(detail: &TaskDetail, look: Look) -> String {
     let task = &detail.task;
     let mut out = String::new();
     let state = paint(look.color, tone(&task.state), &task.state);
-    let _ = writeln!(out, "{}  {state}  {}", task.id, escape(&task.reason));
+    let head = format!("{}  {state}  {}", task.id, escape(&task.reason));
+    let _ = writeln!(out, "{}", term::wrap(&head, look.width, 2));
     let mut fact = |name: &str, text: String| {
         if !text.is_empty() {
             let name = paint(look.color, Style::Dim, &format!("{name:>12}"));
-            let _ = writeln!(out, "{name}  {}", escape(&text));
+            let line = format!("{name}  {}", escape(&text));
+            let _ = writeln!(out, "{}", term::wrap(&line, look.width, 14));
         }
     };
     fact("mission", task.mission.clone());

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     failure::Exit,
-    term::{Style, escape, paint},
+    term::{self, Style, escape, paint},
 };
 use serde::Serialize;
 use skep_core::{spec::Landing, state::State, task::TaskState, time::Time, waiting};
@@ -72,18 +72,18 @@ impl Summary {
             length(self.took_ms)
         );
         for conflict in &self.conflicts {
-            let _ = writeln!(
-                out,
-                "conflict in {}: {} ({})",
+            let line = format!(
+                "conflict in {}: {} ({})\n",
                 escape(&conflict.file),
                 escape(&conflict.description),
                 conflict.tasks.join(", ")
             );
+            out.push_str(&term::wrap(&line, look.width, 2));
         }
         for task in &self.tasks {
-            out.push_str(&attention(task, look.color));
+            out.push_str(&attention(task, look));
         }
-        out.push_str(&self.result(merged, look.color));
+        out.push_str(&self.result(merged, look));
         out
     }
 
@@ -108,10 +108,11 @@ impl Summary {
         table(&head, &rows, look.width, look.color)
     }
 
-    fn result(&self, merged: usize, color: bool) -> String {
+    fn result(&self, merged: usize, look: Look) -> String {
         let mut out = String::new();
         if let Some(note) = &self.landing_note {
-            let _ = writeln!(out, "{}", paint(color, Style::Care, &escape(note)));
+            let note = paint(look.color, Style::Care, &escape(note));
+            let _ = writeln!(out, "{}", term::wrap(&note, look.width, 2));
         }
         if merged == 0 {
             return out;
@@ -129,7 +130,7 @@ impl Summary {
 }
 
 /// What a person should do about a task, if anything.
-fn attention(task: &TaskDoc, color: bool) -> String {
+fn attention(task: &TaskDoc, look: Look) -> String {
     let id = &task.id;
     let next = match task.state.as_str() {
         "flagged" | "dead" => format!("skep logs {id}; skep retry {id}"),
@@ -142,11 +143,10 @@ fn attention(task: &TaskDoc, color: bool) -> String {
         Some(note) => escape(note).into_owned(),
         None => escape(&task.reason).into_owned(),
     };
-    let state = paint(color, tone(&task.state), &task.state);
-    format!(
-        "{id} is {state}: {why}\n  {}\n",
-        paint(color, Style::Dim, &next)
-    )
+    let state = paint(look.color, tone(&task.state), &task.state);
+    let why = term::wrap(&format!("{id} is {state}: {why}"), look.width, 2);
+    // A command stays in one piece, so that it can be copied.
+    format!("{why}\n  {}\n", paint(look.color, Style::Dim, &next))
 }
 
 /// Whether every task is merged.

@@ -52,14 +52,17 @@ fn oid(n: u8) -> Oid {
 struct Story {
     engine: Engine,
     now: u64,
+    /// How wide the terminal is that it is told on.
+    wide: Option<usize>,
     said: String,
 }
 
 impl Story {
-    fn begin() -> Story {
+    fn begin(wide: Option<usize>) -> Story {
         let mut story = Story {
             engine: Engine::new(State::default()),
             now: 1_000_000,
+            wide,
             said: String::new(),
         };
         story.tell(What::Command(Command::LoadPlan {
@@ -95,7 +98,7 @@ impl Story {
         for record in self.engine.committed() {
             state.apply(&record);
             for line in line::lines(&record, &state) {
-                self.said += &progress::permanent(&line, record.at.0 - 1_007_000, false);
+                self.said += &progress::permanent(&line, record.at.0 - 1_007_000, self.wide, false);
             }
         }
     }
@@ -110,7 +113,11 @@ impl Story {
 }
 
 fn underway() -> Story {
-    let mut story = Story::begin();
+    underway_on(None)
+}
+
+fn underway_on(wide: Option<usize>) -> Story {
+    let mut story = Story::begin(wide);
     for attempt in [1, 2].map(Attempt) {
         story.see(Observation::Started { attempt });
     }
@@ -147,9 +154,9 @@ fn colour_only_repeats_what_the_words_say() {
     assert_eq!(plain, coloured);
 }
 
-#[test]
-fn a_run_is_told_in_lines() {
-    let mut story = underway();
+/// A run in which things go wrong.
+fn mishaps(wide: Option<usize>) -> Story {
+    let mut story = underway_on(wide);
     story.see(Observation::Lost {
         attempt: Attempt(1),
         reason: "its shim \x1b[2J died".into(),
@@ -159,6 +166,51 @@ fn a_run_is_told_in_lines() {
         task: "login".parse().unwrap(),
     }));
     story.tell(What::Command(Command::Pause));
+    story
+}
+
+// proves: U-12
+#[test]
+fn a_narrow_terminal_gets_whole_words() {
+    let (narrow, whole) = (mishaps(Some(40)).said, mishaps(None).said);
+    for line in narrow.lines() {
+        assert!(
+            term::width(line) <= 40 || !line.trim().contains(' '),
+            "{line:?}"
+        );
+    }
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(words(&narrow), words(&whole));
+    insta::assert_snapshot!(narrow);
+}
+
+// The agent's end is seen before anybody knows whether it ended by itself.
+#[test]
+fn nobody_says_of_a_killed_agent_that_it_is_done() {
+    let mut story = Story::begin(None);
+    let attempt = Attempt(1);
+    story.see(Observation::Started { attempt });
+    story.tell(What::Command(Command::CancelTask {
+        task: "schema".parse().unwrap(),
+    }));
+    story.see(Observation::AgentEnded { attempt });
+    assert!(
+        story
+            .said
+            .contains("the agent is ended; its work is being saved"),
+        "{}",
+        story.said
+    );
+    assert!(!story.said.contains("done"), "{}", story.said);
+}
+
+#[test]
+fn a_run_is_told_in_lines() {
+    let story = mishaps(None);
     assert!(
         !story.said.contains('\x1b'),
         "what comes from outside is escaped"

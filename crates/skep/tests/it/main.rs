@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
 mod bad_commands;
+mod imports;
 mod keeper;
+mod leftovers;
+mod refusals;
 mod runs;
+mod streams;
+mod unattended;
 
 use skep_host::command::command;
 use std::{

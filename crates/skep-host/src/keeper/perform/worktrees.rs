@@ -173,14 +173,15 @@ fn save_what_is_left(world: &World, order: &PrepareOrder) -> Result<(), String> 
     let spec = SnapshotSpec {
         base: tip,
         merges: None,
-        reference: format!("{}{}/_{}/left", names::SALVAGE, order.swarm, order.worker),
+        reference: format!("{}_{}/left", names::salvage_of(&order.swarm), order.worker),
         message: format!(
             "Found in the worktree of {} before it was reset",
             order.worker
         ),
         date: order.date,
     };
-    git::snapshot::snapshot(&dir, &spec).map(drop)
+    let known = names::salvage_of(&order.swarm);
+    git::snapshot::snapshot_once(&dir, &spec, &known).map(drop)
 }
 
 pub(super) fn remove(world: &World, order: &PrepareOrder) -> Vec<Observation> {
