@@ -224,6 +224,13 @@ pub enum Event {
         /// Which.
         worker: WorkerId,
     },
+    /// A worker uses another model from its next attempt on.
+    WorkerModelSet {
+        /// Which.
+        worker: WorkerId,
+        /// The model; none: the task's or the swarm's.
+        model: Option<String>,
+    },
     /// A worker leaves once its attempt has ended.
     WorkerLeaving {
         /// Which.
@@ -315,6 +322,9 @@ pub enum Event {
     },
     /// A number was changed.
     PolicyChanged {
+        /// The change as it was asked for.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        asked: String,
         /// All numbers from now on.
         policy: Box<Policy>,
     },
@@ -362,6 +372,7 @@ impl Event {
             Event::WorkerRestored { .. } => "worker_restored",
             Event::WorkerPaused { .. } => "worker_paused",
             Event::WorkerResumed { .. } => "worker_resumed",
+            Event::WorkerModelSet { .. } => "worker_model_set",
             Event::WorkerLeaving { .. } => "worker_leaving",
             Event::WorkerGone { .. } => "worker_gone",
             Event::MergeStarted { .. } => "merge_started",

@@ -133,8 +133,19 @@ pub enum Command {
     StopAll,
     /// Change the numbers.
     SetPolicy {
-        /// All of them.
+        /// The change as its sender put it.
+        asked: String,
+        /// What the numbers were when the change was worked out.
+        was: Box<Policy>,
+        /// What they are to be.
         policy: Box<Policy>,
+    },
+    /// Let a worker use this model from its next attempt on; none: the task's or the swarm's.
+    SetWorkerModel {
+        /// Which.
+        worker: WorkerId,
+        /// The model.
+        model: Option<String>,
     },
 }
 
@@ -147,6 +158,7 @@ impl Command {
         // Writing to a number cannot fail.
         let _ = match self {
             Command::LoadPlan { digest, again, .. } => write!(text, "load {digest} {again}"),
+            Command::SetPolicy { asked, .. } => write!(text, "set {asked}"),
             other => write!(text, "{other:?}"),
         };
         text.0

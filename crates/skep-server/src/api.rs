@@ -4,6 +4,7 @@
 //! everything a person sees (CLI, dashboard, API) is made of these, so that none has a private truth.
 
 mod command;
+mod config;
 mod conflict;
 mod event;
 mod input;
@@ -16,6 +17,7 @@ mod why;
 mod worker;
 
 pub use command::{AnswerDoc, CommandDoc};
+pub use config::ConfigDoc;
 pub use conflict::{ConflictDoc, ConflictList, SalvageDoc, SalvageList};
 pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};

@@ -3,9 +3,10 @@
 mod sse;
 
 use crate::api::{
-    AnswerDoc, CommandDoc, ConflictList, EventDoc, Problem, Status, TaskDetail, TaskList, WhyDoc,
-    WorkerList,
+    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, Problem, Status, TaskDetail,
+    TaskList, WhyDoc, WorkerList,
 };
+use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response,
@@ -125,6 +126,24 @@ impl Client {
         self.post("commands", "application/json", body, key).await
     }
 
+    /// Every number that steers the swarm.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn config(&self) -> Result<ConfigDoc, ClientError> {
+        self.get("config").await
+    }
+
+    /// Changes numbers: all of them, or none.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn configure(&self, changes: &Changes, key: &str) -> Result<AnswerDoc, ClientError> {
+        let body = serde_json::to_vec(changes).map_err(not_understood)?;
+        self.put(Method::PATCH, "config", "application/json", body, key)
+            .await
+    }
+
     /// Loads a plan: begins it, or goes on with it.
     ///
     /// # Errors
@@ -171,8 +190,19 @@ impl Client {
         body: Vec<u8>,
         key: &str,
     ) -> Result<T, ClientError> {
+        self.put(Method::POST, what, media_type, body, key).await
+    }
+
+    async fn put<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        what: &str,
+        media_type: &str,
+        body: Vec<u8>,
+        key: &str,
+    ) -> Result<T, ClientError> {
         let request = self
-            .request(Method::POST, &format!("/api/v1/{what}"))
+            .request(method, &format!("/api/v1/{what}"))
             .header(header::CONTENT_TYPE, media_type)
             .header("idempotency-key", key)
             .body(Full::from(body));

@@ -3,11 +3,13 @@
 //! The router knows nothing of how a request came. A TCP listener with a token, TLS and checks of Host and
 //! Origin is a second front of the same router, beside [`socket`].
 
+mod config;
 mod events;
 mod read;
 pub mod socket;
 mod write;
 
+pub use config::configure;
 pub use write::{act, digest, options};
 
 use crate::api::Problem;
@@ -15,7 +17,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::StatusCode,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use skep_host::{
     git::Repo,
@@ -43,9 +45,11 @@ pub fn router(app: App) -> Router {
         .route("/workers", get(read::workers))
         .route("/why/{name}", get(read::why))
         .route("/conflicts", get(read::conflicts))
+        .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()
         .route("/commands", post(write::command))
+        .route("/config", patch(config::change))
         .layer(DefaultBodyLimit::max(COMMAND_BYTES));
     let plan = Router::new()
         .route("/plan", post(write::plan))

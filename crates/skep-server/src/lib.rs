@@ -5,6 +5,7 @@ pub mod plan;
 
 pub mod api;
 pub mod client;
+pub mod config;
 pub mod http;
 mod near;
 mod unique;

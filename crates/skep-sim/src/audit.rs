@@ -188,7 +188,7 @@ impl World {
             Event::TaskRequeued { task } => {
                 self.audit.accepted.remove(task);
             }
-            Event::PolicyChanged { policy } => self.audit.policy = (**policy).clone(),
+            Event::PolicyChanged { policy, .. } => self.audit.policy = (**policy).clone(),
             Event::Claimed {
                 attempt,
                 task,

@@ -62,6 +62,7 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::WorkerFailed { .. } => "event: worker failed",
         Event::WorkerRestored { .. } => "event: worker restored",
         Event::WorkerPaused { .. } => "event: worker paused",
+        Event::WorkerModelSet { .. } => "event: worker model set",
         Event::WorkerResumed { .. } => "event: worker resumed",
         Event::WorkerLeaving { .. } => "event: worker leaving",
         Event::WorkerGone { .. } => "event: worker gone",

@@ -234,7 +234,13 @@ impl World {
             23..=27 => Command::Resume,
             28 => Command::Drain,
             29 => Command::StopAll,
+            30 => Command::SetWorkerModel {
+                worker: worker?,
+                model: self.dice.chance(500).then(|| "strong".into()),
+            },
             _ => Command::SetPolicy {
+                asked: "other numbers".into(),
+                was: Box::new(self.audit.state.policy()),
                 policy: Box::new(plans::policy(&mut self.dice)),
             },
         })
@@ -246,7 +252,9 @@ fn brief(command: &Command) -> String {
         Command::LoadPlan { plan, .. } => format!("load a plan of {} tasks", plan.tasks.len()),
         Command::AddTask { spec } => format!("add {} <- {:?}", spec.id, spec.depends_on),
         Command::EditTask { spec } => format!("edit {} <- {:?}", spec.id, spec.depends_on),
-        Command::SetPolicy { policy } => format!("set policy, concurrency {}", policy.concurrency),
+        Command::SetPolicy { policy, .. } => {
+            format!("set policy, concurrency {}", policy.concurrency)
+        }
         other => format!("{other:?}"),
     }
 }
@@ -271,5 +279,6 @@ fn word(command: &Command) -> &'static str {
         Command::Drain => "command: drain",
         Command::StopAll => "command: stop all",
         Command::SetPolicy { .. } => "command: set policy",
+        Command::SetWorkerModel { .. } => "command: set model",
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     commands::{
-        clean, completions, demo, doctor, down, events, import, init, logs, pause, retry, run,
-        salvage, schema, status, tasks, up, why, workers,
+        clean, completions, config, demo, doctor, down, events, import, init, logs, pause, retry,
+        run, salvage, schema, status, tasks, up, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -91,6 +91,8 @@ pub(crate) enum Verb {
     Pause(pause::Args),
     /// Claim again, or let one worker take tasks again
     Resume(pause::Args),
+    /// Show and change the numbers that steer the swarm
+    Config(config::Args),
     /// List and restore saved work
     Salvage(salvage::Args),
     /// Remove what finished work left behind

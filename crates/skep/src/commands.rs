@@ -2,6 +2,7 @@
 
 pub(crate) mod clean;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
@@ -63,6 +64,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Doctor(args) => doctor::run(ctx, &args).await,
         Verb::Demo(args) => demo::run(ctx, &args).await,
         Verb::Import(args) => import::run(ctx, &args),
+        Verb::Config(args) => config::run(ctx, args).await,
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),
     }

@@ -14,10 +14,11 @@ use skep_host::{
 };
 use skep_server::{
     api::{
-        AnswerDoc, CommandDoc, ConflictList, Problem, Status, TaskDetail, TaskList, Unattended,
-        WhyDoc, WorkerList,
+        AnswerDoc, CommandDoc, ConfigDoc, ConflictList, Problem, SCHEMA, Status, TaskDetail,
+        TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
+    config::{self, Changes},
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
@@ -101,10 +102,31 @@ impl Place {
 
     /// Sends a command under a key of its own. "Nothing to do" is success: it is as it should be.
     pub(crate) async fn command(&self, doc: &CommandDoc) -> Result<Option<AnswerDoc>, Failure> {
-        let answered = match self.client.command(doc, &unique_id()).await {
-            Err(ClientError::NoKeeper) if self.has_log() => self.note_down(doc).await?,
+        let key = unique_id();
+        let sent = self.client.command(doc, &key).await;
+        let noted = async |app: &App| http::act(app, "cli", &key, doc).await;
+        self.answer(sent, noted).await
+    }
+
+    /// Changes numbers, as [`command`](Place::command) does the rest.
+    pub(crate) async fn configure(&self, changes: &Changes) -> Result<Option<AnswerDoc>, Failure> {
+        let key = unique_id();
+        let sent = self.client.configure(changes, &key).await;
+        let noted =
+            async |app: &App| http::configure(app, Some(key.clone()), "cli".into(), changes).await;
+        self.answer(sent, noted).await
+    }
+
+    /// What a keeper answered, or, without one, what the log does.
+    async fn answer(
+        &self,
+        sent: Result<AnswerDoc, ClientError>,
+        noted: impl AsyncFnOnce(&App) -> Result<AnswerDoc, Problem>,
+    ) -> Result<Option<AnswerDoc>, Failure> {
+        let answered = match sent {
+            Err(ClientError::NoKeeper) if self.has_log() => self.note_down(noted).await?,
             Err(ClientError::Refused(no)) => Err(no),
-            answered => Ok(answered?),
+            sent => Ok(sent?),
         };
         match answered {
             Ok(answer) => Ok(Some(answer)),
@@ -119,7 +141,7 @@ impl Place {
     /// Writes down what a person wants of a swarm that nobody keeps; the next keeper acts on it.
     async fn note_down(
         &self,
-        doc: &CommandDoc,
+        noted: impl AsyncFnOnce(&App) -> Result<AnswerDoc, Problem>,
     ) -> Result<Result<AnswerDoc, Box<Problem>>, Failure> {
         static SAID: Once = Once::new();
         let keeper = Keeper::at_rest(self.site.clone())?;
@@ -127,7 +149,7 @@ impl Place {
             handle: keeper.handle(),
             repo: self.repo.clone(),
         };
-        let answer = http::act(&app, "cli", &unique_id(), doc).await;
+        let answer = noted(&app).await;
         keeper.stop();
         // Only then is the log free for the next keeper.
         let ended = keeper.closed().await;
@@ -221,6 +243,15 @@ impl Source {
             Source::Log(log) => log.why(name.as_str(), now()).ok_or_else(|| {
                 Failure::usage(format!("there is no task or worker {name}"))
                     .hint(task_hint(&log.state, name.as_str()))
+            }),
+        }
+    }
+    pub(crate) async fn config(&self) -> Result<ConfigDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.config().await?),
+            Source::Log(log) => Ok(ConfigDoc {
+                schema: SCHEMA,
+                settings: config::settings(&log.state.policy()),
             }),
         }
     }

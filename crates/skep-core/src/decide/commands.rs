@@ -71,15 +71,30 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
             "the keeper is draining already",
         ),
         Command::StopAll => stop_all(state),
-        Command::SetPolicy { policy } => {
+        Command::SetPolicy { asked, was, policy } => {
             state.swarm().ok_or(Refusal::NoPlan)?;
-            let same = state.policy() == **policy;
+            let now = state.policy();
+            if now != **was {
+                return Err(Refusal::OutOfDate);
+            }
             once(
-                !same,
+                now != **policy,
                 Event::PolicyChanged {
+                    asked: asked.clone(),
                     policy: policy.clone(),
                 },
                 "every number is as it was",
+            )
+        }
+        Command::SetWorkerModel { worker, model } => {
+            let now = find_worker(state, *worker)?;
+            once(
+                now.model != *model,
+                Event::WorkerModelSet {
+                    worker: *worker,
+                    model: model.clone(),
+                },
+                "the worker has this model already",
             )
         }
     }

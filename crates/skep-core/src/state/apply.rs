@@ -56,6 +56,7 @@ impl State {
             | Event::WorkerRestored { .. }
             | Event::WorkerPaused { .. }
             | Event::WorkerResumed { .. }
+            | Event::WorkerModelSet { .. }
             | Event::WorkerLeaving { .. }
             | Event::WorkerGone { .. } => self.apply_worker(&record.event, now),
             Event::MergeStarted { .. }
@@ -67,7 +68,7 @@ impl State {
             | Event::TargetLanded { .. }
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
             Event::Signal { .. } => self.cap_warned = true,
-            Event::PolicyChanged { policy } => {
+            Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
                     swarm.spec.policy = (**policy).clone();
                 }

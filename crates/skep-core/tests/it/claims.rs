@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use skep_core::{
     event::Event,
     merge::Severity,
-    request::Command,
+    request::{Command, Refusal},
     spec::{Glob, ModelWish, Plan, Priority, Role, Workers},
     task::TaskState,
 };
@@ -147,10 +147,13 @@ fn beyond_the_cap_tasks_queue_and_a_warning_comes_one_before_it() {
     // Lowering the cap ends nobody.
     let mut policy = t.state().policy();
     policy.concurrency = 1;
-    t.ask(Command::SetPolicy {
+    let set = Command::SetPolicy {
+        asked: "concurrency 1".into(),
+        was: t.state().policy().into(),
         policy: policy.into(),
-    })
-    .unwrap();
+    };
+    t.ask(set.clone()).unwrap();
+    assert_eq!(t.ask(set), Err(Refusal::OutOfDate), "the numbers moved on");
     t.succeed("a");
     t.succeed("b");
     assert_eq!(t.running(), "c:w3");

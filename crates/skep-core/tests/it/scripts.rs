@@ -265,6 +265,12 @@ fn words(event: &Event) -> String {
         Event::WorkerReady { worker, .. } => format!("{worker} is ready"),
         Event::WorkerFailed { worker, reason, .. } => format!("{worker} is not ready: {reason}"),
         Event::WorkerRestored { worker } => format!("{worker} has waited long enough"),
+        Event::WorkerModelSet { worker, model } => {
+            format!(
+                "{worker} uses {} from now on",
+                model.as_deref().unwrap_or("any model")
+            )
+        }
         Event::WorkerPaused { worker } => format!("{worker} is paused"),
         Event::WorkerResumed { worker } => format!("{worker} goes on"),
         Event::WorkerLeaving { worker } => format!("{worker} is leaving"),

@@ -184,8 +184,12 @@ fn without_a_plan_everything_is_a_typed_refusal() {
         role: None,
     });
     assert_eq!(add, Err(Refusal::NoPlan));
-    let policy = t.state().policy().into();
-    assert_eq!(t.ask(Command::SetPolicy { policy }), Err(Refusal::NoPlan));
+    let set = Command::SetPolicy {
+        asked: String::new(),
+        was: t.state().policy().into(),
+        policy: t.state().policy().into(),
+    };
+    assert_eq!(t.ask(set), Err(Refusal::NoPlan));
     assert!(matches!(
         t.ask(Command::Resume),
         Err(Refusal::NothingToDo(_))

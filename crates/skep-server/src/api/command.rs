@@ -47,6 +47,11 @@ pub enum CommandDoc {
     ResumeWorker { worker: String },
     /// Stop a worker's attempt and give it a fresh start.
     RestartWorker { worker: String },
+    /// Let a worker use this model from its next attempt on; without one, the task's or the swarm's.
+    SetWorkerModel {
+        worker: String,
+        model: Option<String>,
+    },
     /// Claim nothing more.
     Pause,
     /// Claim again: after a pause, a halt or a drain.
@@ -104,6 +109,13 @@ impl CommandDoc {
             },
             CommandDoc::RestartWorker { worker } => Command::RestartWorker {
                 worker: worker_id(worker)?,
+            },
+            CommandDoc::SetWorkerModel { model: Some(m), .. } if m.trim().is_empty() => {
+                return Err("model: it is empty".into());
+            }
+            CommandDoc::SetWorkerModel { worker, model } => Command::SetWorkerModel {
+                worker: worker_id(worker)?,
+                model: model.clone(),
             },
             CommandDoc::Pause => Command::Pause,
             CommandDoc::Resume => Command::Resume,

@@ -148,20 +148,29 @@ async fn ask(
     client: String,
     what: Command,
 ) -> Result<AnswerDoc, Problem> {
+    match try_ask(app, key, client, what).await {
+        Ok(answer) => Ok(answer),
+        Err(RequestError::Refused(no)) => Err(explain(app, no).await),
+        Err(RequestError::Gone(error)) => Err(gone(error)),
+    }
+}
+
+pub(super) async fn try_ask(
+    app: &App,
+    key: Option<String>,
+    client: String,
+    what: Command,
+) -> Result<AnswerDoc, RequestError> {
     let request = Request {
         key,
         trace: unique_id(),
         by: By::Person(client),
         what: What::Command(what),
     };
-    match app.handle.request(request).await {
-        Ok(answer) => Ok(answer.into()),
-        Err(RequestError::Refused(no)) => Err(explain(app, no).await),
-        Err(RequestError::Gone(error)) => Err(gone(error)),
-    }
+    app.handle.request(request).await.map(Into::into)
 }
 
-async fn explain(app: &App, no: Refusal) -> Problem {
+pub(super) async fn explain(app: &App, no: Refusal) -> Problem {
     let shown = no.clone();
     match app
         .handle
@@ -173,7 +182,7 @@ async fn explain(app: &App, no: Refusal) -> Problem {
     }
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -186,12 +195,12 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 /// What the client calls itself; it goes into the log, so it must be a name.
-fn client(headers: &HeaderMap) -> String {
+pub(super) fn client(headers: &HeaderMap) -> String {
     let named = headers.get("skep-client").and_then(|v| v.to_str().ok());
     named.and_then(nearest_name).unwrap_or_else(|| "api".into())
 }
 
-fn unread(rejection: BytesRejection) -> Problem {
+pub(super) fn unread(rejection: BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(

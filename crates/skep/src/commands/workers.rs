@@ -48,6 +48,13 @@ enum Verb {
     Resume(Several),
     /// Stop workers' attempts and give them a fresh start
     Restart(Several),
+    /// Change the model of a worker, from its next attempt on
+    Model {
+        /// Which
+        worker: String,
+        /// The model; "any" for the task's or the swarm's
+        model: String,
+    },
     /// Add or remove workers until there are so many
     Set {
         /// How many
@@ -91,6 +98,22 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
         Verb::Restart(s) => {
             let command = |worker| CommandDoc::RestartWorker { worker };
             each(ctx, &s, "begins afresh", command).await
+        }
+        Verb::Model { worker, model } => {
+            let worker = args::worker(&worker)?.to_string();
+            let done = format!(
+                "its model is {} from its next attempt on",
+                term::escape(&model)
+            );
+            let model = Some(model).filter(|m| m != "any");
+            let command = CommandDoc::SetWorkerModel {
+                worker: worker.clone(),
+                model,
+            };
+            if Place::find(ctx)?.command(&command).await?.is_some() {
+                term::say(&format!("{worker}: {done}\n"));
+            }
+            Ok(Exit::Done)
         }
         Verb::Set {
             count,

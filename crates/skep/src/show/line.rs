@@ -162,6 +162,12 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             )
         }
         Event::WorkerRestored { worker } => say(Plain, worker, "is tried again"),
+        Event::WorkerModelSet { worker, model } => {
+            let model = model
+                .as_deref()
+                .unwrap_or("what the task or the swarm says");
+            say(Plain, worker, format!("its model is {model} from now on"))
+        }
         Event::WorkerPaused { worker } => say(Care, worker, "paused"),
         Event::WorkerResumed { worker } => say(Plain, worker, "resumed"),
         Event::WorkerLeaving { worker } => say(Dim, worker, "leaves"),
@@ -245,7 +251,7 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             };
             say(style, "skep", text.clone())
         }
-        Event::PolicyChanged { .. } => say(Plain, "policy", "changed"),
+        Event::PolicyChanged { asked, .. } => say(Plain, "config", format!("changed: {asked}")),
         Event::SwarmPaused {} => say(Care, "swarm", "paused"),
         Event::SwarmResumed {} => say(Plain, "swarm", "resumed"),
         Event::SwarmDraining {} => say(

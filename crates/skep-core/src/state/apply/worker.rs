@@ -17,6 +17,12 @@ impl State {
             self.workers.insert(*worker, new);
             return;
         }
+        if let Event::WorkerModelSet { worker, model } = event {
+            if let Some(w) = self.workers.get_mut(worker) {
+                w.model.clone_from(model);
+            }
+            return;
+        }
         let (Event::WorkerReady { worker, .. }
         | Event::WorkerFailed { worker, .. }
         | Event::WorkerRestored { worker }

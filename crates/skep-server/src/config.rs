@@ -1,0 +1,234 @@
+//! The numbers that steer a swarm as people see and change them while it runs (S-8): by key, with the words and
+//! the checks of a plan's `[policy]`.
+
+use crate::plan;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use skep_core::spec::{Plan, Policy};
+use std::collections::BTreeMap;
+
+/// One number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// Its name, with dots between table and key.
+    pub key: String,
+    /// Its value now: a number, or a length of time such as `"20m"`.
+    pub value: Value,
+    /// Its value where nobody says otherwise.
+    pub default: Value,
+    /// What it does.
+    pub about: String,
+}
+
+/// Changes by key; null brings the default back.
+pub type Changes = BTreeMap<String, Value>;
+
+/// Why a change is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigFault {
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// Every number, in the order of their keys.
+#[must_use]
+pub fn settings(policy: &Policy) -> Vec<Setting> {
+    let set = written(policy);
+    let mut found = Vec::new();
+    // Our own schema, which a test holds to be one.
+    let schema: Value = serde_json::from_str(&plan::schema()).unwrap_or_default();
+    collect(
+        &schema,
+        &schema["$defs"]["Policy"],
+        "",
+        &mut |key, about, default| {
+            let value = lookup(&set, key).unwrap_or(default).clone();
+            found.push(Setting {
+                key: key.into(),
+                value,
+                default: default.clone(),
+                about: about.into(),
+            });
+        },
+    );
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    found
+}
+
+/// The policy after `changes`.
+///
+/// # Errors
+/// The first key or value that no plan could have.
+pub fn changed(policy: &Policy, changes: &Changes) -> Result<Policy, ConfigFault> {
+    let known: Vec<String> = settings(policy).into_iter().map(|s| s.key).collect();
+    let mut table = written(policy);
+    for (key, value) in changes {
+        if !known.contains(key) {
+            return Err(no_such_key(key, &known));
+        }
+        put(&mut table, key, value);
+    }
+    // As a plan that says just this, and nothing that could be at fault itself.
+    let task = json!({ "id": "config", "mission": "None.", "command": "true" });
+    let text = json!({ "policy": table, "task": [task] }).to_string();
+    let read = plan::read_bytes("config.json", text.as_bytes(), None, &options());
+    let faulty = |faults: plan::Diagnostics| {
+        let first = faults.list().first();
+        ConfigFault {
+            message: first.map_or_else(|| faults.to_string(), |f| f.message.clone()),
+            hint: first.and_then(|f| f.help.clone()),
+        }
+    };
+    Ok(read.map_err(faulty)?.swarm.policy)
+}
+
+/// What says that a key is not one.
+#[must_use]
+pub fn no_such_key(key: &str, known: &[String]) -> ConfigFault {
+    let near = crate::nearest(key, known.iter().map(String::as_str));
+    ConfigFault {
+        message: format!("there is no number {key:?}"),
+        hint: Some(near.map_or_else(
+            || "`skep config` lists them all".into(),
+            |near| format!("did you mean {near}? `skep config` lists them all"),
+        )),
+    }
+}
+
+fn options() -> plan::Options {
+    plan::Options {
+        default_name: "config"
+            .parse()
+            .unwrap_or_else(|_| unreachable!("it is a name")),
+        default_agent: "shell".into(),
+    }
+}
+
+/// What of the policy is not the default, as a plan has it.
+fn written(policy: &Policy) -> Map<String, Value> {
+    let text = json!({ "task": [{ "id": "config", "mission": "None.", "command": "true" }] });
+    let read = plan::read_bytes("config.json", text.to_string().as_bytes(), None, &options());
+    let Ok(base) = read else {
+        unreachable!("a plan of one plain task has no fault")
+    };
+    let mut plan: Plan = base;
+    plan.swarm.policy = policy.clone();
+    let whole: Value = serde_json::from_str(&plan::to_json(&plan)).unwrap_or_default();
+    match whole.get("policy") {
+        Some(Value::Object(table)) => table.clone(),
+        _ => Map::new(),
+    }
+}
+
+/// Calls `each` with the key, description and default of every number below `of`.
+fn collect(schema: &Value, of: &Value, prefix: &str, each: &mut impl FnMut(&str, &str, &Value)) {
+    let Some(properties) = of["properties"].as_object() else {
+        return;
+    };
+    for (name, property) in properties {
+        let key = format!("{prefix}{name}");
+        let about = property["description"].as_str().unwrap_or_default();
+        if let Some(default) = property.get("default") {
+            each(&key, about, default);
+            continue;
+        }
+        if let Some(table) = table_of(schema, property) {
+            collect(schema, table, &format!("{key}."), each);
+        }
+    }
+}
+
+/// The table that a property refers to, whether or not it may also be null.
+fn table_of<'s>(schema: &'s Value, property: &'s Value) -> Option<&'s Value> {
+    let one = |value: &'s Value| value["$ref"].as_str();
+    let any = property["anyOf"].as_array().into_iter().flatten();
+    let name = one(property).or_else(|| any.into_iter().find_map(one))?;
+    schema["$defs"].get(name.strip_prefix("#/$defs/")?)
+}
+
+fn lookup<'t>(table: &'t Map<String, Value>, key: &str) -> Option<&'t Value> {
+    match key.split_once('.') {
+        None => table.get(key),
+        Some((first, rest)) => lookup(table.get(first)?.as_object()?, rest),
+    }
+}
+
+fn put(table: &mut Map<String, Value>, key: &str, value: &Value) {
+    match key.split_once('.') {
+        None if value.is_null() => {
+            table.remove(key);
+        }
+        None => {
+            table.insert(key.into(), value.clone());
+        }
+        Some((first, rest)) => {
+            let inner = table.entry(first).or_insert_with(|| json!({}));
+            if let Some(inner) = inner.as_object_mut() {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skep_core::time::Millis;
+
+    fn one(key: &str, value: Value) -> Result<Policy, String> {
+        let changes = Changes::from([(key.into(), value)]);
+        changed(&Policy::default(), &changes)
+            .map_err(|f| format!("{} | {}", f.message, f.hint.unwrap_or_default()))
+    }
+
+    // proves: S-8
+    #[test]
+    fn every_number_has_a_value_a_default_and_words() {
+        let policy = Policy {
+            timebox: Millis::mins(20),
+            ..Policy::default()
+        };
+        let all = settings(&policy);
+        let timebox = all.iter().find(|s| s.key == "timebox").unwrap();
+        assert_eq!(
+            (&timebox.value, &timebox.default),
+            (&json!("20m"), &json!("30m"))
+        );
+        assert!(all.iter().all(|s| !s.about.is_empty()), "{all:#?}");
+        for setting in all.iter().filter(|s| s.key != "timebox") {
+            assert_eq!(setting.value, setting.default, "{}", setting.key);
+            // What is shown can be typed.
+            assert_eq!(
+                one(&setting.key, setting.value.clone()),
+                Ok(Policy::default())
+            );
+        }
+    }
+
+    // proves: S-8, Q-2
+    #[test]
+    fn a_change_is_checked_as_a_plan_is_and_null_brings_the_default_back() {
+        let twelve = one("concurrency", json!(12)).unwrap();
+        assert_eq!(twelve.concurrency, 12);
+        let back = changed(
+            &twelve,
+            &Changes::from([("concurrency".into(), Value::Null)]),
+        );
+        assert_eq!(back.unwrap(), Policy::default());
+        for (key, value, wanted) in [
+            ("concurency", json!(12), "did you mean concurrency?"),
+            ("concurrency", json!("many"), "many"),
+            ("timebox", json!("soon"), "soon"),
+            ("backoff", json!("0s"), "backoff"),
+            ("", json!(1), "no number"),
+            ("a.b.c", json!(1), "no number"),
+        ] {
+            let said = one(key, value).unwrap_err();
+            assert!(said.contains(wanted), "{key}: {said}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `skep config`: the numbers that steer the swarm, shown and changed while it runs (S-8).
+
+use super::look;
+use crate::{
+    args::{Context, quoted},
+    failure::{Exit, Failure},
+    place::Place,
+    show, term,
+};
+use clap::Subcommand;
+use serde_json::Value;
+use skep_server::{
+    api::ConfigDoc,
+    config::{Changes, Setting, no_such_key},
+};
+
+/// Without a verb: every number, with its default where it differs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Every number
+    List,
+    /// Print one value
+    Get {
+        /// Its key
+        key: String,
+    },
+    /// Change one; it holds from now on, without a restart
+    Set {
+        /// Its key
+        key: String,
+        /// A number, or a length of time such as 20m
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Bring defaults back
+    Reset {
+        /// The keys
+        #[arg(required_unless_present = "all", value_name = "KEY")]
+        keys: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "keys")]
+        all: bool,
+    },
+    /// Say what a number does
+    Explain {
+        /// Its key
+        key: String,
+    },
+}
+
+pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
+    let place = Place::find(ctx)?;
+    match args.verb.unwrap_or(Verb::List) {
+        Verb::List => list(ctx, &place).await,
+        Verb::Get { key } => {
+            let setting = find(&place, &key).await?;
+            if ctx.json {
+                term::print_json(&setting)?;
+            } else {
+                term::print(&format!("{}\n", show::config::value(&setting.value)))?;
+            }
+            Ok(Exit::Done)
+        }
+        Verb::Set {
+            key,
+            value,
+            dry_run,
+        } => set(&place, &key, &value, dry_run).await,
+        Verb::Reset { keys, all } => reset(&place, keys, all).await,
+        Verb::Explain { key } => {
+            let setting = find(&place, &key).await?;
+            if ctx.json {
+                term::print_json(&setting)?;
+            } else {
+                let text = show::config::explained(&setting);
+                term::print(&term::wrap(&text, look(ctx).width, 2))?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn config(place: &Place) -> Result<ConfigDoc, Failure> {
+    place.source().await?.config().await
+}
+
+async fn list(ctx: &Context, place: &Place) -> Result<Exit, Failure> {
+    let config = config(place).await?;
+    if ctx.json {
+        term::print_json(&config)?;
+    } else {
+        term::print(&show::config::config(&config, look(ctx)))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn find(place: &Place, key: &str) -> Result<Setting, Failure> {
+    let settings = config(place).await?.settings;
+    let keys: Vec<String> = settings.iter().map(|s| s.key.clone()).collect();
+    let found = settings.into_iter().find(|s| s.key == key);
+    found.ok_or_else(|| {
+        let fault = no_such_key(key, &keys);
+        let failure = Failure::usage(fault.message);
+        match fault.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })
+}
+
+async fn set(place: &Place, key: &str, value: &str, dry_run: bool) -> Result<Exit, Failure> {
+    // A number is one; everything else (20m) is a text.
+    let typed = match serde_json::from_str(value) {
+        Ok(number @ Value::Number(_)) => number,
+        _ => Value::String(value.into()),
+    };
+    if dry_run {
+        let now = find(place, key).await?;
+        let was = show::config::value(&now.value);
+        term::say(&format!(
+            "would set {key} from {was} to {}\n",
+            quoted(value)
+        ));
+        return Ok(Exit::Done);
+    }
+    let changes = Changes::from([(key.into(), typed)]);
+    if place.configure(&changes).await?.is_some() {
+        term::say(&format!("{key} is {} from now on\n", term::escape(value)));
+    }
+    Ok(Exit::Done)
+}
+
+async fn reset(place: &Place, mut keys: Vec<String>, all: bool) -> Result<Exit, Failure> {
+    if all {
+        let settings = config(place).await?.settings.into_iter();
+        keys = settings
+            .filter(|s| s.value != s.default)
+            .map(|s| s.key)
+            .collect();
+        if keys.is_empty() {
+            term::say("nothing to do: every number is at its default\n");
+            return Ok(Exit::Done);
+        }
+    }
+    let changes: Changes = keys.iter().map(|key| (key.clone(), Value::Null)).collect();
+    if place.configure(&changes).await?.is_some() {
+        term::say(&format!("at the default again: {}\n", keys.join(", ")));
+    }
+    Ok(Exit::Done)
+}
