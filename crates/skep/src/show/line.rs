@@ -4,7 +4,8 @@ use super::count;
 use crate::term::Style;
 use skep_core::{
     event::{Event, Next, Record},
-    merge::Severity,
+    merge::{MergeStep, Severity},
+    spec::Command,
     state::State,
     task::Origin,
     time::Time,
@@ -28,6 +29,26 @@ fn say(style: Style, about: impl ToString, text: impl Into<String>) -> Vec<Line>
         about: about.to_string(),
         text: text.into(),
     }]
+}
+
+/// What the wave's merge now waits for: a check can take as long as a test suite.
+fn checking(state: &State) -> Option<Line> {
+    let merge = state.merge()?;
+    let MergeStep::Checking(_) = &merge.step else {
+        return None;
+    };
+    let commands: Vec<String> = state
+        .swarm()?
+        .spec
+        .check
+        .iter()
+        .map(Command::shown)
+        .collect();
+    Some(Line {
+        style: Style::Dim,
+        about: format!("wave {}", merge.wave),
+        text: format!("checking what was merged: {}", commands.join("; ")),
+    })
 }
 
 /// What is said of an event; `state` is the state after it.
@@ -201,7 +222,9 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
                     text,
                 }
             };
-            conflicts.iter().map(one).collect()
+            let mut lines: Vec<Line> = conflicts.iter().map(one).collect();
+            lines.extend(checking(state));
+            lines
         }
         Event::MergeChecked { passed: true, .. } => say(Dim, wave(), "the check passes"),
         Event::MergeChecked { passed: false, .. } => say(
