@@ -87,6 +87,7 @@ impl Keeper {
         options: Options,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Keeper, StartError> {
+        skep_store::check_path(&site.log())?;
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
         let mut log = open_log(&site)?;

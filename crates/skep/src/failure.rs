@@ -160,8 +160,11 @@ impl From<RepoError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
-        Failure::with_sources(Exit::Refused, &error)
-            .hint("`skep doctor` says what is wrong and can mend most of it")
+        let hint = match &error {
+            StartError::Open(cause) => cause.hint(),
+            _ => "`skep doctor` says what is wrong and can mend most of it",
+        };
+        Failure::with_sources(Exit::Refused, &error).hint(hint)
     }
 }
 

@@ -6,6 +6,7 @@ mod bad_commands;
 mod imports;
 mod keeper;
 mod leftovers;
+mod places;
 mod refusals;
 mod runs;
 mod streams;
