@@ -162,6 +162,9 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
         let hint = match &error {
             StartError::Open(cause) => cause.hint(),
+            StartError::Site(_, cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+                "free some space and try again; nothing was begun"
+            }
             _ => "`skep doctor` says what is wrong and can mend most of it",
         };
         Failure::with_sources(Exit::Refused, &error).hint(hint)

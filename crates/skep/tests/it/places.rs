@@ -271,7 +271,7 @@ impl Spot {
     }
 }
 
-fn walk(dir: &Path, all: &mut BTreeMap<PathBuf, Vec<u8>>) {
+pub(crate) fn walk(dir: &Path, all: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let meta = fs::symlink_metadata(&path).unwrap();
@@ -288,7 +288,7 @@ fn walk(dir: &Path, all: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-fn quiet(command: &mut Command) -> &mut Command {
+pub(crate) fn quiet(command: &mut Command) -> &mut Command {
     command
         .env("NO_COLOR", "1")
         .env("GIT_OPTIONAL_LOCKS", "0")
@@ -296,7 +296,7 @@ fn quiet(command: &mut Command) -> &mut Command {
 }
 
 #[track_caller]
-fn git(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
     let mut git = command("git", dir);
     let file = ["-c", "protocol.file.allow=always"];
     let output = quiet(git.args(file).args(args)).output().unwrap();
