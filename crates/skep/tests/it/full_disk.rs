@@ -27,7 +27,9 @@ impl Disk {
         mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs", "."]);
         let mounted = mount.output();
         if !mounted.as_ref().is_ok_and(|o| o.status.success()) {
-            eprintln!("SKIPPED, it takes root to mount a small file system: {test}\n{mounted:?}");
+            crate::skipped(&format!(
+                "{test}: no small file system can be mounted: {mounted:?}"
+            ));
             return None;
         }
         let disk = Disk { dir };

@@ -1,12 +1,14 @@
 //! Repositories as people really have them, one table: in each, a run either ends merged, or is refused clearly.
 //! Either way the user's checkout, index, configuration and hooks are byte for byte what they were.
 
+mod kinds;
+
 use crate::{Ran, ran, text};
 use skep_host::command::command;
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::{PermissionsExt, chown, symlink},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -51,56 +53,64 @@ type Case = (&'static str, fn(&mut Spot), End);
 
 const CASES: &[Case] = &[
     ("a plain repository", |_| {}, Merged),
-    ("inside a subfolder", subfolder, Merged),
-    ("inside a linked worktree", linked_worktree, Merged),
-    ("submodules", submodules, Merged),
-    ("a shallow clone", shallow_clone, Merged),
-    ("a detached HEAD", detached, Merged),
+    ("inside a subfolder", kinds::subfolder, Merged),
+    ("inside a linked worktree", kinds::linked_worktree, Merged),
+    ("submodules", kinds::submodules, Merged),
+    ("a shallow clone", kinds::shallow_clone, Merged),
+    ("a detached HEAD", kinds::detached, Merged),
     (
         "a detached HEAD, to land on main",
         |spot| {
-            detached(spot);
+            kinds::detached(spot);
             spot.lands_on_main();
         },
         Refused(2, "HEAD is detached and the plan names no target"),
     ),
-    ("the target checked out elsewhere", target_elsewhere, Merged),
+    (
+        "the target checked out elsewhere",
+        kinds::target_elsewhere,
+        Merged,
+    ),
     (
         "the target checked out elsewhere, to land on it",
         |spot| {
-            target_elsewhere(spot);
+            kinds::target_elsewhere(spot);
             spot.lands_on_main();
         },
         Refused(2, "would move main, which is checked out at"),
     ),
-    ("failing hooks", failing_hooks, Merged),
-    ("a locked index", locked_index, Merged),
-    ("staged, changed and untracked files", unsaved_work, Merged),
-    ("a merge that was begun", begun_merge, Merged),
+    ("failing hooks", kinds::failing_hooks, Merged),
+    ("a locked index", kinds::locked_index, Merged),
     (
-        "names with spaces, quotes and line feeds",
-        odd_names,
+        "staged, changed and untracked files",
+        kinds::unsaved_work,
         Merged,
     ),
-    ("a long path", |spot| long_path(spot, 480), Merged),
+    ("a merge that was begun", kinds::begun_merge, Merged),
+    (
+        "names with spaces, quotes and line feeds",
+        kinds::odd_names,
+        Merged,
+    ),
+    ("a long path", |spot| kinds::long_path(spot, 480), Merged),
     (
         "a path too long for SQLite",
-        |spot| long_path(spot, 1_500),
+        |spot| kinds::long_path(spot, 1_500),
         Refused(3, "is the most that SQLite opens"),
     ),
     (
         "no folder that can be written",
-        read_only,
+        kinds::read_only,
         Refused(2, "cannot be written"),
     ),
     (
         "a repository of somebody else's",
-        somebody_elses,
+        kinds::somebody_elses,
         Refused(2, "git does not trust"),
     ),
     (
         "a bare repository",
-        bare,
+        kinds::bare,
         Refused(2, "is a bare repository"),
     ),
     (
@@ -108,7 +118,7 @@ const CASES: &[Case] = &[
         |spot| spot.stands = spot.repo.join(".git"),
         Refused(2, "has files"),
     ),
-    ("no commit", unborn, Refused(2, "has no commit yet")),
+    ("no commit", kinds::unborn, Refused(2, "has no commit yet")),
     (
         "no repository",
         |spot| fs::remove_dir_all(spot.repo.join(".git")).unwrap(),
@@ -124,7 +134,7 @@ fn a_run_ends_merged_or_is_refused_and_leaves_the_users_files_alone() {
         let mut spot = Spot::new();
         set_up(&mut spot);
         if spot.nobody && !rustix::process::getuid().is_root() {
-            eprintln!("SKIPPED, it takes root to be somebody else: {name}");
+            crate::skipped(&format!("{name}: it takes root to be somebody else"));
             continue;
         }
         let found = match end {
@@ -306,217 +316,4 @@ pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
         text(&output.stderr)
     );
     text(&output.stdout)
-}
-
-fn subfolder(spot: &mut Spot) {
-    spot.commit("deep/er/file", "x\n");
-    spot.stands = spot.repo.join("deep/er");
-}
-
-fn linked_worktree(spot: &mut Spot) {
-    let other = spot.dir.path().join("other");
-    spot.git(&[
-        "worktree",
-        "add",
-        "-q",
-        "-b",
-        "side",
-        other.to_str().unwrap(),
-    ]);
-    fs::write(other.join("mine"), "unsaved\n").unwrap();
-    spot.stands = other;
-}
-
-fn submodules(spot: &mut Spot) {
-    let other = spot.dir.path().join("other");
-    fs::create_dir(&other).unwrap();
-    git(&other, &["init", "-q", "-b", "main"]);
-    fs::write(other.join("lib.c"), "int x;\n").unwrap();
-    git(&other, &["add", "-A"]);
-    let who = ["-c", "user.name=a", "-c", "user.email=a@b"];
-    git(&other, &[&who[..], &["commit", "-q", "-m", "lib"]].concat());
-    spot.git(&[
-        "submodule",
-        "--quiet",
-        "add",
-        other.to_str().unwrap(),
-        "lib",
-    ]);
-    spot.git(&["commit", "-q", "-m", "with a submodule"]);
-    // Changed inside, which the checkout shows and nobody may undo.
-    fs::write(spot.repo.join("lib/lib.c"), "int y;\n").unwrap();
-}
-
-fn shallow_clone(spot: &mut Spot) {
-    spot.commit("two", "2\n");
-    spot.commit("three", "3\n");
-    let full = spot.dir.path().join("other");
-    fs::rename(&spot.repo, &full).unwrap();
-    let url = format!("file://{}", full.display());
-    git(
-        spot.dir.path(),
-        &[
-            "clone",
-            "-q",
-            "--depth",
-            "1",
-            &url,
-            spot.repo.to_str().unwrap(),
-        ],
-    );
-    assert!(spot.repo.join(".git/shallow").exists());
-}
-
-fn detached(spot: &mut Spot) {
-    spot.git(&["checkout", "-q", "--detach"]);
-}
-
-fn target_elsewhere(spot: &mut Spot) {
-    spot.git(&["checkout", "-q", "-b", "side"]);
-    let other = spot.dir.path().join("other");
-    spot.git(&["worktree", "add", "-q", other.to_str().unwrap(), "main"]);
-    spot.plan = spot.plan.replace("workers", "target = \"main\"\nworkers");
-}
-
-/// Hooks that fail, and tell if anybody runs them.
-fn failing_hooks(spot: &mut Spot) {
-    for name in [
-        "pre-commit",
-        "commit-msg",
-        "post-commit",
-        "post-checkout",
-        "pre-merge-commit",
-        "post-merge",
-        "reference-transaction",
-        "post-index-change",
-    ] {
-        let hook = spot.repo.join(".git/hooks").join(name);
-        fs::create_dir_all(hook.parent().unwrap()).unwrap();
-        let script = format!(
-            "#!/bin/sh\ntouch '{}/hooked'\nexit 1\n",
-            spot.repo.display()
-        );
-        fs::write(&hook, script).unwrap();
-        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-}
-
-fn locked_index(spot: &mut Spot) {
-    fs::write(spot.repo.join(".git/index.lock"), "").unwrap();
-}
-
-fn unsaved_work(spot: &mut Spot) {
-    fs::write(spot.repo.join("README"), "changed\n").unwrap();
-    fs::write(spot.repo.join("staged"), "staged\n").unwrap();
-    spot.git(&["add", "staged"]);
-    fs::write(spot.repo.join("staged"), "and changed again\n").unwrap();
-    // The names that the tasks make, so that a run that writes here is found out.
-    fs::write(spot.repo.join("made.txt"), "mine\n").unwrap();
-    symlink("/nowhere", spot.repo.join("copy.txt")).unwrap();
-}
-
-fn begun_merge(spot: &mut Spot) {
-    spot.git(&["checkout", "-q", "-b", "side"]);
-    spot.commit("README", "theirs\n");
-    spot.git(&["checkout", "-q", "main"]);
-    spot.commit("README", "ours\n");
-    let mut git = command("git", &spot.repo);
-    let merged = quiet(git.args(["merge", "-q", "side"])).output().unwrap();
-    assert!(!merged.status.success(), "it was to conflict");
-}
-
-fn odd_names(spot: &mut Spot) {
-    let names = [
-        "with space",
-        "it's",
-        "say \"hi\"",
-        "line\nfeed",
-        "tab\there",
-        "$(touch pwned)",
-        "`id`",
-        "-rf",
-        "née 漢字 🐝",
-        "back\\slash",
-        "*",
-        "\u{202e}drow",
-    ];
-    for name in names {
-        spot.commit(&format!("{name}/{name}"), "x\n");
-    }
-    let odd = spot
-        .dir
-        .path()
-        .canonicalize()
-        .unwrap()
-        .join("it's \"my\"\nnée 漢字 $(touch pwned) repo");
-    fs::rename(&spot.repo, &odd).unwrap();
-    spot.repo.clone_from(&odd);
-    spot.stands = odd.join("$(touch pwned)");
-    // And a task that makes such names, in the shell's own quotes.
-    spot.plan = spot.plan.replace(
-        "echo made > made.txt",
-        r#"echo made > made.txt; mkdir \"a b\"; echo x > \"a b/it's 漢字\"; mv -- \"it's/it's\" \"a b/moved\""#,
-    );
-}
-
-/// Moves the repository to where its path has about `bytes` bytes.
-fn long_path(spot: &mut Spot, bytes: usize) {
-    spot.commit(&"n".repeat(255), "x\n");
-    let mut long = spot.dir.path().canonicalize().unwrap();
-    while long.as_os_str().len() + 120 < bytes {
-        long.push("d".repeat(100));
-    }
-    fs::create_dir_all(&long).unwrap();
-    let long = long.join("repo");
-    fs::rename(&spot.repo, &long).unwrap();
-    spot.repo.clone_from(&long);
-    spot.stands = long;
-}
-
-fn give_away(path: &Path, mode: impl Fn(bool) -> u32 + Copy) {
-    let meta = fs::symlink_metadata(path).unwrap();
-    if meta.is_symlink() {
-        return;
-    }
-    if meta.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            give_away(&entry.unwrap().path(), mode);
-        }
-    }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode(meta.is_dir()))).unwrap();
-    if rustix::process::getuid().is_root() {
-        chown(path, Some(65534), Some(65534)).unwrap();
-    }
-}
-
-fn read_only(spot: &mut Spot) {
-    spot.nobody = true;
-    fs::set_permissions(spot.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    give_away(&spot.repo, |dir| if dir { 0o555 } else { 0o444 });
-}
-
-fn somebody_elses(spot: &mut Spot) {
-    spot.nobody = true;
-    fs::set_permissions(spot.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn bare(spot: &mut Spot) {
-    let bare = spot.dir.path().canonicalize().unwrap().join("bare.git");
-    git(
-        spot.dir.path(),
-        &[
-            "clone",
-            "-q",
-            "--bare",
-            spot.repo.to_str().unwrap(),
-            bare.to_str().unwrap(),
-        ],
-    );
-    spot.repo.clone_from(&bare);
-    spot.stands = bare;
-}
-
-fn unborn(spot: &mut Spot) {
-    fs::remove_dir_all(spot.repo.join(".git")).unwrap();
-    spot.git(&["init", "-q", "-b", "main"]);
 }
