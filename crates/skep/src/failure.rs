@@ -85,6 +85,17 @@ impl Failure {
         self
     }
 
+    /// Says it on standard error.
+    pub(crate) fn say(&self) {
+        let text = self.render(term::color(&std::io::stderr(), None));
+        if self.whole {
+            // Who rendered it knew how wide the terminal is.
+            term::draw(&text);
+        } else {
+            term::say(&text);
+        }
+    }
+
     /// The text for standard error.
     pub(crate) fn render(&self, color: bool) -> String {
         if self.whole {
