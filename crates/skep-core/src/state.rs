@@ -244,6 +244,16 @@ impl State {
     pub fn open_wave(&self) -> u32 {
         self.next.wave
     }
+    /// The last wave there is: one that has landed, or that a task is still in. Once everything is merged the
+    /// open wave is a number that no task has.
+    #[must_use]
+    pub fn last_wave(&self) -> u32 {
+        let open = |task: &&Task| task.state != TaskState::Merged;
+        let open = self.tasks.iter().filter(open);
+        let open = open.map(|task| task.wave.max(self.next.wave));
+        let landed = self.waves.iter().map(|wave| wave.id);
+        open.chain(landed).max().unwrap_or(1)
+    }
     /// Conflicts met so far in this plan.
     #[must_use]
     pub fn conflicts(&self) -> &[Conflict] {

@@ -107,6 +107,7 @@ impl Keeper {
         engine: impl FnOnce(State) -> Engine,
         performer: impl FnOnce(Site, Handle) -> io::Result<Option<Performer>>,
     ) -> Result<Keeper, StartError> {
+        skep_store::check_path(&site.log())?;
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
         let mut log = open_log(&site)?;

@@ -6,6 +6,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Says to git what it should not see.
+const IGNORE: &str = ".gitignore";
+
+/// Has git ignore everything in `dir`. A file that a full disk left empty is written once more.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn ignore_all(dir: &Path) -> io::Result<()> {
+    let path = dir.join(IGNORE);
+    match fs::metadata(&path) {
+        Ok(there) if there.len() > 0 => Ok(()),
+        _ => fs::write(path, "*\n"),
+    }
+}
+
 /// The folder of one swarm's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
@@ -24,11 +39,24 @@ impl Site {
     }
 
     /// Makes the folders, for this user alone, and has git ignore them without touching the user's own ignore
-    /// files.
+    /// files. Where that fails, on a full disk say, what was begun is taken away again.
     ///
     /// # Errors
     /// When a folder or file cannot be made.
     pub fn create(&self) -> io::Result<()> {
+        let fresh = !self.dir.exists();
+        let made = self.make();
+        if made.is_err() && fresh {
+            let _ = fs::remove_file(self.ignore());
+            // Only empty folders go: should another keeper have begun here meanwhile, its files stay.
+            for dir in [self.runs(), self.worktrees(), self.dir.clone()] {
+                let _ = fs::remove_dir(dir);
+            }
+        }
+        made
+    }
+
+    fn make(&self) -> io::Result<()> {
         for dir in [self.dir.clone(), self.runs(), self.worktrees()] {
             if !dir.is_dir() {
                 fs::DirBuilder::new()
@@ -38,11 +66,11 @@ impl Site {
             }
         }
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700))?;
-        let ignore = self.dir.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(ignore, "*\n")?;
-        }
-        Ok(())
+        ignore_all(&self.dir)
+    }
+
+    fn ignore(&self) -> PathBuf {
+        self.dir.join(IGNORE)
     }
 
     /// The repository's main worktree.

@@ -3,7 +3,7 @@
 //! Messages are fragments that fit "failed to …: {error}"; what to do about it is apart, in `hint`.
 //! No SQL type leaks: a cause is only ever shown.
 
-use crate::BODY_MAX;
+use crate::{BODY_MAX, PATH_MAX};
 use std::path::PathBuf;
 
 /// The underlying error, for people to read.
@@ -284,6 +284,12 @@ pub enum OpenError {
         /// The kind of file system.
         kind: &'static str,
     },
+    /// SQLite opens no path of this length.
+    #[error("the path {} is {} bytes long; {PATH_MAX} is the most that SQLite opens", path.display(), path.as_os_str().len())]
+    PathTooLong {
+        /// The log.
+        path: PathBuf,
+    },
     /// A newer Skep wrote this log.
     #[error("{} has format {found}; this version of Skep knows formats up to {known}", path.display())]
     Newer {
@@ -339,6 +345,7 @@ impl OpenError {
             Self::NotFound { .. } => "start a swarm here, or name the folder it lives in",
             Self::Locked { .. } => "a keeper is running; talk to it, or stop it first",
             Self::Network { .. } => "keep the log on a local disk",
+            Self::PathTooLong { .. } => "move the repository to a folder with a shorter path",
             Self::Newer { .. } => "use the newer Skep that wrote it",
             Self::Older { .. } => {
                 "start its keeper once: it keeps a copy and brings the log up to date"

@@ -13,7 +13,8 @@ mod sqlite;
 pub use error::{AppendError, Cause, Damage, Fault, LoadError, OpenError};
 pub use memory::{Failure, MemoryLog};
 pub use sqlite::{
-    Finding, OpenMode, Repair, Severity, SqliteLog, accept_shorter, doctor, sqlite_version,
+    Finding, OpenMode, PATH_MAX, Repair, Severity, SqliteLog, accept_shorter, check_path, doctor,
+    sqlite_version,
 };
 
 use skep_core::time::Time;

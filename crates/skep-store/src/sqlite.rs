@@ -80,6 +80,20 @@ impl std::fmt::Debug for SqliteLog {
     }
 }
 
+/// The longest path of a log: SQLite keeps 512 bytes for one, of which its journal's suffix takes 8.
+pub const PATH_MAX: usize = 504;
+
+/// Whether a log can be at `path` at all; asked before anything is made for it.
+///
+/// # Errors
+/// [`OpenError::PathTooLong`].
+pub fn check_path(path: &Path) -> Result<(), OpenError> {
+    if path.as_os_str().len() > PATH_MAX {
+        return Err(OpenError::PathTooLong { path: path.into() });
+    }
+    Ok(())
+}
+
 impl SqliteLog {
     /// Opens the log at `path`.
     ///
@@ -91,6 +105,7 @@ impl SqliteLog {
     pub fn open(path: &Path, mode: OpenMode) -> Result<Self, OpenError> {
         attach::check_library()?;
         let place = Place::of(path, mode == OpenMode::Create)?;
+        check_path(&place.db)?;
         if let place::FileSystem::Network(kind) = place.file_system() {
             let path = place.db;
             return Err(OpenError::Network { path, kind });

@@ -85,6 +85,17 @@ impl Failure {
         self
     }
 
+    /// Says it on standard error.
+    pub(crate) fn say(&self) {
+        let text = self.render(term::color(&std::io::stderr(), None));
+        if self.whole {
+            // Who rendered it knew how wide the terminal is.
+            term::draw(&text);
+        } else {
+            term::say(&text);
+        }
+    }
+
     /// The text for standard error.
     pub(crate) fn render(&self, color: bool) -> String {
         if self.whole {
@@ -160,8 +171,14 @@ impl From<RepoError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
-        Failure::with_sources(Exit::Refused, &error)
-            .hint("`skep doctor` says what is wrong and can mend most of it")
+        let hint = match &error {
+            StartError::Open(cause) => cause.hint(),
+            StartError::Site(_, cause) if cause.kind() == std::io::ErrorKind::StorageFull => {
+                "free some space and try again; nothing was begun"
+            }
+            _ => "`skep doctor` says what is wrong and can mend most of it",
+        };
+        Failure::with_sources(Exit::Refused, &error).hint(hint)
     }
 }
 

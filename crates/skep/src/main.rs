@@ -26,8 +26,7 @@ fn main() -> ExitCode {
     match args::parse(args).and_then(commands::run) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            let color = term::color(&std::io::stderr(), None);
-            term::say(&failure.render(color));
+            failure.say();
             failure.exit.into()
         }
     }

@@ -22,8 +22,11 @@ use skep_server::{
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
-use std::{sync::Once, time::SystemTime};
-use tokio::task::JoinHandle;
+use std::{
+    sync::Once,
+    time::{Duration, SystemTime},
+};
+use tokio::{sync::oneshot, task::JoinHandle};
 
 /// A repository with its site.
 #[derive(Clone)]
@@ -182,11 +185,17 @@ impl Place {
             handle: keeper.handle(),
             repo: self.repo.clone(),
         });
+        let (leave, left) = oneshot::channel();
         let served = tokio::spawn(async move {
+            let left = async { drop(left.await) };
             // Accepting never fails for good; it ends with this task.
-            let _ = socket.serve(router).await;
+            let _ = socket.serve(router, left).await;
         });
-        Ok(Hosted { keeper, served })
+        Ok(Hosted {
+            keeper,
+            served,
+            leave,
+        })
     }
 }
 
@@ -194,15 +203,18 @@ impl Place {
 pub(crate) struct Hosted {
     pub(crate) keeper: Keeper,
     served: JoinHandle<()>,
+    leave: oneshot::Sender<()>,
 }
 
 impl Hosted {
     /// Stops the keeper; its attempts live on.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
-        let patience = std::time::Duration::from_secs(5);
-        let _ = tokio::time::timeout(patience, self.keeper.closed()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
+        let _ = self.leave.send(());
+        // Whoever asked for this end is told that it has come; who only watches events is not waited for.
+        let _ = tokio::time::timeout(Duration::from_millis(300), &mut self.served).await;
         self.served.abort();
         let _ = self.served.await;
     }

@@ -19,6 +19,22 @@ pub enum Land {
 }
 
 impl Repo {
+    /// Where Skep last left a branch (without `refs/heads/`), as the branch's own log has it: whoever else
+    /// moves a branch says something else there. `None` where the log does not say.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn left_at(&self, branch: &str) -> Result<Option<Oid>, GitError> {
+        let git = self.git().args(["reflog", "show", "--format=%H %gs"]);
+        let output = git.arg(format!("refs/heads/{branch}")).arg("--").output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let ours = said.lines().find_map(|line| {
+            let (id, what) = line.split_once(' ')?;
+            what.starts_with("skep: ").then(|| id.parse().ok())?
+        });
+        Ok(ours)
+    }
+
     /// Moves `reference` (given in full) from `old` to `new`, atomically; with `old` `None` it is created.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use super::{
     error::{GitError, MIN_VERSION, RepoError, oid, shown},
     exec::{Git, LONG, QUICK, path, records},
 };
+use crate::site::ignore_all;
 use rustix::fs::{Access, access};
 use skep_core::id::Oid;
 use std::{
@@ -188,10 +189,7 @@ impl Repo {
     pub fn ensure_state_dir(&self) -> Result<PathBuf, GitError> {
         let dir = self.state_dir();
         fs::create_dir_all(&dir).map_err(GitError::io("create", &dir))?;
-        let ignore = dir.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(&ignore, "*\n").map_err(GitError::io("write", &ignore))?;
-        }
+        ignore_all(&dir).map_err(GitError::io("write .gitignore in", &dir))?;
         Ok(dir)
     }
 

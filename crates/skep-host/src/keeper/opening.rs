@@ -178,18 +178,21 @@ fn find(
     let (target, tip) = target(repo, plan)?;
     let branch = names::integration(&plan.swarm.name);
     let old = repo.branch_tip(&branch)?;
-    let ours = last.map(|last| &last.tip);
+    // Other swarms may have had their turn since: then the log knows their tip, and the branch's own log this
+    // one's.
+    let last = last.filter(|last| last.swarm == plan.swarm.name);
     let base = match &old {
         None => tip,
         Some(old) if repo.is_ancestor(old, &tip)? => tip,
-        Some(old) if !holds(repo, old, ours)? => return Err(OpeningError::Foreign(branch)),
+        Some(old) if !is_ours(repo, &branch, old, last)? => {
+            return Err(OpeningError::Foreign(branch));
+        }
         Some(old) if repo.is_ancestor(&tip, old)? => old.clone(),
         Some(old) => bring_in(repo, &branch, old, &target, &tip)?,
     };
-    let last = last.filter(|last| last.swarm == plan.swarm.name);
     let is_ours = |worker: WorkerId| last.map_or(old.is_some(), |l| worker < l.next_worker);
     names_are_free(repo, &branch, is_ours)?;
-    let kept = holds(repo, &base, ours)?;
+    let kept = holds(repo, &base, last.map(|last| &last.tip))?;
     Ok((Opening { target, base, kept }, old))
 }
 
@@ -259,6 +262,19 @@ fn target(repo: &Repo, plan: &Plan) -> Result<(String, Oid), OpeningError> {
 /// Whether the commit holds what this swarm last had on its branch.
 fn holds(repo: &Repo, commit: &Oid, ours: Option<&Oid>) -> Result<bool, GitError> {
     ours.map_or(Ok(false), |ours| repo.is_ancestor(ours, commit))
+}
+
+/// Whether the branch at `old` still holds what this swarm last had there.
+fn is_ours(repo: &Repo, branch: &str, old: &Oid, last: Option<&Last>) -> Result<bool, GitError> {
+    if let Some(last) = last
+        && repo.is_ancestor(&last.tip, old)?
+    {
+        return Ok(true);
+    }
+    match repo.left_at(branch)? {
+        Some(left) => repo.is_ancestor(&left, old),
+        None => Ok(false),
+    }
 }
 
 fn bring_in(

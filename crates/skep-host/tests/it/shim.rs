@@ -1,9 +1,8 @@
 //! Runs of real processes. No sleeps: tests wait for pipes, descriptors and files, with a deadline.
 
 // These are tests all through, helpers included.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used)]
 
-mod bench;
 mod limits;
 mod outputs;
 mod program;

@@ -126,9 +126,6 @@ impl Status {
     pub fn of(state: &State, now: Time, live: &Live) -> Status {
         let swarm = state.swarm();
         let name = swarm.map(|s| s.spec.name.to_string());
-        let waves = waves(state);
-        // Once the last wave has landed, the open one is a number that no task has.
-        let last = waves.iter().map(|wave| wave.id).max();
         Status {
             schema: SCHEMA,
             session: name.as_ref().map(|n| format!("skep-{n}")),
@@ -137,8 +134,8 @@ impl Status {
             paused: state.paused(),
             // No other mode exists yet; the hour that no mode names is active.
             mode: "active".into(),
-            wave: last.map_or(1, |last| state.open_wave().min(last)),
-            waves,
+            wave: state.open_wave().min(state.last_wave()),
+            waves: waves(state),
             workers: state
                 .workers()
                 .map(|w| WorkerDoc::of(state, w, now, live))

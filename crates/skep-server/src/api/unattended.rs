@@ -68,8 +68,7 @@ impl Unattended {
     #[must_use]
     pub fn why(&self, name: &str, now: Time) -> Option<WhyDoc> {
         let mut why = WhyDoc::of(&self.state, name, now)?;
-        let task = self.state.tasks().iter().find(|t| t.id().as_str() == name);
-        if let Some(task) = task {
+        if let Some(task) = self.find(name) {
             if let Some(reason) = self.rests(task) {
                 (why.reason, why.waiting) = (reason, None);
             }
@@ -99,14 +98,13 @@ impl Unattended {
     }
 
     fn correct_task(&self, doc: &mut TaskDoc) {
-        let task = self
-            .state
-            .tasks()
-            .iter()
-            .find(|t| t.id().as_str() == doc.id);
-        if let Some(reason) = task.and_then(|task| self.rests(task)) {
+        if let Some(reason) = self.find(&doc.id).and_then(|task| self.rests(task)) {
             doc.reason = reason;
         }
+    }
+
+    fn find(&self, task: &str) -> Option<&Task> {
+        self.state.task(&task.parse().ok()?)
     }
 
     /// What to say of a task that a keeper would move; `None` where the log's own reason holds without one.

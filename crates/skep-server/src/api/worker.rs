@@ -43,7 +43,7 @@ pub struct WorkerDoc {
     pub host: String,
     /// The tmux pane.
     pub pane: Option<String>,
-    /// Whether it can work: it works, or could begin now.
+    /// Whether it can work: it works, or could begin now. Without a keeper, whether its attempt's shim runs.
     pub alive: bool,
     /// `spawning`, `idle`, `working`, `paused`, `crashed` or `stopped`.
     pub status: String,

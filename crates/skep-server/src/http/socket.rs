@@ -90,12 +90,17 @@ impl Socket {
         })
     }
 
-    /// Answers on it until the future is dropped.
+    /// Answers on it until `end` comes or the future is dropped. After `end` nobody new is let in, and those who
+    /// were are answered.
     ///
     /// # Errors
     /// Never in practice: accepting goes on after every error.
-    pub async fn serve(self, router: Router) -> io::Result<()> {
-        axum::serve(self, router).await
+    pub async fn serve(
+        self,
+        router: Router,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        axum::serve(self, router).with_graceful_shutdown(end).await
     }
 }
 

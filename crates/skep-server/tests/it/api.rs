@@ -77,10 +77,11 @@ fn serve() -> Served {
     let runtime = tokio::runtime::Handle::current();
     let keeper = Keeper::start(repo.clone(), site.clone(), options, &runtime).unwrap();
     let socket = Socket::bind(&site.socket()).unwrap();
-    tokio::spawn(socket.serve(http::router(App {
+    let router = http::router(App {
         handle: keeper.handle(),
         repo,
-    })));
+    });
+    tokio::spawn(socket.serve(router, std::future::pending()));
     Served {
         client: Client::new(&site.socket(), "test"),
         socket: site.socket(),

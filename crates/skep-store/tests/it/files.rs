@@ -2,7 +2,7 @@
 
 use crate::support::{Dir, all, append, beside, entries};
 use skep_store::{
-    AppendError, Damage, Log, OpenError, OpenMode, Snapshot, SqliteLog,
+    AppendError, Damage, Log, OpenError, OpenMode, PATH_MAX, Snapshot, SqliteLog,
     conformance::{collect, entry},
 };
 use std::{
@@ -199,4 +199,29 @@ fn a_closed_log_is_one_file_and_its_mark() {
         .collect();
     names.sort();
     assert_eq!(names, ["swarm.db", "swarm.db.head", "swarm.db.lock"]);
+}
+
+#[test]
+fn the_longest_path_is_as_long_as_it_is_said_to_be() {
+    let dir = Dir::new();
+    let mut folder = dir.path().canonicalize().unwrap();
+    while PATH_MAX - folder.as_os_str().len() > 240 {
+        folder.push("d".repeat(120));
+    }
+    fs::create_dir_all(&folder).unwrap();
+    let room = PATH_MAX - folder.as_os_str().len() - "/".len();
+    let longest = folder.join("l".repeat(room));
+    append(
+        &mut SqliteLog::open(&longest, OpenMode::Create).unwrap(),
+        &[entry(1)],
+    );
+    let made = || fs::read_dir(&folder).unwrap().count();
+    let before = made();
+    let longer = folder.join("l".repeat(room + 1));
+    let refused = SqliteLog::open(&longer, OpenMode::Create);
+    assert!(
+        matches!(refused, Err(OpenError::PathTooLong { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(made(), before, "nothing was made for it");
 }

@@ -17,8 +17,11 @@ use skep_core::{
 };
 use skep_host::command::command;
 use std::{
+    ffi::OsString,
     fs,
+    os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
+    process::Output,
 };
 
 const PLAN: &str = include_str!("../../demo/plan.toml");
@@ -38,14 +41,18 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         .map_or_else(|| ctx.dir.clone(), |path| ctx.dir.join(path));
     let folder = folder()?;
     let clone = folder.join("repo");
-    clone_repository(&from, &clone)?;
+    let made = clone_repository(&from, &clone).and_then(|()| make_room(&from, &clone));
+    let pages = made.inspect_err(|_| {
+        // Nothing in it is worth looking at, and nobody but this process knows of it.
+        let _ = fs::remove_dir_all(&folder);
+    })?;
     let plan = folder.join("plan.toml");
-    let text = PLAN.replace("DEMO", &folder.to_string_lossy());
-    fs::write(&plan, text).map_err(|e| cannot("write the demo's plan", &e))?;
+    fs::write(&plan, PLAN.replace("PAGES", &pages))
+        .map_err(|e| cannot("write the demo's plan", &e))?;
     term::say(&format!(
         "a clone of {} is in {}\ntwelve tasks in three waves; six of the agents will misbehave\n\n",
-        from.display(),
-        clone.display(),
+        term::escape(&from.display().to_string()),
+        term::escape(&clone.display().to_string()),
     ));
     let ctx = Context {
         dir: clone.clone(),
@@ -63,9 +70,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         term::print(&format!("\n{told}"))?;
         term::print(&format!(
             "\nlook at it:  cd {} && git log --graph --oneline skep/demo\n",
-            clone.display()
+            word(&clone)
         ))?;
-        term::print(&format!("throw it away:  rm -rf {}\n", folder.display()))?;
+        term::print(&format!("throw it away:  rm -rf {}\n", word(&folder)))?;
     }
     if exit == Exit::Done && !all {
         return Err(Failure::new(
@@ -75,6 +82,16 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         .hint("please report it with the text above"));
     }
     Ok(exit)
+}
+
+/// A path as a shell reads it back.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+    if text.chars().all(plain) {
+        return text;
+    }
+    term::escape(&format!("'{}'", text.replace('\'', r"'\''"))).into_owned()
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> Failure {
@@ -99,25 +116,116 @@ fn folder() -> Result<PathBuf, Failure> {
     .hint(format!("rm -rf {}/skep-demo-*", base.display())))
 }
 
-fn clone_repository(from: &Path, to: &Path) -> Result<(), Failure> {
-    let mut git = command("git", from);
-    git.args(["clone", "--quiet", "--no-hardlinks", "--", "."])
-        .arg(to);
-    // A repository in whose name a hook runs us must not redirect the clone.
+/// git in `dir`, by whose hooks, identity and surroundings nothing is changed: a repository in whose name a hook
+/// runs us must not redirect it.
+fn git(dir: &Path, args: &[&str]) -> Result<Output, Failure> {
+    let mut git = command("git", dir);
+    git.args([
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "commit.gpgSign=false",
+    ]);
+    git.args([
+        "-c",
+        "user.name=skep demo",
+        "-c",
+        "user.email=demo@localhost",
+    ]);
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         git.env_remove(name);
     }
-    let output = git.output().map_err(|e| cannot("run git", &e))?;
-    if output.status.success() {
+    git.args(args).output().map_err(|e| cannot("run git", &e))
+}
+
+fn clone_repository(from: &Path, to: &Path) -> Result<(), Failure> {
+    // From wherever in it a person stands; a bare one will do as well.
+    let found = git(
+        from,
+        &["rev-parse", "--path-format=absolute", "--git-common-dir"],
+    )?;
+    let failed = |output: &Output| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        Failure::usage(format!("cannot clone {}: {}", from.display(), said.trim())).hint(
+            "run it in a git repository with at least one commit, or give one with --repo PATH",
+        )
+    };
+    if !found.status.success() {
+        return Err(failed(&found));
+    }
+    let mut common = found.stdout;
+    // Only the last line feed is git's; a path may contain others.
+    common.pop();
+    let common = PathBuf::from(OsString::from_vec(common));
+    let mut clone = command("git", from);
+    clone.args(["clone", "--quiet", "--no-hardlinks", "--"]);
+    let output = clone.arg(common).arg(to).output();
+    let output = output.map_err(|e| cannot("run git", &e))?;
+    if !output.status.success() {
+        return Err(failed(&output));
+    }
+    let head = git(to, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
+    if head.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
     Err(Failure::usage(format!(
-        "cannot clone {}: {}",
-        from.display(),
-        term::escape(said.trim())
+        "{} has no commit yet, so there is nothing to show the demo on",
+        from.display()
     ))
-    .hint("run it in a git repository with at least one commit, or give one with --repo PATH"))
+    .hint("commit something there first, or give another repository with --repo PATH"))
+}
+
+/// In the folder of the pages git shall see every file, and hold it as it is, whatever holds for the rest.
+const ROOM: [(&str, &str); 2] = [
+    (".gitignore", "!*\n"),
+    (
+        ".gitattributes",
+        "* -text -filter merge -working-tree-encoding\n",
+    ),
+];
+
+/// Commits a folder for the demo's pages to the clone, and says what it is called: the repository may have one
+/// of the first name, and may ignore or rewrite the files that the tasks make.
+fn make_room(from: &Path, clone: &Path) -> Result<String, Failure> {
+    let free = |name: &String| fs::symlink_metadata(clone.join(name)).is_err();
+    let names = std::iter::once("demo".to_string()).chain((2..).map(|n| format!("demo-{n}")));
+    let pages = names.into_iter().find(free).unwrap_or_default();
+    let folder = clone.join(&pages);
+    fs::create_dir(&folder).map_err(|e| cannot("make the folder of the demo's pages", &e))?;
+    for (name, text) in ROOM {
+        let path = folder.join(name);
+        fs::write(path, text).map_err(|e| cannot("write to the demo's clone", &e))?;
+    }
+    let step = |args: &[&str]| -> Result<(), Failure> {
+        let done = git(clone, args)?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&done.stderr);
+        let text = format!("cannot make room in the demo's clone: {}", said.trim());
+        Err(Failure::new(Exit::Refused, text))
+    };
+    step(&["add", "--force", "--", &pages])?;
+    step(&["commit", "--quiet", "-m", "Make room for the demo's pages"])?;
+    // A branch `skep` would be in the way of the demo's own.
+    let branch = git(clone, &["symbolic-ref", "--quiet", "--short", "HEAD"])?;
+    if branch.stdout.starts_with(b"skep") {
+        step(&["branch", "-m", "demo-base"])?;
+    }
+    // Git looks into no folder that is ignored as a whole.
+    let page = format!("{pages}/page.txt");
+    let ignored = git(
+        clone,
+        &["check-ignore", "--quiet", "--no-index", "--", &page],
+    )?;
+    if ignored.status.success() {
+        return Err(Failure::usage(format!(
+            "{} ignores every new folder, so the demo's tasks could leave nothing there",
+            from.display()
+        ))
+        .hint("give another repository with --repo PATH"));
+    }
+    Ok(pages)
 }
 
 /// One mishap: what it is called, and how it was handled, if the state shows that it was.

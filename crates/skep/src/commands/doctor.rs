@@ -5,6 +5,7 @@ use crate::{
     args::Context,
     failure::{Exit, Failure},
     place::Place,
+    show::status as show,
     term::{self, Style, escape, paint},
 };
 use serde::Serialize;
@@ -91,12 +92,12 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     if ctx.json {
         term::print_json(&report)?;
     } else {
-        term::print(&render(&report, look(ctx).color))?;
+        term::print(&render(&report, look(ctx)))?;
     }
     Ok(if bad { Exit::Unfinished } else { Exit::Done })
 }
 
-fn render(report: &Report, color: bool) -> String {
+fn render(report: &Report, look: show::Look) -> String {
     let mut out = String::new();
     for check in &report.checks {
         let (style, word) = match check.verdict {
@@ -105,15 +106,12 @@ fn render(report: &Report, color: bool) -> String {
             Verdict::Bad => (Style::Bad, "bad  "),
             Verdict::Fixed => (Style::Good, "fixed"),
         };
-        let word = paint(color, style, word);
-        out.push_str(&format!(
-            "{word}  {:<12}  {}\n",
-            check.name,
-            escape(&check.what)
-        ));
+        let word = paint(look.color, style, word);
+        let mut text = format!("{word}  {:<12}  {}\n", check.name, escape(&check.what));
         if let Some(hint) = &check.hint {
-            out.push_str(&format!("{:21}hint: {}\n", "", escape(hint)));
+            text.push_str(&format!("{:21}hint: {}\n", "", escape(hint)));
         }
+        out.push_str(&term::wrap(&text, look.width, 21));
     }
     out
 }

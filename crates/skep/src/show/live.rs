@@ -56,19 +56,13 @@ fn head(state: &State, now: Time, wide: usize, color: bool) -> String {
     };
     let total = state.tasks().len();
     let merged = state.count(TaskState::Merged);
-    let waves = state
-        .tasks()
-        .iter()
-        .map(|t| t.wave)
-        .max()
-        .unwrap_or(1)
-        .max(state.open_wave());
+    let last = state.last_wave();
     let elapsed = clock(now.since(swarm.since).0);
     let word = match state.swarm_state() {
         SwarmState::Running => String::new(),
         other => format!("  {other}"),
     };
-    let wave = format!("  wave {} of {waves}", state.open_wave().min(waves));
+    let wave = format!("  wave {} of {last}", state.open_wave().min(last));
     let rest = format!("  {merged}/{total} merged{word}  {elapsed}");
     let name = swarm.spec.name.as_str();
     let wave = if width(name) + width(&wave) + width(&rest) <= wide {

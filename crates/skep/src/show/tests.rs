@@ -142,6 +142,29 @@ fn the_block_fits_every_width_and_says_the_same() {
     insta::assert_snapshot!(all);
 }
 
+/// With nothing left to do, the wave that is shown is the last that there was.
+#[test]
+fn no_wave_is_shown_that_is_not_there() {
+    let mut story = underway();
+    for task in ["schema", "a-task-with-a-name-that-is-rather-long", "login"] {
+        story.tell(What::Command(Command::CancelTask {
+            task: task.parse().unwrap(),
+        }));
+    }
+    let state = story.state();
+    let head = &live::block(state, Time(story.now), 120, 24, false)[0];
+    let shown = Status::of(state, Time(story.now), &Live::new());
+    assert_eq!(
+        shown.waves.iter().map(|w| w.id).max(),
+        Some(state.last_wave())
+    );
+    assert!(
+        head.contains(&format!("wave {} of {}", shown.wave, state.last_wave())),
+        "{head}"
+    );
+    assert!(shown.wave <= state.last_wave());
+}
+
 #[test]
 fn colour_only_repeats_what_the_words_say() {
     let story = underway();

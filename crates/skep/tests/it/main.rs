@@ -4,9 +4,12 @@
 
 mod bad_commands;
 mod config;
+mod demos;
+mod full_disk;
 mod imports;
 mod keeper;
 mod leftovers;
+mod places;
 mod refusals;
 mod runs;
 mod streams;
@@ -15,6 +18,7 @@ mod unattended;
 use skep_host::command::command;
 use std::{
     fs,
+    io::Write,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -113,6 +117,11 @@ fn ran(output: Output) -> Ran {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Says that a case cannot be tried here. Not by `eprintln!`, which nobody sees of a test that passes.
+fn skipped(why: &str) {
+    let _ = std::io::stderr().write_all(format!("\nSKIPPED {why}\n").as_bytes());
 }
 
 /// Waits until something holds, and fails loudly if it never does.

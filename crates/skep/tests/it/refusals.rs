@@ -168,3 +168,35 @@ fn the_second_plan_says_whose_commit_it_begins_on() {
     let line = format!("1 task for main, on skep/two at {}", tip.trim());
     assert!(ran.err.contains(&line), "{}", ran.err);
 }
+
+// proves: W-12, W-17
+#[test]
+fn swarms_that_take_turns_know_their_own_branches() {
+    let sandbox = Sandbox::new();
+    let plan = |name: &str, file: &str| {
+        let text = PLAN.replace("\"two\"", &format!("{name:?}"));
+        sandbox.write("plan.toml", &text.replace("a.txt", file));
+    };
+    for (name, file) in [("one", "1"), ("two", "2"), ("one", "3"), ("two", "4")] {
+        plan(name, file);
+        sandbox.expect(0, &["run", "plan.toml"]);
+    }
+    // Nothing of it has landed, and nothing of it was lost on the way.
+    assert_eq!(
+        sandbox.git(&["ls-tree", "--name-only", "skep/one"]),
+        "1\n3\n"
+    );
+    assert_eq!(
+        sandbox.git(&["ls-tree", "--name-only", "skep/two"]),
+        "2\n4\n"
+    );
+    // A branch that a person made anew under the name is theirs.
+    sandbox.git(&["branch", "-D", "skep/one"]);
+    let tree = sandbox.git(&["write-tree"]);
+    let mine = sandbox.git(&["commit-tree", tree.trim(), "-p", "main", "-m", "mine"]);
+    sandbox.git(&["branch", "skep/one", mine.trim()]);
+    plan("one", "5");
+    let refused = sandbox.expect(2, &["run", "plan.toml"]);
+    assert!(refused.err.contains("somebody else's"), "{}", refused.err);
+    assert_eq!(sandbox.git(&["rev-parse", "skep/one"]), mine);
+}

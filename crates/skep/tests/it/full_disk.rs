@@ -1,0 +1,153 @@
+//! A disk without room: on a small file system of its own, which takes root to mount.
+
+use crate::{
+    Ran,
+    places::{git, quiet, walk},
+    ran,
+};
+use skep_host::command::command;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// A file system of three megabytes with a repository on it; unmounted when dropped.
+struct Disk {
+    dir: TempDir,
+}
+
+impl Disk {
+    /// `None`, and said loudly, where nothing can be mounted.
+    fn mount(test: &str) -> Option<Disk> {
+        let dir = tempfile::Builder::new().prefix("disk").tempdir().unwrap();
+        let mut mount = command("mount", dir.path());
+        mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs", "."]);
+        let mounted = mount.output();
+        if !mounted.as_ref().is_ok_and(|o| o.status.success()) {
+            crate::skipped(&format!(
+                "{test}: no small file system can be mounted: {mounted:?}"
+            ));
+            return None;
+        }
+        let disk = Disk { dir };
+        fs::create_dir(disk.repo()).unwrap();
+        git(&disk.repo(), &["init", "-q", "-b", "main"]);
+        git(&disk.repo(), &["config", "user.name", "Ann"]);
+        git(&disk.repo(), &["config", "user.email", "ann@example.org"]);
+        fs::write(disk.repo().join("README"), "hello\n").unwrap();
+        git(&disk.repo(), &["add", "-A"]);
+        git(&disk.repo(), &["commit", "-q", "-m", "start"]);
+        Some(disk)
+    }
+
+    fn repo(&self) -> PathBuf {
+        self.dir.path().join("repo")
+    }
+
+    fn plan(&self, task: &str) -> String {
+        let path = self.dir.path().join("plan.toml");
+        let text = format!(
+            "[swarm]\nname = \"disk\"\nworkers = 1\n[[task]]\nid = \"a\"\nmission = \"Make a.\"\n\
+             command = '''{task}'''\n"
+        );
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().into()
+    }
+
+    fn skep(&self, args: &[&str]) -> Ran {
+        let mut skep = command(env!("CARGO_BIN_EXE_skep"), &self.repo());
+        ran(quiet(skep.args(args)).output().unwrap())
+    }
+
+    fn fill(&self) {
+        let mut file = fs::File::create(self.dir.path().join("fill")).unwrap();
+        for size in [1 << 16, 1] {
+            let bytes = vec![0; size];
+            while file.write_all(&bytes).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.dir.path().join("fill")).unwrap();
+    }
+
+    fn seen(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut all = BTreeMap::new();
+        walk(&self.repo(), &mut all);
+        all
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = self.skep(&["down", "--now"]);
+        // Lazily: a process of a failed test may still stand there.
+        let mut umount = command("umount", Path::new("/"));
+        let _ = umount.arg("--lazy").arg(self.dir.path()).output();
+    }
+}
+
+// proves: T-1, W-12
+#[test]
+fn a_full_disk_is_refused_before_anything_is_made_and_room_is_all_it_takes() {
+    let Some(disk) = Disk::mount("a full disk") else {
+        return;
+    };
+    let plan = disk.plan("echo a > a.txt");
+    disk.fill();
+    let before = disk.seen();
+    for _ in 0..2 {
+        let refused = disk.skep(&["run", &plan]);
+        assert_eq!(refused.code, 3, "{}", refused.err);
+        for part in [
+            "error: ",
+            "No space left on device",
+            "hint: free some space",
+        ] {
+            assert!(refused.err.contains(part), "{}", refused.err);
+        }
+        assert!(disk.seen() == before, "files were changed");
+        assert!(!disk.repo().join(".skep").exists(), "something was made");
+    }
+    disk.free();
+    let merged = disk.skep(&["run", &plan]);
+    assert_eq!(merged.code, 0, "{}", merged.err);
+    assert_eq!(git(&disk.repo(), &["show", "skep/disk:a.txt"]), "a\n");
+    // What says so to git was not left empty by the first try.
+    assert_eq!(git(&disk.repo(), &["status", "--porcelain"]), "");
+}
+
+// proves: T-1, W-12
+#[test]
+fn a_disk_that_fills_up_on_the_way_loses_nothing() {
+    let Some(disk) = Disk::mount("a disk that fills up") else {
+        return;
+    };
+    // The first attempt leaves room for nothing, not even for the log.
+    let fill = disk.dir.path().join("fill");
+    let plan = disk.plan(&format!(
+        "test -e '{0}' || cat /dev/zero > '{0}'; echo a > a.txt",
+        fill.display()
+    ));
+    let first = disk.skep(&["run", &plan]);
+    assert!(first.code != 70 && first.code != 101, "{}", first.err);
+    disk.free();
+    fs::write(&fill, "").unwrap();
+    // Whatever the first run came to, it can be gone on with; a flagged task by a person's word.
+    let next = disk.skep(&["run"]);
+    let done = if next.code == 1 {
+        let keeper = disk.skep(&["up", "--detach"]);
+        assert_eq!(keeper.code, 0, "{}", keeper.err);
+        let retried = disk.skep(&["retry", "a"]);
+        assert_eq!(retried.code, 0, "{}", retried.err);
+        disk.skep(&["run"])
+    } else {
+        next
+    };
+    assert_eq!(done.code, 0, "{}\n{}", first.err, done.err);
+    assert_eq!(git(&disk.repo(), &["show", "skep/disk:a.txt"]), "a\n");
+    assert_eq!(git(&disk.repo(), &["status", "--porcelain"]), "");
+}
