@@ -148,6 +148,7 @@ fn snapshot_spec(order: &Order) -> SnapshotSpec {
     SnapshotSpec {
         base: order.base.clone(),
         merges: worktrees::merges(order),
+        only: None,
         reference: salvage_ref(order),
         message: git::message(&order.task.id, order.attempt, &order.task.mission),
         date: order.claimed.0 / 1000,

@@ -158,6 +158,7 @@ fn save_what_is_left(world: &World, order: &PrepareOrder) -> Result<(), String> 
     let spec = SnapshotSpec {
         base: tip,
         merges: None,
+        only: None,
         reference: format!("{}{}/_{}/left", names::SALVAGE, order.swarm, order.worker),
         message: format!(
             "Found in the worktree of {} before it was reset",
