@@ -407,6 +407,7 @@ fn report(
         } else {
             Vec::new()
         },
+        outside: Vec::new(),
         survivors: folder.script.survivors,
         cut,
         no_op: folder.no_op_allowed.then(|| "nothing to do".into()),

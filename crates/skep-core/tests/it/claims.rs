@@ -198,7 +198,7 @@ fn without_worktrees_tasks_on_the_same_files_take_turns() {
         "no `files`: it may touch any"
     );
     t.succeed("a");
-    assert_eq!(t.running(), "c:w2 b:w3");
+    assert_eq!(t.running(), "c:w2 b:w1");
     t.finish();
     let with = Swarm::load_with("a b", files);
     assert_eq!(with.running(), "a:w1 b:w2", "worktrees keep them apart");
