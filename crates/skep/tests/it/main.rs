@@ -5,6 +5,7 @@
 mod bad_commands;
 mod keeper;
 mod runs;
+mod shared;
 
 use skep_host::command::command;
 use std::{
