@@ -107,7 +107,7 @@ impl fmt::Display for Held {
             Held::Files(task) => {
                 write!(
                     f,
-                    "{task} runs in the same checkout and may touch the same files"
+                    "{task} runs in the same worktree and may touch the same files"
                 )
             }
         }

@@ -191,7 +191,7 @@ fn without_worktrees_tasks_on_the_same_files_take_turns() {
     assert_eq!(t.running(), "a:w1 c:w2");
     assert_eq!(
         t.why("b"),
-        "a runs in the same checkout and may touch the same files"
+        "a runs in the same worktree and may touch the same files"
     );
     assert!(
         t.why("d").contains("may touch the same files"),

@@ -27,6 +27,8 @@ const ROUNDS: usize = 8;
 /// How long the index is waited for that an agent's git has locked.
 const INDEX_WAIT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(20);
+/// The first time what is half merged is only forgotten.
+const WRITES: usize = 2;
 
 /// What a shared worktree should be like before an attempt begins in it.
 #[derive(Clone, Copy, Debug)]
@@ -227,21 +229,23 @@ fn mend_index(place: &Place, base: &Oid, part: Part<'_>) -> Result<(), GitError>
     };
     let lock = admin.join("index.lock");
     let began = Instant::now();
+    let mut written = 0;
     loop {
         let git = place.git().args(["diff-index", "--cached", "-z", "--raw"]);
         let git = git.args(["-R", "--no-renames", base.as_str()]);
         let mut back: Vec<_> = part::changes(&git.run()?).collect();
         back.retain(|change| part.has(&change.path));
-        if back.is_empty() {
+        if back.is_empty() || written == WRITES {
             return Ok(());
         }
         lock::clear(&lock, &place.files, place.limit)?;
         let git = place.git().args(["update-index", "-z", "--index-info"]);
         match git.input(part::lines(&back)).run() {
+            Ok(_) => written += 1,
             Err(e) if e.says("index.lock") && began.elapsed() < INDEX_WAIT => {
                 std::thread::sleep(AGAIN);
             }
-            done => return done.map(drop),
+            Err(e) => return Err(e),
         }
     }
 }

@@ -72,7 +72,11 @@ pub(super) fn clear(
     let alone = world.running().is_empty() && !part.beside.iter().any(|other| begun(*other));
     let files = match &part.files {
         Some(files) if !alone => files,
-        _ => return prepare(world, &worktrees::order_of(order)),
+        _ => {
+            // An earlier try may have found others there.
+            let _ = fs::remove_file(folder.join(EARLIER));
+            return prepare(world, &worktrees::order_of(order));
+        }
     };
     let ground = ground(world, &order.swarm);
     let tidy = Tidy {

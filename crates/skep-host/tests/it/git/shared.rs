@@ -95,6 +95,23 @@ impl Shared {
     }
 }
 
+/// A file that two sides added, each in its own way, and that nobody has resolved.
+fn half_merged(dir: &Path, name: &str) {
+    write(dir, name, "<<<<<<<\n");
+    let blob = git(dir, &["hash-object", "-w", name]);
+    for stage in [2, 3] {
+        let entry = format!("100644 {blob} {stage}\t{name}");
+        let add = format!("printf '%s\\n' '{entry}' | git update-index --index-info");
+        assert!(
+            command("sh", dir)
+                .args(["-c", &add])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
 fn globs_of(texts: &[&str]) -> Vec<Glob> {
     texts.iter().map(|t| Glob::new(t).unwrap()).collect()
 }
@@ -190,6 +207,8 @@ fn a_part_is_cleared_of_everything_and_nothing_else_is_touched() {
     git(&inner, &["init", "-q"]);
     write(&inner, "file", "x\n");
     write(&shared.dir, "a/target/cache", "warm\n");
+    half_merged(&shared.dir, "a/merged");
+    half_merged(&shared.dir, "b/merged");
     // And beside it somebody is at work.
     write(&shared.dir, "b/one", "theirs\n");
     write(&shared.dir, "b/new", "theirs\n");
@@ -201,12 +220,12 @@ fn a_part_is_cleared_of_everything_and_nothing_else_is_touched() {
         &shared.dir,
         &["status", "--porcelain", "--untracked-files=all"],
     );
-    assert_eq!(listed, "A  b/new\n M b/one\n D b/two");
+    assert_eq!(listed, "AA b/merged\nA  b/new\n M b/one\n D b/two");
     assert_eq!(
         (shared.read("a/one"), shared.read("a/two")),
         ("one\n".into(), "two\n".into())
     );
-    for gone in ["a/deep", "a/inner", "a/link"] {
+    for gone in ["a/deep", "a/inner", "a/link", "a/merged"] {
         assert!(
             shared.dir.join(gone).symlink_metadata().is_err(),
             "{gone} stayed"
@@ -214,7 +233,7 @@ fn a_part_is_cleared_of_everything_and_nothing_else_is_touched() {
     }
     assert_eq!(shared.read("a/target/cache"), "warm\n", "build caches stay");
     assert_eq!(shared.read("b/one"), "theirs\n");
-    assert_eq!(done.outside, ["b/new", "b/one", "b/two"]);
+    assert_eq!(done.outside, ["b/merged", "b/new", "b/one", "b/two"]);
     // Nobody had saved it, so it is on a ref; what one ignore file hid is on the next.
     assert_eq!(
         done.kept.as_deref(),
