@@ -88,6 +88,8 @@ setup = ["echo $SKEP_WORKER >> {g}/setup"]
 check = "test ! -e six/half"
 [policy]
 backoff = "10ms"
+timebox = "1m"
+max_retries = 1
 [[task]]
 id = "one"
 mission = "Meet two and three, and outlast the failure of six."
