@@ -180,7 +180,7 @@ mod tests {
             previous: None,
             fix: None,
             setup: Vec::new(),
-            worktree: true,
+            shared: None,
             limits: OrderLimits {
                 hard_stop: limit,
                 ceiling: limit,

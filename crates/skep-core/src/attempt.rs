@@ -138,6 +138,9 @@ pub struct Report {
     pub exists: Vec<String>,
     /// Files that the checks changed after the work was saved.
     pub changed_by_checks: Vec<String>,
+    /// Files of a shared worktree that changed while it ran and are not its own to change; nobody saved them.
+    #[serde(default)]
+    pub outside: Vec<String>,
     /// Processes that outlived the agent and were ended.
     pub survivors: u32,
     /// Whether the run was cut short from outside: stopped, or at its ceiling.

@@ -107,7 +107,7 @@ impl fmt::Display for Held {
             Held::Files(task) => {
                 write!(
                     f,
-                    "{task} runs in the same checkout and may touch the same files"
+                    "{task} runs in the same worktree and may touch the same files"
                 )
             }
         }
@@ -157,22 +157,27 @@ pub fn free(state: &State, task: &Task, now: Time) -> Result<(), Held> {
     {
         return Err(Held::OwnerKey(key.clone(), owner.task.clone()));
     }
-    let shared = state.swarm().is_some_and(|s| !s.spec.worktree);
-    if shared && let Some(other) = state.live().find(|live| overlaps(state, &task.spec, live)) {
+    if state.shares_worktree()
+        && let Some(other) = state.live().find(|live| meets(state, task, live))
+    {
         return Err(Held::Files(other.task.clone()));
     }
     Ok(())
 }
 
-/// A task that names no files may touch any.
-fn overlaps(state: &State, spec: &TaskSpec, live: &Live) -> bool {
-    let Some(other) = state.task(&live.task) else {
-        return false;
-    };
-    let (mine, theirs) = (&spec.files, &other.spec.files);
-    mine.is_empty()
-        || theirs.is_empty()
-        || mine.iter().any(|a| theirs.iter().any(|b| a.may_overlap(b)))
+fn meets(state: &State, task: &Task, live: &Live) -> bool {
+    state
+        .task(&live.task)
+        .is_some_and(|other| overlap(task, other))
+}
+
+/// Whether attempts of two tasks might change the same file of a shared worktree.
+#[must_use]
+pub fn overlap(one: &Task, other: &Task) -> bool {
+    match (one.scope(), other.scope()) {
+        (Some(mine), Some(theirs)) => mine.iter().any(|a| theirs.iter().any(|b| a.may_overlap(b))),
+        _ => true,
+    }
 }
 
 /// Whether a worker may take a task, and with which model.

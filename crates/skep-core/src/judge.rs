@@ -175,11 +175,20 @@ fn verify(task: &TaskSpec, report: &Report) -> Verdict {
     if let Some(None) = no_op
         && !task.allow_no_op
     {
-        let reason = "the agent says that it is done, but nothing has changed (a task that may end without \
-                      a change says `allow_no_op = true`)";
+        let mut reason = String::from(
+            "the agent says that it is done, but nothing has changed (a task that may end without a change \
+             says `allow_no_op = true`)",
+        );
+        if let Some(first) = report.outside.first() {
+            reason = format!(
+                "nothing that matches `files` has changed, but {first} has ({} in all), which does not count: \
+                 with `worktree = false` a task's work is what its `files` name",
+                report.outside.len()
+            );
+        }
         return failure(
             Outcome::Failed,
-            reason.into(),
+            reason,
             report.agent.as_ref().map_or("", |a| &a.tail),
         );
     }
@@ -195,8 +204,9 @@ fn receipt(
     no_op: Option<String>,
 ) -> Receipt {
     let outside = |f: &&String| !task.files.is_empty() && !task.files.iter().any(|g| g.matches(f));
+    let merged = files.iter().filter(outside);
     Receipt {
-        outside_files: files.iter().filter(outside).cloned().collect(),
+        outside_files: merged.chain(&report.outside).cloned().collect(),
         checks: report
             .checks
             .iter()
@@ -288,6 +298,7 @@ mod tests {
             },
             exists: Vec::new(),
             changed_by_checks: Vec::new(),
+            outside: Vec::new(),
             survivors: 0,
             cut: None,
             no_op: None,

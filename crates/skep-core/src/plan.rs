@@ -7,7 +7,7 @@ use crate::{
     id::{Attempt, Oid, SwarmName, WorkerId},
     merge::{MergeStep, Probe, Queued},
     prompt,
-    spec::{AgentSpec, Command, Landing, TaskSpec},
+    spec::{AgentSpec, Command, Glob, Landing, TaskSpec},
     state::State,
     task::{Fix, TaskState},
     time::{Millis, Time},
@@ -173,10 +173,16 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
         && !state
             .workers()
             .any(|worker| state_of(worker) == WorkerState::Idle);
+    // A worktree that all share is brought to a commit at one worker's word for all, while nobody is in it.
+    let mut shared = state.shares_worktree().then_some(state.live().len() == 0);
     for worker in state.workers() {
+        let turn = match &mut shared {
+            Some(free) if state_of(worker) == WorkerState::Spawning => mem::take(free),
+            _ => true,
+        };
         match state_of(worker) {
             WorkerState::Stopped => actions.push(Action::Remove { worker: worker.id }),
-            WorkerState::Spawning if open && (all || mem::take(&mut spare)) => {
+            WorkerState::Spawning if open && turn && (all || mem::take(&mut spare)) => {
                 actions.push(Action::Prepare {
                     worker: worker.id,
                     base: swarm.tip.clone(),
@@ -243,12 +249,21 @@ pub struct Order {
     pub fix: Option<Fix>,
     /// Run before the agent in a fresh worktree.
     pub setup: Vec<Command>,
-    /// Whether the swarm's workers have worktrees of their own.
-    pub worktree: bool,
+    /// What it shares its worktree with, if the swarm's workers have none of their own.
+    pub shared: Option<Shared>,
     /// Times and sizes.
     pub limits: OrderLimits,
     /// When it was claimed: dates its commits.
     pub claimed: Time,
+}
+
+/// An attempt's part of a worktree that all share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// The files that are its own; `None` is all of them.
+    pub files: Option<Vec<Glob>>,
+    /// The other attempts that are live.
+    pub beside: Vec<Attempt>,
 }
 
 /// Times and sizes of an [`Order`].
@@ -296,7 +311,14 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
         previous: task.last_failure.clone(),
         fix: task.fix().cloned(),
         setup: swarm.spec.setup.clone(),
-        worktree: swarm.spec.worktree,
+        shared: state.shares_worktree().then(|| Shared {
+            files: task.scope().map(<[Glob]>::to_vec),
+            beside: state
+                .live()
+                .map(|other| other.attempt)
+                .filter(|other| *other != attempt)
+                .collect(),
+        }),
         limits: OrderLimits {
             hard_stop: policy.hard_stop(task.spec.timebox),
             ceiling: policy.ceiling(task.spec.timebox),

@@ -63,8 +63,14 @@ pub fn facts(swarm: &Swarm, task: &Task, live: &Live) -> Facts {
             "files",
             if globs.is_empty() {
                 String::new()
-            } else {
+            } else if swarm.spec.worktree || task.scope().is_none() {
                 format!("Touch only: {}", globs.join(", "))
+            } else {
+                format!(
+                    "Touch only: {}. Others work in this worktree at the same time: what you change elsewhere does \
+                     not count, and git must not change it either (no stash, reset, checkout or commit).",
+                    globs.join(", ")
+                )
             },
         ),
         ("fix", fix(task)),

@@ -62,7 +62,7 @@ pub struct SwarmSpec {
     pub teardown: Vec<Command>,
     /// Caps on spending.
     pub budget: Budget,
-    /// Whether each worker has its own worktree.
+    /// Whether each worker has its own worktree; if not, all share one.
     pub worktree: bool,
     /// What workers of a role are.
     pub roles: BTreeMap<String, Role>,

@@ -229,6 +229,12 @@ impl State {
     pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
         self.workers.get(&id)
     }
+    /// Whether all workers work in one worktree (`worktree = false`). Then its readiness is one fact: every
+    /// worker's [`ready_at`](Worker::ready_at) is the same.
+    #[must_use]
+    pub fn shares_worktree(&self) -> bool {
+        self.swarm.as_ref().is_some_and(|s| !s.spec.worktree)
+    }
     /// The merge under way.
     #[must_use]
     pub fn merge(&self) -> Option<&Merge> {

@@ -3,7 +3,7 @@
 use crate::{
     attempt::{Failure, Outcome, Receipt},
     id::{Attempt, Oid, TaskId, WorkerId},
-    spec::{Priority, TaskSpec},
+    spec::{Glob, Priority, TaskSpec},
     time::Time,
 };
 use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
@@ -279,6 +279,16 @@ impl Task {
             Origin::Fix(fix) => Some(fix),
             Origin::Plan | Origin::Person => None,
         }
+    }
+
+    /// What an attempt of this task may change in a worktree that all share; `None` is all of it, and then
+    /// nothing else runs there. A fix that resolves begins with a merge, which is laid out over the whole tree.
+    #[must_use]
+    pub fn scope(&self) -> Option<&[Glob]> {
+        let resolves = self
+            .fix()
+            .is_some_and(|fix| fix.strategy == FixStrategy::Resolve);
+        (!resolves && !self.spec.files.is_empty()).then_some(&self.spec.files)
     }
 }
 

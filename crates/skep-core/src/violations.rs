@@ -2,6 +2,7 @@
 //! `skep doctor` when a person does.
 
 use crate::{
+    claim,
     spec::Graph,
     state::State,
     task::{Task, TaskState},
@@ -19,6 +20,7 @@ pub fn find(state: &State) -> Vec<String> {
     let mut found = Vec::new();
     attempts(state, &mut found);
     ownership(state, &mut found);
+    sharing(state, &mut found);
     tasks(state, &mut found);
     counts(state, &mut found);
     waves(state, &mut found);
@@ -81,6 +83,28 @@ fn ownership(state: &State, found: &mut Vec<String>) {
         {
             found.push(format!("7: two running attempts own {key:?}"));
         }
+    }
+}
+
+/// Q-7, W-3: attempts in one worktree never meet on a file, and its readiness is one fact.
+fn sharing(state: &State, found: &mut Vec<String>) {
+    if !state.shares_worktree() {
+        return;
+    }
+    let live: Vec<_> = state.live().filter_map(|l| state.task(&l.task)).collect();
+    for (n, one) in live.iter().enumerate() {
+        for other in live[n + 1..].iter().filter(|t| claim::overlap(one, t)) {
+            let (one, other) = (one.id(), other.id());
+            found.push(format!(
+                "Q-7: {one} and {other} run in one worktree and may touch the same files"
+            ));
+        }
+    }
+    let mut at = state.workers().filter(|w| !w.stopping).map(|w| &w.ready_at);
+    if let Some(first) = at.next()
+        && at.any(|other| other != first)
+    {
+        found.push("W-3: the shared worktree is ready for some workers only".into());
     }
 }
 

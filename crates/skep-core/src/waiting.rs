@@ -240,6 +240,9 @@ pub fn worker(state: &State, worker: &Worker, now: Time) -> String {
             closed.unwrap_or_else(|| "no ready task fits it".to_string())
         }
         WorkerState::Spawning if state.finished().is_some() => "nothing is left to do".to_string(),
+        WorkerState::Spawning if state.shares_worktree() && state.live().len() > 0 => {
+            "the shared worktree is made ready once the attempts in it have ended".to_string()
+        }
         WorkerState::Spawning => "its worktree is being made ready".to_string(),
         WorkerState::Paused => format!("a person paused it {age} ago"),
         WorkerState::Crashed => {

@@ -60,7 +60,8 @@ pub struct Worker {
     pub model: Option<String>,
     /// Since when it is what it is.
     pub since: Time,
-    /// The commit its worktree is ready at; `None` while it is not known to be clean.
+    /// The commit its worktree is ready at; `None` while it is not known to be clean. Of a worktree that all
+    /// share, every worker says the same.
     pub ready_at: Option<Oid>,
     /// How often its worktree has been used or spoiled: fences late words that it is ready.
     pub turn: u32,

@@ -152,6 +152,7 @@ fn large() {
     let spec = SnapshotSpec {
         base: other.clone(),
         merges: None,
+        only: None,
         reference: "refs/skep/salvage/s/t/1".into(),
         message: "t".into(),
         date: 1,

@@ -14,12 +14,14 @@ mod lock;
 mod merge;
 mod message;
 pub mod names;
+mod part;
 mod place;
 mod refs;
 mod repo;
 mod rerere;
 mod reset;
 mod salvage;
+mod shared;
 pub mod snapshot;
 mod tree;
 mod worktree;
@@ -32,5 +34,6 @@ pub use self::{
     message::{ATTEMPT, MergedAttempt, TASK, message},
     repo::{Head, ObjectFormat, Registered, Repo, STATE_DIR},
     salvage::Salvage,
+    shared::{Tidied, Tidy},
     worktree::{Prepared, Want},
 };

@@ -17,7 +17,7 @@ mod sys;
 mod tree;
 
 use crate::{
-    git::snapshot::{Snapshot, changed_since, snapshot},
+    git::snapshot::{Snapshot, changed_since, is_own, snapshot},
     run::{
         Begun, Phase, Progress, SPEC, cookie,
         files::{Containment, Cut, RunReport, RunSpec, StepEnd, StepKind, StepReport, StepSpec},
@@ -203,7 +203,11 @@ impl<'a> Shim<'a> {
             .as_ref()
             .map(|wanted| snapshot(tree, wanted))
             .or(earlier);
-        (saved, exec::existing(tree, &spec.exists))
+        let mut exists = exec::existing(tree, &spec.exists);
+        if let (Some(Ok(snapshot)), Some(wanted)) = (&saved, &spec.snapshot) {
+            exists.retain(|name| is_own(tree, wanted, snapshot, name));
+        }
+        (saved, exists)
     }
 
     fn finish(
@@ -302,9 +306,9 @@ fn now() -> u64 {
 /// What the checks changed after the work was saved. Not knowing it is not worth an attempt.
 fn changed_by_checks(spec: &RunSpec, steps: &[StepReport], saved: &Saved) -> Vec<String> {
     let checked = steps.iter().any(|step| step.kind == StepKind::Check);
-    match saved {
-        Some(Ok(snapshot)) if checked => {
-            changed_since(&spec.worktree, snapshot).unwrap_or_default()
+    match (saved, &spec.snapshot) {
+        (Some(Ok(snapshot)), Some(wanted)) if checked => {
+            changed_since(&spec.worktree, wanted, snapshot).unwrap_or_default()
         }
         _ => Vec::new(),
     }

@@ -7,7 +7,6 @@ use crate::{
     world::World,
 };
 use skep_core::{
-    attempt::Live,
     event::{By, Event, Record, WorkerNext},
     id::{Attempt, Oid, TaskId, WorkerId},
     plan::Order,
@@ -57,7 +56,7 @@ pub(crate) struct Audit {
     allowed: Works,
     keys: BTreeSet<String>,
     traces: BTreeSet<String>,
-    alive: BTreeMap<Attempt, (TaskId, WorkerId)>,
+    pub(crate) alive: BTreeMap<Attempt, (TaskId, WorkerId)>,
     crashes: BTreeMap<WorkerId, VecDeque<u64>>,
     stops: BTreeMap<Attempt, u64>,
     looked: u64,
@@ -208,6 +207,7 @@ impl World {
                 self.audit
                     .unsafe_if(!fresh, "I: accepted at most once", || format!("{task}"));
                 if let Some(commit) = &accepted.commit {
+                    self.audit_commit(accepted.attempt, commit);
                     let works = &self.repo.commit(commit).works;
                     for work in works.iter() {
                         self.audit.allowed.add(work);
@@ -280,24 +280,6 @@ impl World {
             id.clone()
         });
         audit.unsafe_if(used, "II: an attempt's number is new", || id.clone());
-    }
-
-    fn files_clash(&self, task: &TaskId) -> bool {
-        let state = &self.audit.state;
-        let Some(mine) = state.task(task) else {
-            return false;
-        };
-        let overlap = |live: &Live| {
-            state.task(&live.task).is_none_or(|other| {
-                let theirs = &other.spec.files;
-                mine.spec
-                    .files
-                    .iter()
-                    .any(|a| theirs.iter().any(|b| a == b))
-            })
-        };
-        let shared = state.swarm().is_some_and(|s| !s.spec.worktree);
-        shared && state.live().any(overlap)
     }
 
     /// L-4: an end is seen, and a stop takes effect, soon. Q-6: and what is seen is its own end.
@@ -379,6 +361,7 @@ impl World {
         let beside = beside.map(|(a, _)| *a);
         let worktree = self.hosts.worktrees.get(&worker);
         let clean = worktree.is_some_and(|w| w.dirty.is_none() && w.head == order.base);
+        let clean = self.audit_shared_start(attempt, order).unwrap_or(clean);
         let id = format!("attempt {attempt} of {task} by {worker}");
         let audit = &mut self.audit;
         audit.unsafe_if(again, "II: started at most once", || id.clone());
@@ -478,12 +461,14 @@ impl World {
     /// V, at the end: every work ever written is on a ref or still in its worktree.
     pub(crate) fn audit_works(&mut self) {
         let lost = |(attempt, folder): &(&Attempt, &Folder)| {
-            let held = self
-                .hosts
-                .worktrees
-                .get(&folder.worker)
-                .and_then(|w| w.dirty);
-            folder.work.is_some_and(|w| !self.repo.is_kept(w)) && held != Some(**attempt)
+            let worktree = self.hosts.worktrees.get(&folder.worker);
+            let held = worktree.and_then(|w| w.dirty) == Some(**attempt)
+                || self
+                    .hosts
+                    .shared
+                    .as_ref()
+                    .is_some_and(|t| t.holds(**attempt));
+            folder.work.is_some_and(|w| !self.repo.is_kept(w)) && !held
         };
         let first = self.hosts.folders.iter().find(lost).map(|(a, _)| *a);
         let runs = |f: &Folder| matches!(f.state, FolderState::Running { .. });

@@ -211,6 +211,10 @@ pub const EXPECTED: &[&str] = &[
     "people: send again",
     "race: folder was taken",
     "salvage: dirty worktree saved",
+    "salvage: shared worktree saved",
+    "shared: cleared as a whole",
+    "shared: cleared in part",
+    "shared: three at once",
     "stop: at once",
     "stop: with grace",
 ];

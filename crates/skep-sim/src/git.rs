@@ -153,6 +153,13 @@ impl Repo {
         oid
     }
 
+    /// More works that a commit holds: somebody else's, which it should not.
+    pub(crate) fn add_works(&mut self, oid: &Oid, works: &[u32]) {
+        if let Some(commit) = self.commits.get_mut(oid) {
+            works.iter().for_each(|work| commit.works.add(*work));
+        }
+    }
+
     /// Merges `work` onto `onto`: the same inputs give the same commit. An error names the files in conflict.
     pub(crate) fn merge(&mut self, onto: &Oid, work: &Oid) -> Result<Oid, Vec<usize>> {
         let (ours, theirs) = (&self.commits[onto], &self.commits[work]);

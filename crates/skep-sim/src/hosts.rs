@@ -4,6 +4,7 @@ use crate::{
     agents::{Character, Deed, Script},
     git::{Works, file_name},
     mutant::Mutant,
+    shared::{self, SharedTree},
     world::{Due, World},
 };
 use skep_core::{
@@ -21,6 +22,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Hosts {
     pub(crate) folders: BTreeMap<Attempt, Folder>,
     pub(crate) worktrees: BTreeMap<WorkerId, Worktree>,
+    /// The one that all workers share, in a plan without worktrees of their own.
+    pub(crate) shared: Option<SharedTree>,
     /// Grows with each boot: what was spawned before it is dead.
     pub(crate) boots: u32,
 }
@@ -31,8 +34,10 @@ pub(crate) struct Folder {
     pub(crate) worker: WorkerId,
     pub(crate) state: FolderState,
     script: Script,
-    base: Oid,
-    theirs: Option<Oid>,
+    /// What of a shared worktree is its own; `None` is all of it.
+    pub(crate) part: Option<Vec<usize>>,
+    pub(crate) base: Oid,
+    pub(crate) theirs: Option<Oid>,
     no_op_allowed: bool,
     checks: usize,
     began: u64,
@@ -132,6 +137,16 @@ impl World {
         let theirs = fix
             .filter(|f| f.strategy == FixStrategy::Resolve)
             .map(|f| f.theirs.clone());
+        let part = shared::part(order);
+        if let Some(part) = &part
+            && !script.files.is_empty()
+        {
+            // Edited since, its task may no longer name the files that it used to change.
+            script.files.retain(|f| part.contains(f));
+            if script.files.is_empty() {
+                script.files.extend(part.first());
+            }
+        }
         if let Some(oid) = &theirs {
             script.mends = self.repo.commit(oid).works.clone();
         }
@@ -160,6 +175,7 @@ impl World {
             worker: order.worker,
             state: FolderState::Running { agent_alive: true },
             script,
+            part,
             base: order.base.clone(),
             theirs,
             no_op_allowed: order.task.allow_no_op,
@@ -183,7 +199,11 @@ impl World {
         if folder.work.is_none() && !folder.script.files.is_empty() {
             let mends = folder.script.mends.clone();
             folder.work = Some(self.repo.new_work(folder.script.breaks, mends));
-            if let Some(worktree) = self.hosts.worktrees.get_mut(&folder.worker) {
+            if let Some(tree) = &mut self.hosts.shared {
+                for file in &folder.script.files {
+                    tree.files[*file] = Some(attempt);
+                }
+            } else if let Some(worktree) = self.hosts.worktrees.get_mut(&folder.worker) {
                 worktree.dirty = Some(attempt);
             }
         }
@@ -217,6 +237,7 @@ impl World {
 
     /// Commits what an attempt left in its worktree, to a ref of its own.
     pub(crate) fn save(&mut self, attempt: Attempt) -> Saved {
+        let beside = self.works_beside(attempt);
         let Some(folder) = self.hosts.folders.get_mut(&attempt) else {
             return Saved::Nothing;
         };
@@ -227,6 +248,7 @@ impl World {
         let commit = self
             .repo
             .write(&folder.base, work, &folder.script.files, theirs);
+        self.repo.add_works(&commit, &beside);
         self.repo.saved.insert(work, commit.clone());
         let names: Vec<String> = folder.script.files.iter().map(|f| file_name(*f)).collect();
         let saved = Saved::Commit(SavedWork {
@@ -342,6 +364,7 @@ impl World {
                 mends: Works::default(),
                 ..script
             },
+            part: None,
             base: base.clone(),
             theirs: None,
             no_op_allowed: false,
@@ -407,6 +430,7 @@ fn report(
         } else {
             Vec::new()
         },
+        outside: Vec::new(),
         survivors: folder.script.survivors,
         cut,
         no_op: folder.no_op_allowed.then(|| "nothing to do".into()),

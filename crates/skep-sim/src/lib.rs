@@ -18,7 +18,7 @@ mod mutant;
 mod people;
 mod perform;
 mod plans;
-
+mod shared;
 mod world;
 
 pub use audit::{Failure, Kind};

@@ -33,11 +33,17 @@ pub enum Mutant {
     StopNothing,
     /// Sleeps through what is due.
     Deaf,
+    /// Saves all that a shared worktree holds as the work of one attempt.
+    SaveBeside,
+    /// Lets attempts begin in a shared worktree without clearing their files.
+    ClearNothing,
+    /// Clears all of a shared worktree although others are in it.
+    ClearBeside,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 15] = [
+    pub const ALL: [Mutant; 18] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -53,5 +59,8 @@ impl Mutant {
         Mutant::ForgetKeys,
         Mutant::StopNothing,
         Mutant::Deaf,
+        Mutant::SaveBeside,
+        Mutant::ClearNothing,
+        Mutant::ClearBeside,
     ];
 }

@@ -29,6 +29,8 @@ pub(crate) struct Op {
     action: Action,
     key: Key,
     order: Option<Box<Order>>,
+    /// With this worker leaves the last that shares a worktree.
+    last: bool,
     build: Option<BuildOrder>,
 }
 
@@ -39,6 +41,11 @@ impl World {
     pub(crate) fn begin(&mut self, action: Action) {
         let key = match &action {
             // Not beside a reset of the same worktree that is still under way.
+            Action::Start { .. } | Action::Prepare { .. } | Action::Remove { .. }
+                if self.shares() =>
+            {
+                Key::Worker(WorkerId(0))
+            }
             Action::Start { attempt } => Key::Worker(self.worker_of(*attempt)),
             Action::Stop { attempt, .. } => Key::Stop(*attempt),
             Action::Prepare { worker, .. } | Action::Remove { worker } => Key::Worker(*worker),
@@ -68,6 +75,8 @@ impl World {
             Action::Build { wave, round } => build = plan::build_order(state, *wave, *round),
             _ => {}
         }
+        let staying = state.workers().filter(|w| !w.stopping).count();
+        let last = state.live().len() == 0 && staying == 0;
         let life = keeper.life;
         let takes = match &action {
             Action::Check { .. } => self.dice.spread(100, 600_000),
@@ -84,6 +93,7 @@ impl World {
                     action,
                     key,
                     order,
+                    last,
                     build,
                 }),
                 0,
@@ -125,12 +135,16 @@ impl World {
         let (Action::Prepare { worker, .. } | Action::Remove { worker }) = action else {
             return false;
         };
+        let shares = self.shares();
+        if shares && matches!(action, Action::Remove { .. }) {
+            return true;
+        }
         let running = |f: &Folder| matches!(f.state, FolderState::Running { .. });
         let inside = self
             .hosts
             .folders
             .iter()
-            .filter(|(_, f)| f.worker == *worker && running(f));
+            .filter(|(_, f)| (shares || f.worker == *worker) && running(f));
         let inside: Vec<Attempt> = inside.map(|(a, _)| *a).collect();
         for attempt in inside {
             self.coverage.hit("orphan: ended before a worktree's reset");
@@ -153,6 +167,15 @@ impl World {
                 attempt, at_once, ..
             } => self.stop(*attempt, *at_once, op.order.as_deref()?),
             Action::Prepare { worker, base, turn } => Some(self.prepare(*worker, base, *turn)),
+            Action::Remove { worker } if self.shares() => {
+                if op.last {
+                    self.end_running(|_, _| true);
+                    self.clear_files(None);
+                    self.audit_sync();
+                    self.hosts.shared = None;
+                }
+                Some(Observation::WorkerGone { worker: *worker })
+            }
             Action::Remove { worker } => {
                 self.audit_reset(*worker);
                 self.hosts.worktrees.remove(worker);
@@ -192,6 +215,7 @@ impl World {
             return Some(seen);
         }
         self.end_older(attempt, order);
+        self.clear_for(attempt, order);
         if self.faults.start(&mut self.dice) {
             self.coverage.hit("fault: start fails");
             self.seal(attempt, &order.task.id, order.worker, &order.base);
@@ -199,6 +223,9 @@ impl World {
                 attempt,
                 reason: "no memory".into(),
             });
+        }
+        if let Some(tree) = &mut self.hosts.shared {
+            tree.begun.insert(attempt);
         }
         let boot = self.hosts.boots;
         let begin = ShimStep::Begin {
@@ -239,6 +266,16 @@ impl World {
             return Observation::WorkerFailed {
                 worker,
                 reason: "index.lock exists".into(),
+            };
+        }
+        if self.shares() {
+            self.clear_files(None);
+            self.audit_sync();
+            self.bring_shared(base);
+            return Observation::WorkerReady {
+                worker,
+                base: base.clone(),
+                turn,
             };
         }
         self.audit_reset(worker);
@@ -385,10 +422,14 @@ impl World {
             self.seal(older, &order.task.id, WorkerId(0), &order.base);
         }
         let (task, worker) = (&order.task.id, order.worker);
-        self.end_running(|a, f| a < attempt && (f.task == *task || f.worker == worker));
+        let lost = |a: Attempt| {
+            let shared = order.shared.as_ref();
+            shared.is_some_and(|part| !part.beside.contains(&a))
+        };
+        self.end_running(|a, f| a < attempt && (f.task == *task || f.worker == worker || lost(a)));
     }
 
-    fn end_running(&mut self, which: impl Fn(Attempt, &Folder) -> bool) {
+    pub(crate) fn end_running(&mut self, which: impl Fn(Attempt, &Folder) -> bool) {
         let running = |f: &Folder| matches!(f.state, FolderState::Running { .. });
         let folders = self.hosts.folders.iter();
         let orphans = folders.filter(|(a, f)| running(f) && which(**a, f));

@@ -214,9 +214,11 @@ impl Hosted {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
         let _ = self.leave.send(());
         // Whoever asked for this end is told that it has come; who only watches events is not waited for.
-        let _ = tokio::time::timeout(Duration::from_millis(300), &mut self.served).await;
-        self.served.abort();
-        let _ = self.served.await;
+        let served = tokio::time::timeout(Duration::from_millis(300), &mut self.served);
+        if served.await.is_err() {
+            self.served.abort();
+            let _ = self.served.await;
+        }
     }
 }
 

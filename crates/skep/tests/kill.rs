@@ -61,12 +61,15 @@ impl Dice {
 /// A repository with a plan of forty tasks in four waves. Each task notes when it begins and when it ends.
 struct Field {
     dir: TempDir,
+    /// All workers share one worktree.
+    shared: bool,
 }
 
 impl Field {
-    fn new() -> Field {
+    fn new(shared: bool) -> Field {
         let field = Field {
             dir: TempDir::new().unwrap(),
+            shared,
         };
         let repo = field.repo();
         fs::create_dir(&repo).unwrap();
@@ -91,9 +94,10 @@ impl Field {
     }
 
     fn text(&self) -> String {
-        let mut plan = String::from(
+        let own = !self.shared;
+        let mut plan = format!(
             "[swarm]\nname = \"field\"\nagent = \"shell\"\nworkers = 5\ncheck = [\"test -f README\"]\n\
-             [policy]\nbackoff = \"10ms\"\nbackoff_cap = \"50ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n",
+             worktree = {own}\n[policy]\nbackoff = \"10ms\"\nbackoff_cap = \"50ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n",
         );
         for n in 0..TASKS {
             let notes = self.notes();
@@ -104,7 +108,7 @@ impl Field {
                 format!("depends_on = [\"t{}\"]\n", n - 10)
             };
             plan.push_str(&format!(
-                "[[task]]\nid = \"t{n}\"\nmission = \"Write file {n}.\"\n{depends}success = [\"test -s f{n}\"]\n\
+                "[[task]]\nid = \"t{n}\"\nmission = \"Write file {n}.\"\nfiles = [\"f{n}\"]\n{depends}success = [\"test -s f{n}\"]\n\
                  command = \"\"\"echo begin $SKEP_ATTEMPT >> {notes}; echo {n} > f{n}; sleep 0.1; \
                  echo end $SKEP_ATTEMPT >> {notes}\"\"\"\n"
             ));
@@ -161,6 +165,11 @@ impl Field {
         let twice: Vec<_> = merged.iter().filter(|(_, n)| **n != 1).collect();
         assert!(twice.is_empty(), "merged more than once: {twice:?}");
         assert_eq!(merged.len(), TASKS, "merged: {merged:?}\n{}", self.said());
+        for commit in git(&repo, &["rev-list", "--first-parent", "main..skep/field"]).lines() {
+            let parent = format!("{commit}^1");
+            let files = git(&repo, &["diff", "--name-only", &parent, commit]);
+            assert_eq!(files.lines().count(), 1, "one task, one file: {files}");
+        }
         for n in 0..TASKS {
             assert_eq!(
                 git(&repo, &["show", &format!("skep/field:f{n}")]),
@@ -216,10 +225,20 @@ fn is_done(status: ExitStatus, field: &Field) -> bool {
 // proves: W-4, Q-6, T-1
 #[test]
 fn a_keeper_killed_a_hundred_times_merges_every_task_once_and_starts_no_attempt_twice() {
+    kill_keepers(false, 100);
+}
+
+// proves: W-3, W-4, T-1
+#[test]
+fn a_keeper_killed_while_all_share_a_worktree_merges_every_task_once() {
+    kill_keepers(true, 40);
+}
+
+fn kill_keepers(shared: bool, enough: usize) {
     let mut dice = Dice::new("keeper");
     let mut kills = 0;
-    while kills < 100 {
-        let field = Field::new();
+    while kills < enough {
+        let field = Field::new(shared);
         let deadline = Instant::now() + LONGEST;
         loop {
             assert!(
@@ -296,9 +315,9 @@ fn children(pid: i32) -> Vec<i32> {
         .collect()
 }
 
-fn kill_some(agents: bool) {
+fn kill_some(agents: bool, shared: bool) {
     let mut dice = Dice::new(if agents { "agents" } else { "shims" });
-    let field = Field::new();
+    let field = Field::new(shared);
     let deadline = Instant::now() + LONGEST;
     let mut keeper = field.keeper();
     let mut kills = 0;
@@ -333,11 +352,23 @@ fn kill_some(agents: bool) {
 // proves: W-5, Q-6, T-1
 #[test]
 fn shims_killed_at_random_lose_nothing() {
-    kill_some(false);
+    kill_some(false, false);
 }
 
 // proves: W-5, Q-6, T-1
 #[test]
 fn agents_killed_at_random_lose_nothing() {
-    kill_some(true);
+    kill_some(true, false);
+}
+
+// proves: W-3, W-12, T-1
+#[test]
+fn shims_killed_at_random_in_a_shared_worktree_lose_nothing() {
+    kill_some(false, true);
+}
+
+// proves: W-3, W-12, T-1
+#[test]
+fn agents_killed_at_random_in_a_shared_worktree_lose_nothing() {
+    kill_some(true, true);
 }

@@ -12,10 +12,10 @@ use crate::{
     request::{Observation, Refusal},
     retry,
     state::State,
-    task::Accepted,
+    task::{Accepted, Task},
     time::Time,
 };
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
 
 type Decision = Result<Vec<Event>, Refusal>;
 
@@ -184,6 +184,7 @@ fn attempt_ended(
     let task = state
         .task(&live.task)
         .ok_or_else(|| Refusal::NoSuchTask(live.task.clone()))?;
+    let report = &its_own(state, task, report);
     match judge(&task.spec, report, live.stopping.map(|s| s.why)) {
         Verdict::Success(receipt) => {
             let commit = match &report.saved {
@@ -202,7 +203,7 @@ fn attempt_ended(
                 worker: live.worker,
                 accepted: Box::new(accepted),
             }]);
-            if untouched {
+            if untouched && !state.shares_worktree() {
                 events.push(Event::WorkerReady {
                     worker: live.worker,
                     base: live.base.clone(),
@@ -233,6 +234,21 @@ fn attempt_ended(
             ))
         }
     }
+}
+
+/// Of what changed in a shared worktree, all is blamed on the attempt that no other task may have changed.
+fn its_own<'r>(state: &State, task: &Task, report: &'r Report) -> Cow<'r, Report> {
+    if report.outside.is_empty() {
+        return Cow::Borrowed(report);
+    }
+    let begun = |t: &&Task| t.current.is_some() || !t.history.is_empty();
+    let others = state.tasks().iter().filter(|t| t.id() != task.id());
+    let theirs: Vec<_> = others.filter(begun).flat_map(|t| &t.spec.files).collect();
+    let mut report = report.clone();
+    report
+        .outside
+        .retain(|file| !theirs.iter().any(|glob| glob.matches(file)));
+    Cow::Owned(report)
 }
 
 /// A late result changes nothing, but is recorded once and its work is kept (Q-6, W-12).

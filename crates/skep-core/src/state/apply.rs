@@ -130,6 +130,17 @@ impl State {
         base: &Oid,
         now: Time,
     ) {
+        let moves = self
+            .swarm
+            .as_ref()
+            .is_some_and(|s| s.spec.worktree != plan.swarm.worktree);
+        if moves {
+            // What is known is known of the worktrees that they had before.
+            for worker in self.workers.values_mut() {
+                worker.ready_at = None;
+                worker.turn += 1;
+            }
+        }
         self.tasks.clear();
         self.conflicts.clear();
         self.waves.clear();

@@ -194,14 +194,14 @@ fn without_worktrees_tasks_on_the_same_files_take_turns() {
     assert_eq!(t.running(), "a:w1 c:w2");
     assert_eq!(
         t.why("b"),
-        "a runs in the same checkout and may touch the same files"
+        "a runs in the same worktree and may touch the same files"
     );
     assert!(
         t.why("d").contains("may touch the same files"),
         "no `files`: it may touch any"
     );
     t.succeed("a");
-    assert_eq!(t.running(), "c:w2 b:w3");
+    assert_eq!(t.running(), "c:w2 b:w1");
     t.finish();
     let with = Swarm::load_with("a b", files);
     assert_eq!(with.running(), "a:w1 b:w2", "worktrees keep them apart");

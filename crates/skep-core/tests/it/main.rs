@@ -14,6 +14,7 @@ mod live_changes;
 mod merging;
 mod retries;
 mod scripts;
+mod sharing;
 mod tables;
 mod waves;
 mod why;

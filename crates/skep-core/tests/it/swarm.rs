@@ -403,6 +403,7 @@ pub fn report(end: End) -> Report {
         saved: Saved::Nothing,
         exists: Vec::new(),
         changed_by_checks: Vec::new(),
+        outside: Vec::new(),
         survivors: 0,
         cut: None,
         no_op: None,

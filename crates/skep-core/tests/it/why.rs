@@ -52,7 +52,7 @@ fn every_reason_is_one_plain_line() {
         ),
         (
             &Held::Files(id("a")),
-            "a runs in the same checkout and may touch the same files",
+            "a runs in the same worktree and may touch the same files",
         ),
         (&Unfit::Busy(WorkerState::Working), "is working"),
         (

@@ -152,6 +152,7 @@ fn report() -> Report {
         saved: Saved::Nothing,
         exists: Vec::new(),
         changed_by_checks: Vec::new(),
+        outside: Vec::new(),
         survivors: 0,
         cut: None,
         no_op: None,

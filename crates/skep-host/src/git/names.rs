@@ -24,6 +24,15 @@ pub fn salvage_of(swarm: &SwarmName) -> String {
     format!("{SALVAGE}{swarm}/")
 }
 
+/// The branch of the worktree that a swarm's workers share, without `refs/heads/`.
+#[must_use]
+pub fn shared(swarm: &SwarmName) -> String {
+    format!("skep/{swarm}.{SHARED}")
+}
+
+/// The name of that worktree's folder. No worker has such an id.
+pub const SHARED: &str = "shared";
+
 /// The ref that keeps what an attempt left.
 #[must_use]
 pub fn salvage(swarm: &SwarmName, task: &TaskId, attempt: Attempt) -> String {

@@ -4,13 +4,14 @@ use super::{
     error::{GitError, oid, shown},
     exec::records,
     lock,
+    part::{self, Part},
     place::Place,
     refs,
     repo::DIFF_NAMES,
     tree,
 };
 use serde::{Deserialize, Serialize};
-use skep_core::id::Oid;
+use skep_core::{id::Oid, spec::Glob};
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// What to save, and where.
@@ -20,6 +21,9 @@ pub struct SnapshotSpec {
     pub base: Oid,
     /// A second parent that the snapshot must carry: the branch a fix task resolves.
     pub merges: Option<Oid>,
+    /// Only what matches one of these, for an attempt that others may run beside; none means everything.
+    #[serde(default)]
+    pub only: Option<Vec<Glob>>,
     /// The ref to write, under `refs/skep/salvage/`.
     pub reference: String,
     /// The commit's message, trailers included.
@@ -43,6 +47,10 @@ pub struct Snapshot {
     /// something else. `None` when nothing was written.
     #[serde(default)]
     pub reference: Option<String>,
+    /// Paths outside of what was to be saved that differ from `base` all the same, whoever changed them; at
+    /// most [`FILES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
 }
 
 /// The most paths a [`Snapshot`] lists.
@@ -66,6 +74,8 @@ const NEIGHBOURS_MAX: usize = 100;
 /// The parent is the worktree's HEAD when it descends from `base`, and else `base`. Commits the agent
 /// made and left (another branch, a reset) are kept on `<reference>-head`.
 ///
+/// Of a shared worktree only a part is saved, on `base` itself: commits there may hold anybody's work.
+///
 /// # Errors
 /// When git fails; the text is git's. Nothing was changed then but that objects may have been added.
 pub fn snapshot(worktree: &Path, spec: &SnapshotSpec) -> Result<Snapshot, String> {
@@ -87,20 +97,52 @@ pub fn snapshot_once(
     save(worktree, spec, Some(known)).map_err(|e| e.chain())
 }
 
-/// The paths that differ now from what `snapshot` saved (ignored ones aside); at most [`CHANGED_MAX`].
+/// The paths that differ now from what `snapshot` saved as `spec` says (ignored ones aside); at most
+/// [`CHANGED_MAX`].
 ///
 /// # Errors
 /// When git fails; the text is git's.
-pub fn changed_since(worktree: &Path, snapshot: &Snapshot) -> Result<Vec<String>, String> {
-    let differ = || differences(&Place::find(worktree)?, &snapshot.tree);
+pub fn changed_since(
+    worktree: &Path,
+    spec: &SnapshotSpec,
+    snapshot: &Snapshot,
+) -> Result<Vec<String>, String> {
+    let part = spec.only.as_deref().map(Part);
+    let differ = || differences(&Place::find(worktree)?, &snapshot.tree, part);
     let mut paths = differ().map_err(|e: GitError| e.chain())?;
     paths.truncate(CHANGED_MAX);
     Ok(paths)
 }
 
-/// The paths at which the worktree's files differ from `tree`.
-pub(super) fn differences(place: &Place, tree: &Oid) -> Result<Vec<String>, GitError> {
-    let now = tree::write(place, tree)?;
+/// Whether a path that exists in the worktree is there by what was saved: of a shared worktree it must lie
+/// in the part that is the attempt's own, or in what that was added to.
+#[must_use]
+pub fn is_own(worktree: &Path, spec: &SnapshotSpec, snapshot: &Snapshot, name: &str) -> bool {
+    let Some(part) = spec.only.as_deref().map(Part) else {
+        return true;
+    };
+    let in_tree = || {
+        let git = Place::find(worktree)?.objects().args(["cat-file", "-e"]);
+        let name = name
+            .strip_prefix("./")
+            .unwrap_or(name)
+            .trim_end_matches('/');
+        let git = git.arg(format!("{}:{name}", snapshot.tree));
+        git.output().map(|said| said.status.success())
+    };
+    part.has(name.as_bytes()) || in_tree().unwrap_or(false)
+}
+
+/// The paths at which the worktree's files, or a part of them, differ from `tree`.
+pub(super) fn differences(
+    place: &Place,
+    tree: &Oid,
+    part: Option<Part<'_>>,
+) -> Result<Vec<String>, GitError> {
+    let now = match part {
+        Some(part) => part::write(place, tree, part)?.tree,
+        None => tree::write(place, tree)?,
+    };
     if now == *tree {
         return Ok(Vec::new());
     }
@@ -112,7 +154,14 @@ pub(super) fn differences(place: &Place, tree: &Oid) -> Result<Vec<String>, GitE
 fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Snapshot, GitError> {
     let place = Place::find(worktree)?;
     let (base_tree, head) = ends(&place, &spec.base)?;
-    let tree = tree::write(&place, &spec.base)?;
+    let part = spec.only.as_deref().map(Part);
+    let (tree, outside) = match part {
+        Some(part) => {
+            let found = part::write(&place, &spec.base, part)?;
+            (found.tree, found.outside)
+        }
+        None => (tree::write(&place, &spec.base)?, Vec::new()),
+    };
     let listed = if tree == base_tree {
         Vec::new()
     } else {
@@ -125,7 +174,7 @@ fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Sna
     files.truncate(FILES_MAX);
 
     let parent = match &head {
-        Some(head) if is_ancestor(&place, &spec.base, head)? => head.clone(),
+        Some(head) if part.is_none() && is_ancestor(&place, &spec.base, head)? => head.clone(),
         _ => spec.base.clone(),
     };
     let merged = match &spec.merges {
@@ -145,6 +194,7 @@ fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Sna
         }
         _ => None,
     };
+    let outside = outside.iter().take(FILES_MAX).map(|n| shown(n)).collect();
     if let Some((reference, commit)) = kept {
         keep_left_commits(&place, spec, head, &commit)?;
         return Ok(Snapshot {
@@ -153,6 +203,7 @@ fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Sna
             files,
             file_count,
             reference: Some(reference),
+            outside,
         });
     }
     let commit = if clean {
@@ -174,6 +225,7 @@ fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Sna
         files,
         file_count,
         reference,
+        outside,
     })
 }
 
@@ -200,7 +252,7 @@ fn ends(place: &Place, base: &Oid) -> Result<(Oid, Option<Oid>), GitError> {
 }
 
 /// The commit that the worktree's HEAD is at, if it is at one.
-fn head(place: &Place) -> Result<Option<Oid>, GitError> {
+pub(super) fn head(place: &Place) -> Result<Option<Oid>, GitError> {
     let Some(admin) = &place.admin else {
         return Ok(None);
     };
@@ -230,7 +282,7 @@ fn is_ancestor(place: &Place, old: &Oid, new: &Oid) -> Result<bool, GitError> {
 }
 
 /// Makes a commit in the user's name, or in ours where the user has set none.
-fn commit<'a>(
+pub(super) fn commit<'a>(
     place: &Place,
     tree: &Oid,
     parents: impl Iterator<Item = &'a Oid> + Clone,
@@ -287,7 +339,7 @@ fn kept_already(
 
 /// Writes `commit` to `reference`, or to `<reference>.2`, `.3`, … when that holds something else:
 /// what a ref holds is never overwritten. Says which it was.
-fn keep(place: &Place, reference: &str, commit: &Oid) -> Result<String, GitError> {
+pub(super) fn keep(place: &Place, reference: &str, commit: &Oid) -> Result<String, GitError> {
     for n in 1..=NEIGHBOURS_MAX {
         let name = match n {
             1 => reference.to_string(),

@@ -5,13 +5,14 @@ use super::{
     error::GitError,
     exec::{Git, path, records},
     lock::remove_if_there,
+    part::Part,
     place::{Place, open_up},
     reset::is_sparse,
     snapshot::TEMP_INDEX,
 };
 use skep_core::id::Oid;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
@@ -25,14 +26,19 @@ const NESTED_MAX: usize = 32;
 const MANY: usize = 200;
 
 /// An index that goes when it is dropped.
-struct TempIndex(PathBuf);
+pub(super) struct TempIndex(PathBuf);
 
 impl TempIndex {
-    fn new(place: &Place) -> Self {
+    pub(super) fn new(place: &Place) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{TEMP_INDEX}{}.{n}", std::process::id());
         Self(place.own().join(name))
+    }
+
+    /// A call in the worktree that takes this index for its own.
+    pub(super) fn git(&self, place: &Place) -> Git {
+        place.git().env("GIT_INDEX_FILE", &self.0)
     }
 }
 
@@ -48,15 +54,39 @@ impl Drop for TempIndex {
 struct Changes {
     gone: BTreeSet<Vec<u8>>,
     there: BTreeSet<Vec<u8>>,
+    unmerged: BTreeSet<Vec<u8>>,
     nested: Vec<Vec<u8>>,
     hidden: Vec<Vec<u8>>,
+}
+
+/// A worktree's files as an index.
+pub(super) struct Indexed {
+    pub(super) index: TempIndex,
+    /// What differs from the worktree's own index and was left as that has it: outside of the part asked for.
+    pub(super) outside: BTreeSet<Vec<u8>>,
+    /// Folders of repositories that lie in the worktree, each with a final slash.
+    pub(super) nested: Vec<Vec<u8>>,
 }
 
 /// Writes the worktree's files (ignored ones aside) as a tree. `base` is any tree or commit to start
 /// from where the worktree's own index is of no use.
 pub(super) fn write(place: &Place, base: &Oid) -> Result<Oid, GitError> {
+    index(place, base, None)?
+        .index
+        .git(place)
+        .arg("write-tree")
+        .oid()
+}
+
+/// Reads the worktree's files into an index of our own; with `part` only those, and all others are as the
+/// worktree's index has them.
+pub(super) fn index(
+    place: &Place,
+    base: &Oid,
+    part: Option<Part<'_>>,
+) -> Result<Indexed, GitError> {
     let index = TempIndex::new(place);
-    let git = || place.git().env("GIT_INDEX_FILE", &index.0);
+    let git = || index.git(place);
     // Copied, so that what git knows of each file's time and size saves reading it.
     let seed = place.admin.as_ref().map(|admin| admin.join("index"));
     let seeded = seed.is_some_and(|seed| fs::copy(seed, &index.0).is_ok());
@@ -82,7 +112,13 @@ pub(super) fn write(place: &Place, base: &Oid) -> Result<Oid, GitError> {
         }
         changes = survey(place, &git)?;
     }
+    let nested = changes.nested.clone();
+    if let Some(part) = part {
+        // Somebody may be making the others at this moment.
+        changes.nested.retain(|name| part.may_hold(name));
+    }
     expand_nested(place, &mut changes)?;
+    let outside = part.map_or_else(BTreeSet::new, |part| changes.keep_only(part));
     if !changes.gone.is_empty() {
         let zero = "0".repeat(base.as_str().len());
         let mut input = Vec::new();
@@ -119,7 +155,28 @@ pub(super) fn write(place: &Place, base: &Oid) -> Result<Oid, GitError> {
             Ok(_) => {}
         }
     }
-    git().arg("write-tree").oid()
+    Ok(Indexed {
+        index,
+        outside,
+        nested,
+    })
+}
+
+impl Changes {
+    /// Drops what lies outside of `part`, and says what that was.
+    fn keep_only(&mut self, part: Part<'_>) -> BTreeSet<Vec<u8>> {
+        let mut outside = BTreeSet::new();
+        for set in [&mut self.gone, &mut self.there] {
+            let (mine, others) = std::mem::take(set).into_iter().partition(|n| part.has(n));
+            *set = mine;
+            outside.append(&mut { others });
+        }
+        // An index with half a merge in it makes no tree. What it is out there is not asked.
+        let unmerged = std::mem::take(&mut self.unmerged);
+        self.gone
+            .extend(unmerged.into_iter().filter(|name| !part.has(name)));
+        outside
+    }
 }
 
 /// Compares index and files, in one process.
@@ -144,6 +201,7 @@ fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
         output = look()?;
     }
     let mut changes = Changes::default();
+    let mut links = Links::default();
     let mut skipped = Vec::new();
     for record in records(&output.stdout) {
         let Some((tag, name)) = record.split_first().map(|(t, r)| (*t, r.get(1..))) else {
@@ -152,6 +210,10 @@ fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
         let name = name.unwrap_or_default().to_vec();
         match tag {
             b'?' if name.ends_with(b"/") => changes.nested.push(name),
+            // A folder gave way to a link, behind which there is a file of that name. It is not this one.
+            b'C' | b'M' if links.lead_to(place, &name) => {
+                changes.gone.insert(name);
+            }
             b'?' | b'C' => {
                 changes.there.insert(name);
             }
@@ -166,7 +228,8 @@ fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
                 } else {
                     &mut changes.gone
                 };
-                list.insert(name);
+                list.insert(name.clone());
+                changes.unmerged.insert(name);
             }
             b'S' => skipped.push(name),
             b'K' | b'H' => {}
@@ -182,6 +245,26 @@ fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
     let Changes { gone, there, .. } = &mut changes;
     there.retain(|name| !gone.contains(name));
     Ok(changes)
+}
+
+/// Which folders are links, by their paths.
+#[derive(Default)]
+struct Links(BTreeMap<PathBuf, bool>);
+
+impl Links {
+    /// Whether a folder on the way to `name` is a link.
+    fn lead_to(&mut self, place: &Place, name: &[u8]) -> bool {
+        let folders = path(name).ancestors().skip(1);
+        folders.filter(|f| !f.as_os_str().is_empty()).any(|folder| {
+            if let Some(known) = self.0.get(folder) {
+                return *known;
+            }
+            let meta = fs::symlink_metadata(place.files.join(folder));
+            let link = meta.is_ok_and(|m| m.is_symlink());
+            self.0.insert(folder.into(), link);
+            link
+        })
+    }
 }
 
 /// Lists the files of repositories that lie in the worktree. git would store such a repository as a bare

@@ -308,7 +308,7 @@ impl Repo {
             })
         };
         let changed = match saved {
-            Some(saved) => super::snapshot::differences(place, &saved.tree)?,
+            Some(saved) => super::snapshot::differences(place, &saved.tree, None)?,
             None if place.admin.is_none() => {
                 return refuse("git no longer knows of it; save a snapshot first".into());
             }

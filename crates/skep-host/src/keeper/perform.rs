@@ -8,6 +8,7 @@ mod attempts;
 mod merging;
 mod ports;
 mod runs;
+mod shared;
 mod worktrees;
 
 use super::{
@@ -51,18 +52,28 @@ pub(super) struct World {
     running: Mutex<BTreeMap<Attempt, (WorkerId, Arc<Running>)>>,
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
+    /// Held by whoever changes the worktree that all share, or lets an attempt into it.
+    turn: Mutex<()>,
     ports: Ports,
 }
 
 impl World {
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        // Whatever a panic left half done in a worktree, the next one there begins by putting it right.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
         // A panic elsewhere leaves the map whole: every change is one call.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn running_of(&self, worker: WorkerId) -> Option<(Attempt, Arc<Running>)> {
+    fn running_of(
+        &self,
+        who: impl Fn(Attempt, WorkerId) -> bool,
+    ) -> Option<(Attempt, Arc<Running>)> {
         let all = self.running();
-        let found = all.iter().find(|(_, (w, _))| *w == worker);
+        let found = all.iter().find(|(attempt, (w, _))| who(**attempt, *w));
         found.map(|(attempt, (_, running))| (*attempt, Arc::clone(running)))
     }
 
@@ -101,6 +112,7 @@ impl Performer {
             runtime,
             running: Mutex::default(),
             unsaved: Mutex::default(),
+            turn: Mutex::default(),
             ports: Ports::default(),
         };
         let world = Arc::new(world);
@@ -149,7 +161,7 @@ impl Performer {
         self.held_off.retain(|action, _| actions.contains(action));
         let mut back = None;
         for action in actions {
-            if self.under_way.contains(&action) || self.worker_is_busy(&action) {
+            if self.under_way.contains(&action) || self.worker_is_busy(state, &action) {
                 continue;
             }
             match self.held_off.get(&action) {
@@ -167,9 +179,11 @@ impl Performer {
     }
 
     /// A worker's worktree is made ready or removed by one performer at a time: a second one would reset it
-    /// under the agent that the first let in.
-    fn worker_is_busy(&self, action: &Action) -> bool {
+    /// under the agent that the first let in. Of a worktree that all share, by one for all workers.
+    fn worker_is_busy(&self, state: &State, action: &Action) -> bool {
+        let all = state.shares_worktree();
         let of = |action: &Action| match action {
+            Action::Prepare { .. } | Action::Remove { .. } if all => Some(shared::NOBODY),
             Action::Prepare { worker, .. } | Action::Remove { worker } => Some(*worker),
             _ => None,
         };

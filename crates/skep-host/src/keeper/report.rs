@@ -35,6 +35,10 @@ pub(super) fn convert(report: &RunReport, rate_limited: &[i32], result: &Path) -
         },
         exists: report.exists.clone(),
         changed_by_checks: report.changed_by_checks.clone(),
+        outside: match &report.snapshot {
+            Some(Ok(snapshot)) => snapshot.outside.clone(),
+            _ => Vec::new(),
+        },
         survivors: report.survivors,
         cut: report.cut.map(|cut| match cut {
             RunCut::Stopped => Cut::Stopped,

@@ -8,6 +8,7 @@ mod hostile;
 mod landing;
 mod merge;
 mod prepare;
+mod shared;
 mod snapshot;
 
 use skep_core::id::Oid;

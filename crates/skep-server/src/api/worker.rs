@@ -102,10 +102,15 @@ impl WorkerDoc {
             current_task: attempt.map(|a| a.task.to_string()),
             attempt: attempt.map(|a| a.attempt.0),
             last_heartbeat: facts.last_heartbeat.map(Stamp),
-            worktree: own.then(|| format!(".skep/worktrees/{}", worker.id)),
-            branch: swarm
-                .filter(|_| own)
-                .map(|s| names::worker(&s.spec.name, worker.id)),
+            worktree: Some(if own {
+                format!(".skep/worktrees/{}", worker.id)
+            } else {
+                format!(".skep/worktrees/{}", names::SHARED)
+            }),
+            branch: swarm.map(|s| match own {
+                true => names::worker(&s.spec.name, worker.id),
+                false => names::shared(&s.spec.name),
+            }),
             cpu_percent: facts.cpu_percent,
             memory_bytes: facts.memory_bytes,
             context_percent: facts.context_percent,

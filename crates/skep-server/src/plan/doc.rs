@@ -101,7 +101,8 @@ struct SwarmDoc {
     teardown: Option<Commands>,
     /// Caps on spending.
     budget: Option<BudgetDoc>,
-    /// Whether each worker has its own worktree.
+    /// Whether each worker has its own worktree. If not, all share one of Skep's: set-up is run once, tasks whose
+    /// `files` may overlap take turns, and only what a task's `files` name is merged.
     #[schemars(extend("default" = true))]
     worktree: Option<bool>,
 }

@@ -278,6 +278,7 @@ fn save(state: &State, worktree: &Registered) -> Result<Snapshot, String> {
     let spec = SnapshotSpec {
         base: head,
         merges: None,
+        only: None,
         reference: format!("{known}_{name}/clean"),
         message: format!("skep: saved from {name} before it was removed\n"),
         date: now().0 / 1000,

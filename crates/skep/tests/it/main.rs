@@ -12,6 +12,7 @@ mod leftovers;
 mod places;
 mod refusals;
 mod runs;
+mod shared;
 mod streams;
 mod unattended;
 

@@ -168,13 +168,17 @@ impl State {
         {
             self.index.disown(&key, attempt);
         }
+        let shared = self.shares_worktree();
         if let Some(w) = self.workers.get_mut(&worker)
             && w.current == Some(attempt)
         {
             (w.current, w.since) = (None, now);
             if !untouched {
-                w.ready_at = None;
                 w.turn += 1;
+                // A shared worktree it spoils for its own files only, and whoever is next there cleans those.
+                if !shared {
+                    w.ready_at = None;
+                }
             }
         }
         if let Some(halt) = &mut self.halted

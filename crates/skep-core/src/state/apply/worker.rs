@@ -1,6 +1,6 @@
 //! Workers: added, made ready, paused, crashed, gone.
 
-use crate::{event::Event, state::State, time::Time, worker::Worker};
+use crate::{event::Event, id::Oid, state::State, time::Time, worker::Worker};
 
 impl State {
     pub(super) fn apply_worker(&mut self, event: &Event, now: Time) {
@@ -12,6 +12,12 @@ impl State {
             {
                 new.capabilities.clone_from(&role.capabilities);
                 new.model.clone_from(&role.model);
+            }
+            // With the last worker that stays, a shared worktree goes.
+            if self.shares_worktree()
+                && let Some(other) = self.workers.values().find(|w| !w.stopping)
+            {
+                new.ready_at.clone_from(&other.ready_at);
             }
             self.next.worker = self.next.worker.max(worker.0 + 1);
             self.workers.insert(*worker, new);
@@ -33,21 +39,26 @@ impl State {
         else {
             return;
         };
+        let shared = self.shares_worktree();
         let Some(w) = self.workers.get_mut(worker) else {
             return;
         };
         w.since = now;
         match event {
+            Event::WorkerReady { base, .. } if shared => self.share_ready(Some(base)),
             Event::WorkerReady { base, .. } => w.ready_at = Some(base.clone()),
             Event::WorkerFailed {
                 reason, not_before, ..
             } => {
                 w.crashes += 1;
-                w.ready_at = None;
                 w.turn += 1;
                 w.not_before = Some(*not_before);
                 w.trouble = Some(reason.clone());
+                w.ready_at = None;
                 self.spawn_failures += 1;
+                if shared {
+                    self.share_ready(None);
+                }
             }
             Event::WorkerRestored { .. } => w.not_before = None,
             Event::WorkerPaused { .. } => w.paused = true,
@@ -59,6 +70,12 @@ impl State {
                 self.workers.remove(worker);
             }
             _ => {}
+        }
+    }
+    /// A shared worktree is as ready for one worker as for the other.
+    pub(super) fn share_ready(&mut self, base: Option<&Oid>) {
+        for worker in self.workers.values_mut() {
+            worker.ready_at = base.cloned();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Attempts: starting, stopping, watching and adopting their shims.
 
-use super::{World, runs, worktrees};
+use super::{World, runs, shared, worktrees};
 use crate::{
     git::{self, snapshot::SnapshotSpec},
     keeper::report,
@@ -45,6 +45,8 @@ pub(super) fn salvage_ref(order: &Order) -> String {
 /// Starts an attempt's shim; if it runs already, or has run, says what is the case.
 pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
     let attempt = order.attempt;
+    // Whoever begins next in a shared worktree must find this one among those that run.
+    let _turn = order.shared.as_ref().map(|_| world.turn());
     match try_start(world, order) {
         Ok(running) => {
             watch(world, attempt, order.worker, running);
@@ -63,14 +65,14 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
 }
 
 fn try_start(world: &World, order: &Order) -> Result<Running, String> {
-    if !order.worktree {
-        return Err("plans with `worktree = false` cannot be run yet".into());
-    }
     let folder = folder(world, order.attempt);
     if let Look::Running(running) = run::look(&folder) {
         return Ok(running);
     }
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    if let Some(part) = &order.shared {
+        shared::clear(world, order, part, &folder)?;
+    }
     worktrees::begin_fix(world, order)?;
     worktrees::remove_leftovers(world, order)?;
     let spec = spec(world, order, &folder)?;
@@ -78,7 +80,7 @@ fn try_start(world: &World, order: &Order) -> Result<Running, String> {
 }
 
 fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> {
-    let worktree = worktrees::path(world, order.worker);
+    let worktree = worktrees::of(world, order);
     let prompt_file = folder.join("prompt.md");
     let failure_file = folder.join("previous.txt");
     let result_file = folder.join("result.json");
@@ -149,6 +151,7 @@ fn snapshot_spec(order: &Order) -> SnapshotSpec {
     SnapshotSpec {
         base: order.base.clone(),
         merges: worktrees::merges(order),
+        only: order.shared.as_ref().and_then(|part| part.files.clone()),
         reference: salvage_ref(order),
         message: git::message(&order.task.id, order.attempt, &order.task.mission),
         date: order.claimed.0 / 1000,
@@ -222,7 +225,8 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
     match run::look(&folder) {
         Look::Ended(report) => {
             let (limited, untouched) = (rate_limited(&folder), untouched(&report));
-            let report = report::convert(&report, &limited, &folder.join("result.json"));
+            let mut report = report::convert(&report, &limited, &folder.join("result.json"));
+            shared::forget_earlier(&folder, &mut report.outside);
             vec![Observation::Ended {
                 attempt,
                 report: Box::new(report),

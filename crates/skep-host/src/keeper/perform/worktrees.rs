@@ -1,13 +1,13 @@
 //! Workers' worktrees: made ready for the next attempt, and removed. Nothing is reset before what it held
 //! is on a ref (W-12).
 
-use super::{World, runs};
+use super::{World, runs, shared};
 use crate::{
     git::{self, Want, names, snapshot::SnapshotSpec},
     run::files::{RunSpec, StepEnd, StepKind, StepSpec},
 };
 use skep_core::{
-    id::{Oid, SwarmName, WorkerId},
+    id::{Attempt, Oid, SwarmName, WorkerId},
     plan::Order,
     request::Observation,
     spec::{Command, Criterion},
@@ -27,15 +27,36 @@ const LEFT_BY: Duration = Duration::from_secs(60);
 pub(super) struct PrepareOrder {
     worker: WorkerId,
     turn: u32,
-    swarm: SwarmName,
-    base: Oid,
+    pub(super) swarm: SwarmName,
+    pub(super) base: Oid,
     setup: Vec<Command>,
     setup_timeout: Millis,
     grace: Millis,
     heartbeat: Millis,
     output_bytes: u64,
     ports: u16,
-    date: u64,
+    pub(super) date: u64,
+    /// It is about the worktree that all workers share.
+    shared: bool,
+}
+
+/// One of Skep's worktrees.
+pub(super) struct Ground {
+    /// Its folder's name, which names its runs, too.
+    pub(super) name: String,
+    pub(super) dir: PathBuf,
+    pub(super) branch: String,
+    /// Whose ports its commands get.
+    pub(super) ports: WorkerId,
+}
+
+fn own(world: &World, swarm: &SwarmName, worker: WorkerId) -> Ground {
+    Ground {
+        name: worker.to_string(),
+        dir: path(world, worker),
+        branch: names::worker(swarm, worker),
+        ports: worker,
+    }
 }
 
 pub(super) fn order(
@@ -58,21 +79,52 @@ pub(super) fn order(
         output_bytes: policy.output_bytes,
         ports: policy.ports_per_worktree,
         date: swarm.since.0 / 1000,
+        shared: state.shares_worktree(),
     })
 }
 
-/// What is needed to remove a worker: as for making it ready, with the commands that tear it down.
+/// What is needed to remove a worker: as for making it ready, with the commands that tear it down. With the last
+/// worker goes the worktree that all shared.
 pub(super) fn leaving(state: &State, worker: WorkerId) -> Option<PrepareOrder> {
     let swarm = state.swarm()?;
     let order = order(state, worker, &swarm.tip, 0)?;
+    let last = state.live().len() == 0 && state.workers().all(|w| w.id == worker || w.stopping);
     Some(PrepareOrder {
         setup: swarm.spec.teardown.clone(),
+        shared: order.shared && last,
         ..order
     })
 }
 
-/// A worker's worktree.
-pub(super) fn path(world: &World, worker: WorkerId) -> PathBuf {
+/// What is needed to make the worktree that all share ready for an attempt that is to have all of it.
+pub(super) fn order_of(order: &Order) -> PrepareOrder {
+    let limits = &order.limits;
+    PrepareOrder {
+        worker: order.worker,
+        turn: 0,
+        swarm: order.swarm.clone(),
+        base: order.base.clone(),
+        setup: order.setup.clone(),
+        setup_timeout: limits.setup,
+        grace: limits.grace,
+        heartbeat: limits.heartbeat,
+        output_bytes: limits.output_bytes,
+        ports: limits.ports,
+        date: order.claimed.0 / 1000,
+        shared: true,
+    }
+}
+
+/// The worktree of an attempt.
+pub(super) fn of(world: &World, order: &Order) -> PathBuf {
+    match order.shared {
+        Some(_) => shared::ground(world, &order.swarm).dir,
+        None => path(world, order.worker),
+    }
+}
+
+/// A worker's own worktree.
+fn path(world: &World, worker: WorkerId) -> PathBuf {
     world.site.worktrees().join(worker.to_string())
 }
 
@@ -90,7 +142,7 @@ pub(super) fn begin_fix(world: &World, order: &Order) -> Result<(), String> {
     let Some(theirs) = merges(order) else {
         return Ok(());
     };
-    let dir = path(world, order.worker);
+    let dir = of(world, order);
     world
         .repo
         .begin_fix(&dir, &order.base, &theirs)
@@ -126,28 +178,40 @@ pub(super) fn prepare(world: &World, order: &PrepareOrder) -> Vec<Observation> {
 }
 
 fn try_prepare(world: &World, order: &PrepareOrder) -> Result<(), String> {
-    let dir = path(world, order.worker);
-    wait_until_left(world, order.worker)?;
-    save_what_is_left(world, order)?;
-    let branch = names::worker(&order.swarm, order.worker);
-    let want = Want {
-        dir: &dir,
-        branch: Some(&branch),
-        base: &order.base,
-    };
-    let prepared = world.repo.prepare(&want).map_err(|e| e.chain())?;
-    if prepared.fresh {
-        run_commands(world, order, "setup")?;
-        world.repo.ready(&dir).map_err(|e| e.chain())?;
+    if order.shared {
+        let _turn = world.turn();
+        return shared::prepare(world, order);
     }
+    let of_worker = |_: Attempt, worker| worker == order.worker;
+    wait_until_left(world, of_worker)?;
+    save_what_is_left(world, order)?;
+    bring(world, order, &own(world, &order.swarm, order.worker))?;
     world.unsaved().remove(&order.worker);
     Ok(())
 }
 
-/// An attempt whose lease was revoked may still be on its way out of the worktree.
-fn wait_until_left(world: &World, worker: WorkerId) -> Result<(), String> {
+/// Brings a worktree to the base, set up. Whatever it held is on refs by now.
+pub(super) fn bring(world: &World, order: &PrepareOrder, ground: &Ground) -> Result<(), String> {
+    let want = Want {
+        dir: &ground.dir,
+        branch: Some(&ground.branch),
+        base: &order.base,
+    };
+    let prepared = world.repo.prepare(&want).map_err(|e| e.chain())?;
+    if prepared.fresh {
+        run_commands(world, order, ground, "setup")?;
+        world.repo.ready(&ground.dir).map_err(|e| e.chain())?;
+    }
+    Ok(())
+}
+
+/// Attempts whose leases were revoked may still be on their way out of the worktree.
+pub(super) fn wait_until_left(
+    world: &World,
+    who: impl Fn(Attempt, WorkerId) -> bool,
+) -> Result<(), String> {
     let deadline = Instant::now() + LEFT_BY;
-    while let Some((attempt, running)) = world.running_of(worker) {
+    while let Some((attempt, running)) = world.running_of(&who) {
         super::attempts::end_now(&running);
         if !runs::wait(&running, deadline) {
             let _ = running.kill();
@@ -173,6 +237,7 @@ fn save_what_is_left(world: &World, order: &PrepareOrder) -> Result<(), String> 
     let spec = SnapshotSpec {
         base: tip,
         merges: None,
+        only: None,
         reference: format!("{}_{}/left", names::salvage_of(&order.swarm), order.worker),
         message: format!(
             "Found in the worktree of {} before it was reset",
@@ -194,32 +259,48 @@ pub(super) fn remove(world: &World, order: &PrepareOrder) -> Vec<Observation> {
 }
 
 fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
-    let dir = path(world, order.worker);
-    wait_until_left(world, order.worker)?;
-    if dir.exists() {
-        run_commands(world, order, "teardown")?;
+    if order.shared {
+        let _turn = world.turn();
+        shared::remove(world, order)?;
+    }
+    // One of its own it may have from a plan before.
+    let ground = own(world, &order.swarm, order.worker);
+    wait_until_left(world, |_, worker| worker == order.worker)?;
+    if ground.dir.exists() {
+        run_commands(world, order, &ground, "teardown")?;
         world.unsaved().insert(order.worker);
         save_what_is_left(world, order)?;
-        let branch = names::worker(&order.swarm, order.worker);
-        if let Some(tip) = world.repo.branch_tip(&branch).map_err(|e| e.chain())? {
-            // Everything is on a ref now, so bringing it to its own tip loses nothing.
-            let want = Want {
-                dir: &dir,
-                branch: Some(&branch),
-                base: &tip,
-            };
-            world.repo.prepare(&want).map_err(|e| e.chain())?;
-            world
-                .repo
-                .remove(&dir, &[&format!("refs/heads/{branch}")], None)
-                .map_err(|e| e.chain())?;
-        }
+        discard(world, &ground)?;
     }
     Ok(())
 }
 
-/// Runs set-up or tear-down commands in the worktree, contained and bounded like everything else.
-fn run_commands(world: &World, order: &PrepareOrder, what: &str) -> Result<(), String> {
+/// Removes a worktree of which everything is on a ref.
+pub(super) fn discard(world: &World, ground: &Ground) -> Result<(), String> {
+    let Ground { dir, branch, .. } = ground;
+    if let Some(tip) = world.repo.branch_tip(branch).map_err(|e| e.chain())? {
+        // So bringing it to its own tip loses nothing.
+        let want = Want {
+            dir,
+            branch: Some(branch),
+            base: &tip,
+        };
+        world.repo.prepare(&want).map_err(|e| e.chain())?;
+        world
+            .repo
+            .remove(dir, &[&format!("refs/heads/{branch}")], None)
+            .map_err(|e| e.chain())?;
+    }
+    Ok(())
+}
+
+/// Runs set-up or tear-down commands in a worktree, contained and bounded like everything else.
+pub(super) fn run_commands(
+    world: &World,
+    order: &PrepareOrder,
+    ground: &Ground,
+    what: &str,
+) -> Result<(), String> {
     if order.setup.is_empty() {
         return Ok(());
     }
@@ -231,12 +312,12 @@ fn run_commands(world: &World, order: &PrepareOrder, what: &str) -> Result<(), S
         timeout_ms: order.setup_timeout.0,
         go_on: false,
     };
-    let dir = path(world, order.worker);
+    let dir = ground.dir.clone();
     let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
-    let port_base = world.ports.block(order.worker, order.ports);
+    let port_base = world.ports.block(ground.ports, order.ports);
     for (name, value) in [
         ("SKEP_SWARM", order.swarm.to_string()),
-        ("SKEP_WORKER", order.worker.to_string()),
+        ("SKEP_WORKER", ground.name.clone()),
         ("SKEP_WORKTREE", dir.to_string_lossy().into_owned()),
         (
             "SKEP_REPO",
@@ -248,7 +329,7 @@ fn run_commands(world: &World, order: &PrepareOrder, what: &str) -> Result<(), S
     }
     let spec = RunSpec {
         version: 1,
-        run: format!("{what}-{}", order.worker),
+        run: format!("{what}-{}", ground.name),
         worktree: dir,
         env,
         steps: order.setup.iter().map(step).collect(),

@@ -122,6 +122,7 @@ fn locks_of_dead_processes_are_removed_and_those_of_living_ones_are_not() {
     let spec = SnapshotSpec {
         base: base.clone(),
         merges: None,
+        only: None,
         reference: "refs/skep/salvage/s/t/7".into(),
         message: "t".into(),
         date: 1,
@@ -294,6 +295,7 @@ fn a_full_disk_is_said_and_damages_nothing() {
         let spec = SnapshotSpec {
             base: base.clone(),
             merges: None,
+            only: None,
             reference: "refs/skep/salvage/s/t/1".into(),
             message: "t".into(),
             date: 1,

@@ -22,6 +22,7 @@ pub(super) fn everything(world: &World) -> Result<Oid, GitError> {
     let spec = SnapshotSpec {
         base: base.clone(),
         merges: None,
+        only: None,
         reference: "refs/skep/salvage/s/t/1".into(),
         message: "t".into(),
         date: 1_800_000_000,
@@ -156,6 +157,7 @@ fn filters_like_those_of_lfs_work_both_ways() {
     let spec = SnapshotSpec {
         base: base.clone(),
         merges: None,
+        only: None,
         reference: "refs/skep/salvage/s/t/1".into(),
         message: "t".into(),
         date: 1,
@@ -230,6 +232,7 @@ fn shallow_detached_and_sparse_clones_work() {
             let spec = SnapshotSpec {
                 base: base.clone(),
                 merges: None,
+                only: None,
                 reference: "refs/skep/salvage/s/t/3".into(),
                 message: "t".into(),
                 date: 1,
@@ -283,6 +286,7 @@ fn submodules_are_carried_and_not_filled() {
     let spec = SnapshotSpec {
         base: base.clone(),
         merges: None,
+        only: None,
         reference: "refs/skep/salvage/s/t/2".into(),
         message: "t".into(),
         date: 1,

@@ -26,6 +26,7 @@ fn spec(world: &World) -> SnapshotSpec {
     SnapshotSpec {
         base: world.tip("main"),
         merges: None,
+        only: None,
         reference: "refs/skep/salvage/s/t/1".into(),
         message: "Save t\n\nSkep-Task: t".into(),
         date: 1_800_000_000,
@@ -50,7 +51,7 @@ fn save(dir: &Path, spec: &SnapshotSpec) -> Snapshot {
         first,
         "a repeat gives the same"
     );
-    assert_eq!(changed_since(dir, &first).unwrap(), [""; 0]);
+    assert_eq!(changed_since(dir, spec, &first).unwrap(), [""; 0]);
     assert!(seen() == before, "the worktree was touched");
     if let Ok(entries) = fs::read_dir(&admin) {
         for entry in entries.flatten() {
@@ -158,7 +159,10 @@ fn every_kind_of_change_is_saved() {
 
     write(&dir, "later", "x");
     fs::remove_file(dir.join("a.txt")).unwrap();
-    assert_eq!(changed_since(&dir, &saved).unwrap(), ["a.txt", "later"]);
+    assert_eq!(
+        changed_since(&dir, &spec(&world), &saved).unwrap(),
+        ["a.txt", "later"]
+    );
     // Saved again under the same name: the first is not lost.
     let second = save(&dir, &spec(&world));
     assert_eq!(
@@ -456,10 +460,23 @@ fn ten_thousand_files_and_a_big_one() {
     let saved = snapshot(&dir, &spec(&world)).unwrap();
     println!("saved in {:?}", started.elapsed());
     let started = std::time::Instant::now();
-    assert_eq!(changed_since(&dir, &saved).unwrap(), [""; 0]);
+    assert_eq!(changed_since(&dir, &spec(&world), &saved).unwrap(), [""; 0]);
     println!("compared in {:?}", started.elapsed());
     assert_eq!(saved.file_count, 10_001);
     assert_eq!(saved.files.len(), skep_host::git::snapshot::FILES_MAX);
+}
+
+// proves: W-12
+#[test]
+fn a_folder_that_became_a_link_to_where_its_files_went_is_saved_as_one() {
+    let world = World::new();
+    let dir = worktree(&world);
+    fs::rename(dir.join("src"), dir.join("lib")).unwrap();
+    symlink("lib", dir.join("src")).unwrap();
+    write(&dir, "lib/b.txt", "edited\n");
+    let saved = save(&dir, &spec(&world));
+    assert_eq!(saved.files, ["lib/b.txt", "src", "src/b.txt"]);
+    assert_eq!(world.content(&saved.commit, "src"), "lib");
 }
 
 // proves: W-12

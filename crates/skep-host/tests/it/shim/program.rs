@@ -140,6 +140,7 @@ fn an_agent_that_fails_is_saved_all_the_same() {
     spec.snapshot = Some(skep_host::git::snapshot::SnapshotSpec {
         base: "1".repeat(40).parse().unwrap(),
         merges: None,
+        only: None,
         reference: "refs/skep/salvage/t/a1".into(),
         message: "work".into(),
         date: 1,
