@@ -12,6 +12,7 @@ mod places;
 mod refusals;
 mod runs;
 mod streams;
+mod terminal;
 mod unattended;
 
 use skep_host::command::command;
