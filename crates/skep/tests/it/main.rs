@@ -14,6 +14,7 @@ mod refusals;
 mod runs;
 mod shared;
 mod streams;
+mod terminal;
 mod unattended;
 
 use skep_host::command::command;
