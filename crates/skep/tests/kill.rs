@@ -329,6 +329,13 @@ fn kill_some(agents: bool, shared: bool) {
         );
         let pause = Duration::from_millis(30 + dice.below(120));
         if let Some(status) = wait(&mut keeper, Instant::now() + pause) {
+            // On a busy machine the kills can come faster than the work: a storm, for which the swarm rightly halts
+            // (L-5). A person would go on.
+            if status.code() == Some(3) && field.said().contains("halted: every worker has crashed")
+            {
+                keeper = field.keeper();
+                continue;
+            }
             assert!(is_done(status, &field));
             break;
         }
