@@ -9,16 +9,19 @@ mod codec;
 mod inbox;
 pub mod opening;
 mod perform;
+mod pulse;
 mod report;
 mod turn;
 
 pub use codec::{CodecError, decode, encode};
 pub use inbox::{Gone, Handle, RequestError};
+pub use pulse::Presence;
 
 use crate::{git::Repo, site::Site};
 use clock::Clock;
 use inbox::Message;
 use perform::Performer;
+use pulse::Pulse;
 use skep_core::{engine::Engine, event::Record, state::State};
 use skep_store::{LoadError, Log, OpenError, OpenMode, SqliteLog};
 use std::{
@@ -41,6 +44,8 @@ pub struct Options {
     pub program: PathBuf,
     /// The environment of agents, checks and set-up commands, before Skep's own variables.
     pub env: Vec<(String, String)>,
+    /// What it says of itself, and how it shows that it lives.
+    pub presence: Presence,
 }
 
 /// Why a keeper cannot start.
@@ -89,7 +94,24 @@ impl Keeper {
     ) -> Result<Keeper, StartError> {
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
-        let mut log = open_log(&site)?;
+        let log = open_log(&site)?;
+        let pulse = Pulse::begin(&site, &options.presence)
+            .map_err(|error| StartError::Site(site.keeper_file(), error))?;
+        let file = site.keeper_file();
+        Keeper::spawn(repo, site, options, runtime, log, pulse).inspect_err(|_| {
+            // It never was a keeper, so it must not look like one that died.
+            let _ = std::fs::remove_file(file);
+        })
+    }
+
+    fn spawn(
+        repo: Repo,
+        site: Site,
+        options: Options,
+        runtime: &tokio::runtime::Handle,
+        mut log: SqliteLog,
+        pulse: Pulse,
+    ) -> Result<Keeper, StartError> {
         let (state, last) = fold_log(&mut log)?;
         let clock = Clock::starting_after(last);
         let (sender, receiver) = mpsc::channel();
@@ -106,11 +128,15 @@ impl Keeper {
             performer,
             handle: handle.clone(),
             waiting: Vec::new(),
+            pulse,
         };
         thread::Builder::new()
             .name("keeper".into())
             .spawn(move || {
                 let result = turns.run(&receiver);
+                if result.is_ok() {
+                    turns.pulse.end();
+                }
                 let _ = end.send(Some(result));
             })
             .map_err(StartError::System)?;

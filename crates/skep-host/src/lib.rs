@@ -5,6 +5,9 @@
 pub mod command;
 pub mod git;
 pub mod keeper;
+pub mod notify;
+pub mod presence;
 pub mod run;
 pub mod shim;
 pub mod site;
+pub mod watchdog;

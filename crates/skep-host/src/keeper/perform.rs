@@ -114,9 +114,10 @@ impl Performer {
         })
     }
 
-    /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4).
-    pub(super) fn adopt(&self, state: &State) -> Vec<Observation> {
-        attempts::adopt(&self.world, state)
+    /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4). Cleaning
+    /// up after many that were lost takes long, so it says again and again that it is `alive`.
+    pub(super) fn adopt(&self, state: &State, alive: &mut dyn FnMut()) -> Vec<Observation> {
+        attempts::adopt(&self.world, state, alive)
     }
 
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run.

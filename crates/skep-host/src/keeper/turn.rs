@@ -6,6 +6,7 @@ use super::{
     codec::encode,
     inbox::{Handle, Message},
     perform::Performer,
+    pulse::Pulse,
 };
 use skep_core::{
     engine::Engine,
@@ -19,7 +20,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 
@@ -46,12 +47,16 @@ pub(super) struct Turns {
     pub(super) handle: Handle,
     /// Answers that wait for the append.
     pub(super) waiting: Vec<Waiting>,
+    pub(super) pulse: Pulse,
 }
 
 impl Turns {
     /// Runs until told to stop, or until the log can no longer be trusted.
     pub(super) fn run(&mut self, inbox: &Receiver<Message>) -> Result<(), Ended> {
-        let seen = self.performer.adopt(self.engine.state());
+        let pulse = &mut self.pulse;
+        let seen = self.performer.adopt(self.engine.state(), &mut || {
+            let _ = pulse.beat();
+        });
         // What happened while no keeper lived is taken in at the log's own last moment: at today's, leases of
         // attempts that had long ended would count as overrun before their results were looked at.
         for observation in seen {
@@ -61,7 +66,7 @@ impl Turns {
         loop {
             self.commit()?;
             let wake = self.perform();
-            let Some(first) = self.wait(inbox, wake) else {
+            let Some(first) = self.wait(inbox, wake)? else {
                 return Ok(());
             };
             let now = self.clock.now();
@@ -91,13 +96,23 @@ impl Turns {
         }
     }
 
-    /// `None` when everyone who could send is gone.
-    fn wait(&self, inbox: &Receiver<Message>, wake: Option<Time>) -> Option<Option<Message>> {
+    /// `None` when everyone who could send is gone. A beat wakes the thread and nothing else: it is no turn.
+    fn wait(
+        &mut self,
+        inbox: &Receiver<Message>,
+        wake: Option<Time>,
+    ) -> Result<Option<Option<Message>>, Ended> {
         let sleep = wake.map_or(LONGEST_SLEEP, |at| at.since(self.clock.now()).std());
-        match inbox.recv_timeout(sleep.min(LONGEST_SLEEP)) {
-            Ok(message) => Some(Some(message)),
-            Err(RecvTimeoutError::Timeout) => Some(None),
-            Err(RecvTimeoutError::Disconnected) => None,
+        let until = Instant::now() + sleep.min(LONGEST_SLEEP);
+        loop {
+            self.pulse.beat()?;
+            let left = until.saturating_duration_since(Instant::now());
+            match inbox.recv_timeout(left.min(self.pulse.left())) {
+                Ok(message) => return Ok(Some(Some(message))),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
+                Err(RecvTimeoutError::Timeout) => return Ok(Some(None)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            }
         }
     }
 
@@ -166,6 +181,7 @@ impl Turns {
                     break;
                 }
                 Err(AppendError::Full { .. }) if self.log_is_at(expected) => {
+                    self.pulse.beat()?;
                     std::thread::sleep(RETRY_APPEND);
                 }
                 Err(error) => {

@@ -5,6 +5,7 @@
 mod bad_commands;
 mod keeper;
 mod runs;
+mod watchdog;
 
 use skep_host::command::command;
 use std::{
