@@ -134,6 +134,7 @@ impl Keeper {
             .name("keeper".into())
             .spawn(move || {
                 let result = turns.run(&receiver);
+                turns.performer.leave(turns.engine.state());
                 if result.is_ok() {
                     turns.pulse.end();
                 }

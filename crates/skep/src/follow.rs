@@ -161,7 +161,10 @@ impl<'p> Follow<'p> {
         if state.finished().is_some() {
             return Some(End::Finished);
         }
-        if state.draining() && quiet && state.merge().is_none() {
+        // In a hurry no check runs any more, so a merge under way waits for the next run.
+        let hurried = |hosted: &Hosted| hosted.keeper.handle().is_hurried();
+        let hurried = self.interrupts > 1 || self.hosted.is_some_and(hurried);
+        if state.draining() && quiet && (state.merge().is_none() || hurried) {
             let left = End::Left(Exit::Interrupted);
             return Some(if self.interrupts > 0 {
                 left

@@ -14,7 +14,11 @@ use super::{
     Options,
     inbox::{Handle, Message},
 };
-use crate::{git::Repo, run::Running, site::Site};
+use crate::{
+    git::Repo,
+    run::{self, Running},
+    site::Site,
+};
 use attempts::StopOrder;
 use ports::Ports;
 use skep_core::{
@@ -149,7 +153,11 @@ impl Performer {
     ) -> Option<Time> {
         self.held_off.retain(|action, _| actions.contains(action));
         let mut back = None;
+        let hurried = self.world.handle.is_hurried();
         for action in actions {
+            if hurried && runs_commands(&action) {
+                continue;
+            }
             if self.under_way.contains(&action) || self.worker_is_busy(&action) {
                 continue;
             }
@@ -185,6 +193,25 @@ impl Performer {
         let pause = FIRST_PAUSE.times(1 << times.min(8));
         self.held_off
             .insert(action.clone(), (now + pause, times + 1));
+    }
+
+    /// Everything is to stop now: so do the checks and set-ups that performers wait for (attempts are stopped by
+    /// the plan). What they would have said is not known then, and they are begun again another time.
+    pub(super) fn hurry(&self) {
+        self.world.handle.hurry(true);
+        for (_, running) in run::waited_for(&self.world.site.runs()) {
+            attempts::end_now(&running);
+        }
+    }
+
+    /// The loop has ended. A keeper that leaves for good leaves nothing running but attempts.
+    pub(super) fn leave(&self, state: &State) {
+        if state.draining() || self.world.handle.is_hurried() {
+            // From here on no performer begins one anew.
+            self.world.handle.hurry(true);
+            // What does not end is found by the next keeper, and by `skep doctor`.
+            let _ = run::end_waited_for(&self.world.site.runs());
+        }
     }
 
     /// What was decided is durable.
@@ -300,7 +327,12 @@ impl Performer {
         // a wait of its own.
         self.world.runtime.spawn_blocking(move || {
             match panic::catch_unwind(AssertUnwindSafe(job)) {
-                Ok(seen) => world.handle.send(Message::Performed(action, seen)),
+                Ok(seen) => {
+                    let cut =
+                        world.handle.is_hurried() && action.as_ref().is_some_and(runs_commands);
+                    let seen = if cut { Vec::new() } else { seen };
+                    world.handle.send(Message::Performed(action, seen));
+                }
                 Err(_) => {
                     let handle = world.handle.clone();
                     world.runtime.spawn(async move {
@@ -311,6 +343,14 @@ impl Performer {
             }
         });
     }
+}
+
+/// Whether performing it runs commands of the user's and waits for them.
+fn runs_commands(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Prepare { .. } | Action::Remove { .. } | Action::Check { .. }
+    )
 }
 
 /// The trace of what follows from an observation: the attempt or the wave it is about.

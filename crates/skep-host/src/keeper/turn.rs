@@ -11,7 +11,7 @@ use super::{
 use skep_core::{
     engine::Engine,
     event::By,
-    request::{Answer, Observation, Refusal, Request, What},
+    request::{Answer, Command, Observation, Refusal, Request, What},
     time::Time,
 };
 use skep_store::{AppendError, Log};
@@ -120,6 +120,13 @@ impl Turns {
         match message {
             Message::Request(request, reply) => {
                 let answer = self.engine.decide(now, &request);
+                match request.what {
+                    What::Command(Command::StopAll) => self.performer.hurry(),
+                    What::Command(Command::Resume | Command::LoadPlan { .. }) if answer.is_ok() => {
+                        self.handle.hurry(false);
+                    }
+                    _ => {}
+                }
                 self.waiting.push((reply, answer));
             }
             Message::Performed(action, seen) => {

@@ -152,12 +152,16 @@ async fn keep(hosted: &Hosted, signals: &mut Signals) -> Result<Exit, Failure> {
                 Ok(()) => Ok(Exit::Done),
                 Err(error) => Err(Failure::new(Exit::Refused, "the keeper has ended").because(&error)),
             },
+            () = handle.hurried(), if !handle.is_hurried() => {}
             said = records.recv() => if let Err(RecvError::Closed) = said {
                 return Ok(Exit::Done);
             },
         }
-        let drained = handle.query(|state, _| {
-            state.draining() && state.live().len() == 0 && state.merge().is_none()
+        // In a hurry no check runs any more, so a merge under way waits for the next keeper.
+        let hurried = handle.is_hurried();
+        let drained = handle.query(move |state, _| {
+            let merging = state.merge().is_some() && !hurried;
+            state.draining() && state.live().len() == 0 && !merging
         });
         if drained.await.unwrap_or(true) {
             return Ok(Exit::Done);

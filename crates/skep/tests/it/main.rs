@@ -4,6 +4,7 @@
 
 mod bad_commands;
 mod keeper;
+mod litter;
 mod runs;
 mod watchdog;
 
@@ -94,6 +95,19 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         // A keeper that a failed test left would keep its folder.
         let _ = self.skep(&["down", "--now"]);
+        if std::thread::panicking() {
+            return;
+        }
+        // Processes that were just ended are gone within moments; what stays is litter.
+        let began = std::time::Instant::now();
+        loop {
+            let left = litter::processes(self.path());
+            if left.is_empty() {
+                return;
+            }
+            assert!(began.elapsed().as_secs() < 10, "the test left {left:#?}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 }
 

@@ -290,6 +290,7 @@ fn the_systemd_unit_is_one_that_systemd_understands() {
     fs::write(&path, &unit).unwrap();
     let verify = skep_host::command::command("systemd-analyze", sandbox.path())
         .args(["verify", "--user"])
+        .env("XDG_RUNTIME_DIR", sandbox.path())
         .arg(&path)
         .output();
     // Only where there is a systemd to ask.

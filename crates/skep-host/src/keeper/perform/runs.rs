@@ -3,7 +3,7 @@
 use super::World;
 use crate::run::{
     self, Look, Running,
-    files::{RunReport, RunSpec, StepEnd},
+    files::{Cut, RunReport, RunSpec, StepEnd},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
@@ -22,7 +22,16 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub(super) fn finish(world: &World, folder: &Path, spec: &RunSpec) -> Result<RunReport, String> {
     let mut reason = String::new();
     for _ in 0..TRIES {
+        if world.handle.is_hurried() {
+            return Err(format!("{} was stopped", spec.run));
+        }
         let running = match run::look(folder) {
+            // Somebody stopped it, which says nothing about what it was to find out.
+            Look::Ended(report) if report.cut == Some(Cut::Stopped) => {
+                reason = "it was stopped".into();
+                fs::remove_dir_all(folder).map_err(|e| e.to_string())?;
+                continue;
+            }
             Look::Ended(report) => return Ok(*report),
             Look::Running(running) => running,
             Look::Lost { why } => {
@@ -41,7 +50,7 @@ pub(super) fn finish(world: &World, folder: &Path, spec: &RunSpec) -> Result<Run
         }
     }
     match run::look(folder) {
-        Look::Ended(report) => Ok(*report),
+        Look::Ended(report) if report.cut != Some(Cut::Stopped) => Ok(*report),
         _ => Err(reason),
     }
 }
