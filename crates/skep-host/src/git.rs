@@ -17,6 +17,7 @@ mod place;
 mod refs;
 mod repo;
 mod rerere;
+mod rescue;
 mod reset;
 mod salvage;
 pub mod snapshot;

@@ -5,6 +5,7 @@
 pub mod command;
 pub mod git;
 pub mod keeper;
+pub mod litter;
 pub mod notify;
 pub mod presence;
 pub mod run;

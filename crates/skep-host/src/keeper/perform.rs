@@ -87,7 +87,12 @@ pub(super) struct Performer {
     /// The last sign of life of each running shim, and when it was first seen.
     beats: BTreeMap<Attempt, (SystemTime, Time)>,
     next_beat: Option<Time>,
+    /// Attempts that ended since run folders were last pruned; at the start nobody knows, so it is done soon.
+    ended: u32,
 }
+
+/// After so many attempts old run folders are looked for: a scan costs about as much as an attempt.
+const PRUNE_AFTER: u32 = 50;
 
 impl Performer {
     pub(super) fn new(
@@ -115,6 +120,7 @@ impl Performer {
             held_off: BTreeMap::new(),
             beats: BTreeMap::new(),
             next_beat: None,
+            ended: PRUNE_AFTER,
         })
     }
 
@@ -219,8 +225,16 @@ impl Performer {
         for record in records {
             if let Event::AttemptAccepted { .. } | Event::AttemptEnded { .. } = &record.event {
                 self.forget_ended(&record.event);
+                self.ended += 1;
             }
             merging::learn(&self.world, state, &record.event);
+        }
+        if self.ended > PRUNE_AFTER {
+            self.ended = 0;
+            let live = state.live().map(|live| live.attempt).collect();
+            let runs = self.world.site.runs();
+            let job = move || crate::litter::prune(&runs, &live);
+            self.world.runtime.spawn_blocking(job);
         }
     }
 
