@@ -33,6 +33,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     panic::{self, AssertUnwindSafe},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -55,10 +56,17 @@ pub(super) struct World {
     running: Mutex<BTreeMap<Attempt, (WorkerId, Arc<Running>)>>,
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
+    /// Runs that performers wait for, by their folders. Held while one is started, so that none begins behind
+    /// the back of who ends them all.
+    waited: Mutex<BTreeMap<PathBuf, Arc<Running>>>,
     ports: Ports,
 }
 
 impl World {
+    fn waited(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Running>>> {
+        self.waited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
         // A panic elsewhere leaves the map whole: every change is one call.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -110,6 +118,7 @@ impl Performer {
             runtime,
             running: Mutex::default(),
             unsaved: Mutex::default(),
+            waited: Mutex::default(),
             ports: Ports::default(),
         };
         let world = Arc::new(world);
@@ -204,19 +213,19 @@ impl Performer {
     /// Everything is to stop now: so do the checks and set-ups that performers wait for (attempts are stopped by
     /// the plan). What they would have said is not known then, and they are begun again another time.
     pub(super) fn hurry(&self) {
+        let waited = self.world.waited();
         self.world.handle.hurry(true);
-        for (_, running) in run::waited_for(&self.world.site.runs()) {
-            attempts::end_now(&running);
-        }
+        waited.values().for_each(|r| attempts::end_now(r));
     }
 
     /// The loop has ended. A keeper that leaves for good leaves nothing running but attempts.
     pub(super) fn leave(&self, state: &State) {
         if state.draining() || self.world.handle.is_hurried() {
-            // From here on no performer begins one anew.
-            self.world.handle.hurry(true);
+            self.hurry();
+            let waited = std::mem::take(&mut *self.world.waited());
+            let runs = self.world.site.runs();
             // What does not end is found by the next keeper, and by `skep doctor`.
-            let _ = run::end_waited_for(&self.world.site.runs());
+            let _ = run::end_waited_for(&runs, waited.into_iter().collect());
         }
     }
 

@@ -115,8 +115,9 @@ impl Pulse {
         Ok(())
     }
 
-    /// The keeper ends because somebody wanted it to.
+    /// The keeper ends because somebody wanted it to. It still holds the log, so nobody else's are removed.
     pub(super) fn end(&self) {
+        let _ = fs::remove_file(self.site.notify());
         if presence::is_at(&self.file, &self.site.keeper_file()) {
             let _ = fs::remove_file(self.site.keeper_file());
         }

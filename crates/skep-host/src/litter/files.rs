@@ -25,13 +25,10 @@ pub(super) fn find(scene: &Scene<'_>) -> Vec<Litter> {
         }
     }
     let watchdog = site.watchdog_file();
-    if !WatchdogLock::is_held(site) && watchdog.exists() {
-        let gave_up = WatchdogFile::read(site).filter(|said| said.state == WatchdogState::GaveUp);
-        // What one that gave up has to say is for the next keeper's start to overrule.
-        let why = match gave_up.as_ref().and_then(|said| said.failures.last()) {
-            Some(last) => format!("the watchdog gave up on the keeper; last: {}", last.why),
-            None => "the watchdog it belonged to died".into(),
-        };
+    // What one that gave up has to say is news, not litter: it was the last thing that it did.
+    let gave_up = WatchdogFile::read(site).is_some_and(|f| f.state == WatchdogState::GaveUp);
+    if !gave_up && !WatchdogLock::is_held(site) && watchdog.exists() {
+        let why = "the watchdog it belonged to died";
         found.push(Litter::new(KIND, name(&watchdog), why, move || {
             remove(&watchdog)
         }));

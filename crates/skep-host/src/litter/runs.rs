@@ -27,9 +27,11 @@ pub(super) fn find(scene: &Scene<'_>) -> Vec<Litter> {
         match run::look(&folder) {
             Look::Running(_) if live => continue,
             Look::Running(_) => found.push(stray(&folder, attempt)),
-            _ => found.extend(survivors(&folder)),
+            _ => {
+                found.extend(survivors(&folder));
+                found.extend(unfinished(&folder));
+            }
         }
-        found.extend(unfinished(&folder));
     }
     let old = past_bound(&scene.site.runs(), &live(scene.state));
     if !old.is_empty() {

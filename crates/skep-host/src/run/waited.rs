@@ -7,6 +7,7 @@ use skep_core::id::Attempt;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -41,12 +42,18 @@ pub fn waited_for(runs: &Path) -> Vec<(PathBuf, Running)> {
     found
 }
 
-/// Ends them, and sees that nothing of them is left. Their folders go, so that none is taken for a result.
+/// Ends them and those that are `known` (one that was started this moment is not to be seen yet), and sees that
+/// nothing of them is left. Their folders go, so that none is taken for a result.
 ///
 /// # Errors
 /// When something would not end.
-pub fn end_waited_for(runs: &Path) -> Result<(), SweepError> {
-    let all = waited_for(runs);
+pub fn end_waited_for(runs: &Path, known: Vec<(PathBuf, Arc<Running>)>) -> Result<(), SweepError> {
+    let mut all = known;
+    for (folder, running) in waited_for(runs) {
+        if !all.iter().any(|(other, _)| *other == folder) {
+            all.push((folder, Arc::new(running)));
+        }
+    }
     for (_, running) in &all {
         let _ = running.stop(Stop::AtOnce);
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
 mod bad_commands;
+mod doctor;
 mod keeper;
 mod litter;
 mod runs;
@@ -96,6 +97,8 @@ impl Drop for Sandbox {
         // A keeper that a failed test left would keep its folder.
         let _ = self.skep(&["down", "--now"]);
         if std::thread::panicking() {
+            // What the test had no time to end.
+            let _ = self.skep(&["doctor", "--fix"]);
             return;
         }
         // Processes that were just ended are gone within moments; what stays is litter.

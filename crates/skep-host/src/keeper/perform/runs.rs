@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
     fs,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -33,18 +34,20 @@ pub(super) fn finish(world: &World, folder: &Path, spec: &RunSpec) -> Result<Run
                 continue;
             }
             Look::Ended(report) => return Ok(*report),
-            Look::Running(running) => running,
+            Look::Running(running) => Some(running),
             Look::Lost { why } => {
                 reason = format!("its shim died: {why}");
                 run::sweep(folder).map_err(|e| e.to_string())?;
                 fs::remove_dir_all(folder).map_err(|e| e.to_string())?;
                 continue;
             }
-            Look::Absent | Look::NotStarted => run::start(&world.options.program, folder, spec)
-                .map_err(|e| super::attempts::chain(&e))?,
+            Look::Absent | Look::NotStarted => None,
         };
+        let running = hold(world, folder, spec, running)?;
         let limit = Duration::from_millis(spec.ceiling_ms + 2 * spec.grace_ms) + MARGIN;
-        if !wait(&running, Instant::now() + limit) {
+        let ended = wait(&running, Instant::now() + limit);
+        world.waited().remove(folder);
+        if !ended {
             super::attempts::end_now(&running);
             return Err(format!("{} did not end at its ceiling", spec.run));
         }
@@ -53,6 +56,28 @@ pub(super) fn finish(world: &World, folder: &Path, spec: &RunSpec) -> Result<Run
         Look::Ended(report) if report.cut != Some(Cut::Stopped) => Ok(*report),
         _ => Err(reason),
     }
+}
+
+/// Starts the run unless it is `running`, and has it known to who ends them all: one or the other sees it.
+fn hold(
+    world: &World,
+    folder: &Path,
+    spec: &RunSpec,
+    running: Option<Running>,
+) -> Result<Arc<Running>, String> {
+    let mut waited = world.waited();
+    if world.handle.is_hurried() {
+        running.iter().for_each(super::attempts::end_now);
+        return Err(format!("{} was stopped", spec.run));
+    }
+    let running = match running {
+        Some(running) => running,
+        None => run::start(&world.options.program, folder, spec)
+            .map_err(|e| super::attempts::chain(&e))?,
+    };
+    let running = Arc::new(running);
+    waited.insert(folder.to_path_buf(), Arc::clone(&running));
+    Ok(running)
 }
 
 /// Waits for a run's end; false when the deadline came first.

@@ -4,7 +4,7 @@ use super::{Report, Verdict};
 use crate::{commands::watchdog, place::Place};
 use rustix::process::{Signal, pidfd_send_signal};
 use skep_core::time::Millis;
-use skep_host::presence::{KeeperFile, WatchdogLock};
+use skep_host::presence::{KeeperFile, WatchdogFile, WatchdogLock, WatchdogState};
 use std::time::{Duration, Instant};
 
 /// How long a keeper that was killed gets to be gone.
@@ -42,6 +42,9 @@ pub(super) async fn check(place: &Place, fix: bool, report: &mut Report) -> bool
             true
         }
     };
+    if !lives {
+        gave_up(place, fix, report);
+    }
     if let Some(keeper) = living.filter(|keeper| lives && keeper.watched) {
         watched(place, &keeper, fix, report).await;
     }
@@ -79,6 +82,23 @@ fn end(place: &Place, keeper: &KeeperFile, fix: bool, report: &mut Report) -> bo
     report.add("keeper", verdict, what, hint);
     // Its watchdog may have started the next by now: whatever lives is not to be disturbed.
     !gone || WatchdogLock::is_held(&place.site)
+}
+
+/// What a watchdog that gave up has to say. It is heard until a watchdog begins anew, or it is put away.
+fn gave_up(place: &Place, fix: bool, report: &mut Report) {
+    let said = WatchdogFile::read(&place.site);
+    let Some(said) = said.filter(|said| said.state == WatchdogState::GaveUp) else {
+        return;
+    };
+    let last = said.failures.last().map_or("unknown", |f| f.why.as_str());
+    let what = format!(
+        "gave up on the keeper after {} failures; last: {last}",
+        said.failures.len()
+    );
+    let gone = fix && std::fs::remove_file(place.site.watchdog_file()).is_ok();
+    let verdict = if gone { Verdict::Fixed } else { Verdict::Bad };
+    let hint = ".skep/keeper.log has the keepers' own words; `skep up --detach` begins anew";
+    report.add("watchdog", verdict, what, hint);
 }
 
 async fn watched(place: &Place, keeper: &KeeperFile, fix: bool, report: &mut Report) {
