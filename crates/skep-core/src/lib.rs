@@ -22,6 +22,7 @@ pub mod money;
 pub mod plan;
 pub mod prompt;
 pub mod request;
+pub mod restarts;
 pub mod retry;
 pub mod spec;
 pub mod state;

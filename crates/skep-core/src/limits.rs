@@ -17,3 +17,7 @@ pub const KEYS: usize = 10_000;
 pub const OUTPUT_TAIL: usize = 8 * 1024;
 /// How many fix tasks one task may lead to before a person must look.
 pub const FIXES: u32 = 3;
+/// How many folders of ended attempts are kept: more than a person looks back over.
+pub const RUNS_KEPT: usize = 1_000;
+/// How much disk the folders of ended attempts may take together; the newest are kept.
+pub const RUNS_BYTES: u64 = 2 << 30;

@@ -19,6 +19,7 @@ mod place;
 mod refs;
 mod repo;
 mod rerere;
+mod rescue;
 mod reset;
 mod salvage;
 mod shared;

@@ -10,16 +10,19 @@ mod fold;
 mod inbox;
 pub mod opening;
 mod perform;
+mod pulse;
 mod report;
 mod turn;
 
 pub use codec::{CodecError, decode, encode};
 pub use inbox::{Gone, Handle, RequestError};
+pub use pulse::Presence;
 
 use crate::{git::Repo, site::Site};
 use clock::Clock;
 use inbox::Message;
 use perform::Performer;
+use pulse::Pulse;
 use skep_core::{engine::Engine, event::Record, state::State};
 use skep_store::{LoadError, OpenError, OpenMode, SqliteLog};
 use std::{
@@ -42,6 +45,8 @@ pub struct Options {
     pub program: PathBuf,
     /// The environment of agents, checks and set-up commands, before Skep's own variables.
     pub env: Vec<(String, String)>,
+    /// What it says of itself, and how it shows that it lives.
+    pub presence: Presence,
 }
 
 /// Why a keeper cannot start.
@@ -88,7 +93,8 @@ impl Keeper {
         options: Options,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Keeper, StartError> {
-        Keeper::begin(site, Engine::new, |site, handle| {
+        let presence = options.presence.clone();
+        Keeper::begin(site, Some(&presence), Engine::new, |site, handle| {
             Performer::new(repo, site, options, handle, runtime.clone()).map(Some)
         })
     }
@@ -99,18 +105,39 @@ impl Keeper {
     /// # Errors
     /// [`StartError`]; nothing has been started then.
     pub fn at_rest(site: Site) -> Result<Keeper, StartError> {
-        Keeper::begin(site, Engine::at_rest, |_, _| Ok(None))
+        Keeper::begin(site, None, Engine::at_rest, |_, _| Ok(None))
     }
 
     fn begin(
         site: Site,
+        presence: Option<&Presence>,
         engine: impl FnOnce(State) -> Engine,
         performer: impl FnOnce(Site, Handle) -> io::Result<Option<Performer>>,
     ) -> Result<Keeper, StartError> {
         skep_store::check_path(&site.log())?;
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
-        let mut log = open_log(&site)?;
+        let log = open_log(&site)?;
+        let pulse = presence
+            .map(|presence| Pulse::begin(&site, presence))
+            .transpose()
+            .map_err(|error| StartError::Site(site.keeper_file(), error))?;
+        // One that never was a keeper must not look like one that died.
+        let file = pulse.is_some().then(|| site.keeper_file());
+        Keeper::spawn(site, log, pulse, engine, performer).inspect_err(|_| {
+            if let Some(file) = file {
+                let _ = std::fs::remove_file(file);
+            }
+        })
+    }
+
+    fn spawn(
+        site: Site,
+        mut log: SqliteLog,
+        pulse: Option<Pulse>,
+        engine: impl FnOnce(State) -> Engine,
+        performer: impl FnOnce(Site, Handle) -> io::Result<Option<Performer>>,
+    ) -> Result<Keeper, StartError> {
         let fold::Folded { state, last, from } = fold::fold(&mut log)?;
         let clock = Clock::starting_after(last);
         let (sender, receiver) = mpsc::channel();
@@ -127,11 +154,18 @@ impl Keeper {
             performer,
             handle: handle.clone(),
             waiting: Vec::new(),
+            pulse,
         };
         thread::Builder::new()
             .name("keeper".into())
             .spawn(move || {
                 let result = turns.run(&receiver);
+                if let Some(performer) = &mut turns.performer {
+                    performer.leave(turns.engine.state());
+                }
+                if let (Ok(()), Some(pulse)) = (&result, &turns.pulse) {
+                    pulse.end();
+                }
                 let _ = end.send(Some(result));
             })
             .map_err(StartError::System)?;

@@ -5,6 +5,10 @@
 pub mod command;
 pub mod git;
 pub mod keeper;
+pub mod litter;
+pub mod notify;
+pub mod presence;
 pub mod run;
 pub mod shim;
 pub mod site;
+pub mod watchdog;

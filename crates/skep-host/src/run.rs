@@ -8,11 +8,13 @@ mod output;
 pub(crate) mod procfs;
 pub(crate) mod progress;
 mod sweep;
+mod waited;
 
 pub use output::{Chunk, Output, output, read_output};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};
-pub use sweep::{SweepError, sweep};
+pub use sweep::{SweepError, survivors, sweep};
+pub use waited::{attempt_of, end, end_waited_for, waited_for};
 
 use crate::command::command;
 use files::{RunReport, RunSpec, Started};

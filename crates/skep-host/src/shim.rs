@@ -13,8 +13,8 @@ mod report;
 mod step;
 // Fork, exec and signal sets have no safe form; they are kept in this one module.
 #[allow(unsafe_code)]
-mod sys;
-mod tree;
+pub(crate) mod sys;
+pub(crate) mod tree;
 
 use crate::{
     git::snapshot::{Snapshot, changed_since, is_own, snapshot},

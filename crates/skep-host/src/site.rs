@@ -109,10 +109,25 @@ impl Site {
     pub fn notify(&self) -> PathBuf {
         self.short("notify.sock")
     }
-    /// What the keeper says of itself while it runs: pid and version.
+    /// What the keeper says of itself while it runs; its time stamp is the keeper's heartbeat.
     #[must_use]
     pub fn keeper_file(&self) -> PathBuf {
         self.dir.join("keeper.json")
+    }
+    /// What a detached keeper and its watchdog print.
+    #[must_use]
+    pub fn keeper_log(&self) -> PathBuf {
+        self.dir.join("keeper.log")
+    }
+    /// What the watchdog says of itself.
+    #[must_use]
+    pub fn watchdog_file(&self) -> PathBuf {
+        self.dir.join("watchdog.json")
+    }
+    /// Locked by the one watchdog that a site may have.
+    #[must_use]
+    pub fn watchdog_lock(&self) -> PathBuf {
+        self.dir.join("watchdog.lock")
     }
 
     fn short(&self, name: &str) -> PathBuf {

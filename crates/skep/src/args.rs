@@ -3,7 +3,7 @@
 use crate::{
     commands::{
         clean, completions, config, demo, doctor, down, events, import, init, logs, pause, retry,
-        run, salvage, schema, status, tasks, up, why, workers,
+        run, salvage, schema, status, tasks, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Up(up::Args),
     /// End the keeper once its attempts have ended
     Down(down::Args),
+    /// Start the keeper again when it has died or hangs
+    Watchdog(watchdog::Args),
     /// Show the swarm at a glance
     Status(status::Args),
     /// List and change tasks

@@ -18,6 +18,7 @@ pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tasks;
 pub(crate) mod up;
+pub(crate) mod watchdog;
 pub(crate) mod why;
 pub(crate) mod workers;
 
@@ -32,6 +33,9 @@ use std::io;
 
 /// Runs a command.
 pub(crate) fn run((ctx, verb): (Context, Verb)) -> Result<Exit, Failure> {
+    if let Verb::Watchdog(args) = &verb {
+        return watchdog::run(&ctx, args);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -49,6 +53,8 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Run(args) => run::run(ctx, args).await,
         Verb::Up(args) => up::run(ctx, &args).await,
         Verb::Down(args) => down::run(ctx, &args).await,
+        // Has a runtime of its own.
+        Verb::Watchdog(_) => Ok(Exit::Done),
         Verb::Status(args) => status::run(ctx, &args).await,
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,

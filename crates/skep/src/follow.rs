@@ -9,13 +9,17 @@ use crate::{
     signals::{Signals, Wish},
 };
 use skep_core::{event::Record, state::State, time::Time, waiting};
+use skep_host::presence::WatchdogLock;
 use skep_server::{api::CommandDoc, client::Events};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the block on a terminal is drawn when nothing happens.
 const REDRAW: Duration = Duration::from_millis(500);
 /// A swarm that only a person can get going again is left after so long, unless a person paused it.
 const STUCK: Duration = Duration::from_secs(10);
+
+/// A keeper that died is replaced by its watchdog within this time, most often at once.
+const REPLACED: Duration = Duration::from_secs(20);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,15 +114,20 @@ impl<'p> Follow<'p> {
         Ok((end, self.state))
     }
 
-    /// Takes the events up again where they broke off; false when there is no keeper any more.
+    /// Takes the events up again where they broke off; false when there is no keeper any more. One that died is
+    /// replaced while a watchdog lives, and that is worth waiting for.
     async fn reconnect(&mut self) -> bool {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        match self.place.client.events(self.state.seq(), true).await {
-            Ok(events) => {
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if let Ok(events) = self.place.client.events(self.state.seq(), true).await {
                 self.events = events;
-                true
+                return true;
             }
-            Err(_) => false,
+            let watched = self.hosted.is_none() && WatchdogLock::is_held(&self.place.site);
+            if !watched || began.elapsed() > REPLACED {
+                return false;
+            }
         }
     }
 
@@ -161,7 +170,10 @@ impl<'p> Follow<'p> {
         if state.finished().is_some() {
             return Some(End::Finished);
         }
-        if state.draining() && quiet && state.merge().is_none() {
+        // In a hurry no check runs any more, so a merge under way waits for the next run.
+        let hurried = |hosted: &Hosted| hosted.keeper.handle().is_hurried();
+        let hurried = self.interrupts > 1 || self.hosted.is_some_and(hurried);
+        if state.draining() && quiet && (state.merge().is_none() || hurried) {
             let left = End::Left(Exit::Interrupted);
             return Some(if self.interrupts > 0 {
                 left

@@ -8,7 +8,8 @@ use crate::{
 use skep_core::{id::TaskId, state::State, time::Time};
 use skep_host::{
     git::Repo,
-    keeper::{self, Keeper},
+    keeper::{self, Keeper, Presence},
+    notify,
     run::{self, Look},
     site::Site,
 };
@@ -168,15 +169,16 @@ impl Place {
     }
 
     /// Starts a keeper in this process, and serves its socket.
-    pub(crate) fn start_keeper(&self) -> Result<Hosted, Failure> {
+    pub(crate) fn start_keeper(&self, presence: Presence) -> Result<Hosted, Failure> {
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
         // What is not text cannot be handed on by name, and no agent has asked for it.
-        let env = std::env::vars_os();
+        let env = std::env::vars_os().filter(|(k, _)| !notify::VARIABLES.iter().any(|v| k == v));
         let env = env.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let options = keeper::Options {
             program,
             env: env.collect(),
+            presence,
         };
         let runtime = tokio::runtime::Handle::current();
         let keeper = Keeper::start(self.repo.clone(), self.site.clone(), options, &runtime)?;

@@ -95,6 +95,7 @@ impl Swarm {
         let options = Options {
             program: PROGRAM.into(),
             env: env.collect(),
+            presence: Default::default(),
         };
         let keeper = Keeper::start(repo.clone(), site, options, runtime.handle()).unwrap();
         let handle = keeper.handle();

@@ -48,6 +48,63 @@ impl Repo {
     }
 }
 
+impl Repo {
+    /// Lock files of git's that nobody holds, in what belongs to Skep alone: the git folders of its worktrees
+    /// below `worktrees`, and its refs. The repository's other locks are its user's business.
+    #[must_use]
+    pub fn dead_locks(&self, worktrees: &Path) -> Vec<PathBuf> {
+        let common = self.common_dir();
+        let mut folders = vec![common.join("refs/heads/skep"), common.join("refs/skep")];
+        let worktrees = fs::canonicalize(worktrees).unwrap_or_else(|_| worktrees.into());
+        let all = fs::read_dir(common.join("worktrees"));
+        for admin in all.into_iter().flatten().flatten() {
+            let gitdir = fs::read(admin.path().join("gitdir")).unwrap_or_default();
+            let files = super::exec::path(gitdir.trim_ascii_end()).to_path_buf();
+            if super::place::plain(&admin.path().join(files)).starts_with(&worktrees) {
+                folders.push(admin.path());
+            }
+        }
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(path),
+                    Ok(_)
+                        if path.extension().is_some_and(|e| e == "lock") && self.is_dead(&path) =>
+                    {
+                        found.push(path);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Removes one of them, unless somebody has taken it since.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove_dead_lock(&self, lock: &Path) -> Result<(), GitError> {
+        if !lock.exists() || self.is_dead(lock) {
+            return remove_if_there(lock);
+        }
+        Err(GitError::Refused {
+            what: lock.display().to_string(),
+            why: "is held by a git that lives".into(),
+        })
+    }
+
+    fn is_dead(&self, lock: &Path) -> bool {
+        let made = fs::symlink_metadata(lock).and_then(|meta| meta.modified());
+        let age = made.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+        age.is_ok_and(|age| age >= STALE_AFTER)
+            && holder(lock, &[self.root(), self.common_dir()]).is_none()
+    }
+}
+
 /// Takes the lock on the file at `path`, which ends with the process.
 pub(super) fn lock_file(path: &Path, limit: Duration) -> Result<File, GitError> {
     let mut options = fs::OpenOptions::new();

@@ -144,19 +144,6 @@ impl Repo {
         }
         keep(&place, want, &from, &left)
     }
-
-    fn merge_base(&self, one: &Oid, other: &Oid) -> Result<Option<Oid>, GitError> {
-        let git = self
-            .git()
-            .args(["merge-base", one.as_str(), other.as_str()]);
-        let text = git.text();
-        let output = git.output()?;
-        // Histories that share nothing have none.
-        let found = output.status.success();
-        found
-            .then(|| super::error::oid(&text, &output.stdout))
-            .transpose()
-    }
 }
 
 /// Keeps those of the changes that no attempt on the same base has saved.

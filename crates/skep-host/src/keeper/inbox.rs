@@ -12,7 +12,7 @@ use std::{
     fmt,
     sync::{Arc, mpsc},
 };
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 
 /// The keeper's loop has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +66,7 @@ pub struct Handle {
     sender: mpsc::Sender<Message>,
     records: broadcast::Sender<Batch>,
     site: Arc<Site>,
+    hurried: Arc<watch::Sender<bool>>,
 }
 
 impl Handle {
@@ -78,6 +79,7 @@ impl Handle {
             sender,
             records,
             site: Arc::new(site),
+            hurried: Arc::default(),
         }
     }
 
@@ -121,6 +123,23 @@ impl Handle {
     #[must_use]
     pub fn watch(&self) -> broadcast::Receiver<Batch> {
         self.records.subscribe()
+    }
+
+    /// Whether everything was told to stop at once and nothing has been told to go on since. No check and no
+    /// set-up runs then, so a merge that is under way waits for the next keeper, or for a resume.
+    #[must_use]
+    pub fn is_hurried(&self) -> bool {
+        *self.hurried.borrow()
+    }
+
+    /// Waits until that is so.
+    pub async fn hurried(&self) {
+        // The sender is this handle's own, so it is there.
+        let _ = self.hurried.subscribe().wait_for(|on| *on).await;
+    }
+
+    pub(super) fn hurry(&self, on: bool) {
+        self.hurried.send_replace(on);
     }
 
     pub(super) fn publish(&self, batch: Batch) {

@@ -15,7 +15,11 @@ use super::{
     Options,
     inbox::{Handle, Message},
 };
-use crate::{git::Repo, run::Running, site::Site};
+use crate::{
+    git::Repo,
+    run::{self, Running},
+    site::Site,
+};
 use attempts::StopOrder;
 use ports::Ports;
 use skep_core::{
@@ -30,6 +34,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     panic::{self, AssertUnwindSafe},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -54,6 +59,9 @@ pub(super) struct World {
     unsaved: Mutex<BTreeSet<WorkerId>>,
     /// Held by whoever changes the worktree that all share, or lets an attempt into it.
     turn: Mutex<()>,
+    /// Runs that performers wait for, by their folders. Held while one is started, so that none begins behind
+    /// the back of who ends them all.
+    waited: Mutex<BTreeMap<PathBuf, Arc<Running>>>,
     ports: Ports,
 }
 
@@ -61,6 +69,10 @@ impl World {
     fn turn(&self) -> MutexGuard<'_, ()> {
         // Whatever a panic left half done in a worktree, the next one there begins by putting it right.
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waited(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Running>>> {
+        self.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
@@ -94,7 +106,12 @@ pub(super) struct Performer {
     /// The last sign of life of each running shim, and when it was first seen.
     beats: BTreeMap<Attempt, (SystemTime, Time)>,
     next_beat: Option<Time>,
+    /// Attempts that ended since run folders were last pruned; at the start nobody knows, so it is done soon.
+    ended: u32,
 }
+
+/// After so many attempts old run folders are looked for: a scan costs about as much as an attempt.
+const PRUNE_AFTER: u32 = 50;
 
 impl Performer {
     pub(super) fn new(
@@ -113,6 +130,7 @@ impl Performer {
             running: Mutex::default(),
             unsaved: Mutex::default(),
             turn: Mutex::default(),
+            waited: Mutex::default(),
             ports: Ports::default(),
         };
         let world = Arc::new(world);
@@ -123,12 +141,14 @@ impl Performer {
             held_off: BTreeMap::new(),
             beats: BTreeMap::new(),
             next_beat: None,
+            ended: PRUNE_AFTER,
         })
     }
 
-    /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4).
-    pub(super) fn adopt(&self, state: &State) -> Vec<Observation> {
-        attempts::adopt(&self.world, state)
+    /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4). Cleaning
+    /// up after many that were lost takes long, so it says again and again that it is `alive`.
+    pub(super) fn adopt(&self, state: &State, alive: &mut dyn FnMut()) -> Vec<Observation> {
+        attempts::adopt(&self.world, state, alive)
     }
 
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
@@ -160,7 +180,11 @@ impl Performer {
     ) -> Option<Time> {
         self.held_off.retain(|action, _| actions.contains(action));
         let mut back = None;
+        let hurried = self.world.handle.is_hurried();
         for action in actions {
+            if hurried && runs_commands(&action) {
+                continue;
+            }
             if self.under_way.contains(&action) || self.worker_is_busy(state, &action) {
                 continue;
             }
@@ -200,13 +224,40 @@ impl Performer {
             .insert(action.clone(), (now + pause, times + 1));
     }
 
+    /// Everything is to stop now: so do the checks and set-ups that performers wait for (attempts are stopped by
+    /// the plan). What they would have said is not known then, and they are begun again another time.
+    pub(super) fn hurry(&self) {
+        let waited = self.world.waited();
+        self.world.handle.hurry(true);
+        waited.values().for_each(|r| attempts::end_now(r));
+    }
+
+    /// The loop has ended. A keeper that leaves for good leaves nothing running but attempts.
+    pub(super) fn leave(&self, state: &State) {
+        if state.draining() || self.world.handle.is_hurried() {
+            self.hurry();
+            let waited = std::mem::take(&mut *self.world.waited());
+            let runs = self.world.site.runs();
+            // What does not end is found by the next keeper, and by `skep doctor`.
+            let _ = run::end_waited_for(&runs, waited.into_iter().collect());
+        }
+    }
+
     /// What was decided is durable.
     pub(super) fn committed(&mut self, state: &State, records: &[Record]) {
         for record in records {
             if let Event::AttemptAccepted { .. } | Event::AttemptEnded { .. } = &record.event {
                 self.forget_ended(&record.event);
+                self.ended += 1;
             }
             merging::learn(&self.world, state, &record.event);
+        }
+        if self.ended > PRUNE_AFTER {
+            self.ended = 0;
+            let live = state.live().map(|live| live.attempt).collect();
+            let runs = self.world.site.runs();
+            let job = move || crate::litter::prune(&runs, &live);
+            self.world.runtime.spawn_blocking(job);
         }
     }
 
@@ -313,7 +364,12 @@ impl Performer {
         // a wait of its own.
         self.world.runtime.spawn_blocking(move || {
             match panic::catch_unwind(AssertUnwindSafe(job)) {
-                Ok(seen) => world.handle.send(Message::Performed(action, seen)),
+                Ok(seen) => {
+                    let cut =
+                        world.handle.is_hurried() && action.as_ref().is_some_and(runs_commands);
+                    let seen = if cut { Vec::new() } else { seen };
+                    world.handle.send(Message::Performed(action, seen));
+                }
                 Err(_) => {
                     let handle = world.handle.clone();
                     world.runtime.spawn(async move {
@@ -324,6 +380,14 @@ impl Performer {
             }
         });
     }
+}
+
+/// Whether performing it runs commands of the user's and waits for them.
+fn runs_commands(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Prepare { .. } | Action::Remove { .. } | Action::Check { .. }
+    )
 }
 
 /// The trace of what follows from an observation: the attempt or the wave it is about.

@@ -7,11 +7,12 @@ use super::{
     fold,
     inbox::{Handle, Message},
     perform::Performer,
+    pulse::Pulse,
 };
 use skep_core::{
     engine::Engine,
     event::By,
-    request::{Answer, Observation, Refusal, Request, What},
+    request::{Answer, Command, Observation, Refusal, Request, What},
     time::Time,
 };
 use skep_store::{AppendError, Log};
@@ -20,7 +21,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 
@@ -50,13 +51,21 @@ pub(super) struct Turns {
     pub(super) handle: Handle,
     /// Answers that wait for the append.
     pub(super) waiting: Vec<Waiting>,
+    /// None for a keeper at rest, too.
+    pub(super) pulse: Option<Pulse>,
 }
 
 impl Turns {
     /// Runs until told to stop, or until the log can no longer be trusted.
     pub(super) fn run(&mut self, inbox: &Receiver<Message>) -> Result<(), Ended> {
-        let state = self.engine.state();
-        let seen = self.performer.as_ref().map(|p| p.adopt(state));
+        let (state, pulse) = (self.engine.state(), &mut self.pulse);
+        let seen = self.performer.as_mut().map(|performer| {
+            performer.adopt(state, &mut || {
+                if let Some(pulse) = pulse {
+                    let _ = pulse.beat();
+                }
+            })
+        });
         // What happened while no keeper lived is taken in at the log's own last moment: at today's, leases of
         // attempts that had long ended would count as overrun before their results were looked at.
         for observation in seen.into_iter().flatten() {
@@ -66,7 +75,7 @@ impl Turns {
         loop {
             self.commit()?;
             let wake = self.perform();
-            let Some(first) = self.wait(inbox, wake) else {
+            let Some(first) = self.wait(inbox, wake)? else {
                 return Ok(());
             };
             let now = self.clock.now();
@@ -98,13 +107,26 @@ impl Turns {
         }
     }
 
-    /// `None` when everyone who could send is gone.
-    fn wait(&self, inbox: &Receiver<Message>, wake: Option<Time>) -> Option<Option<Message>> {
+    /// `None` when everyone who could send is gone. A beat wakes the thread and nothing else: it is no turn.
+    fn wait(
+        &mut self,
+        inbox: &Receiver<Message>,
+        wake: Option<Time>,
+    ) -> Result<Option<Option<Message>>, Ended> {
         let sleep = wake.map_or(LONGEST_SLEEP, |at| at.since(self.clock.now()).std());
-        match inbox.recv_timeout(sleep.min(LONGEST_SLEEP)) {
-            Ok(message) => Some(Some(message)),
-            Err(RecvTimeoutError::Timeout) => Some(None),
-            Err(RecvTimeoutError::Disconnected) => None,
+        let until = Instant::now() + sleep.min(LONGEST_SLEEP);
+        loop {
+            let mut left = until.saturating_duration_since(Instant::now());
+            if let Some(pulse) = &mut self.pulse {
+                pulse.beat()?;
+                left = left.min(pulse.left());
+            }
+            match inbox.recv_timeout(left) {
+                Ok(message) => return Ok(Some(Some(message))),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
+                Err(RecvTimeoutError::Timeout) => return Ok(Some(None)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            }
         }
     }
 
@@ -112,6 +134,17 @@ impl Turns {
         match message {
             Message::Request(request, reply) => {
                 let answer = self.engine.decide(now, &request);
+                match request.what {
+                    What::Command(Command::StopAll) => {
+                        if let Some(performer) = &self.performer {
+                            performer.hurry();
+                        }
+                    }
+                    What::Command(Command::Resume | Command::LoadPlan { .. }) if answer.is_ok() => {
+                        self.handle.hurry(false);
+                    }
+                    _ => {}
+                }
                 self.waiting.push((reply, answer));
             }
             Message::Performed(action, seen) => {
@@ -175,6 +208,9 @@ impl Turns {
                     break;
                 }
                 Err(AppendError::Full { .. }) if self.log_is_at(expected) => {
+                    if let Some(pulse) = &mut self.pulse {
+                        pulse.beat()?;
+                    }
                     std::thread::sleep(RETRY_APPEND);
                 }
                 Err(error) => {

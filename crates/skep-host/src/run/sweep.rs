@@ -78,6 +78,19 @@ pub fn sweep(folder: &Path) -> Result<u32, SweepError> {
     }
 }
 
+/// The processes that a run whose shim is dead has left; none while the shim lives.
+#[must_use]
+pub fn survivors(folder: &Path) -> Vec<procfs::ProcessId> {
+    if matches!(super::look(folder), super::Look::Running(_)) {
+        return Vec::new();
+    }
+    let Ok(cookie) = cookie(folder) else {
+        return Vec::new();
+    };
+    let leader = progress::read(folder).ok().flatten().and_then(|n| n.leader);
+    find(&format!("{COOKIE}={cookie}"), leader)
+}
+
 fn find(cookie: &str, leader: Option<procfs::ProcessId>) -> Vec<procfs::ProcessId> {
     let all = procfs::all();
     let me = i32::try_from(std::process::id()).unwrap_or_default();

@@ -62,6 +62,12 @@ impl Claim {
         let _ = self.file.set_modified(now);
     }
 
+    /// Whether anybody could still find this run: its folder may be removed under it, and then nobody will ever
+    /// ask for its result or end it.
+    pub(super) fn is_in_place(&self) -> bool {
+        crate::presence::is_at(&self.file, &self.folder.join(STARTED))
+    }
+
     /// The folder in which the run's own was made, as long as that may not be on the disk yet: a holder sees
     /// to it while [`settle`](Self::settle) sees to the rest.
     pub(super) fn unsettled(&self) -> Option<PathBuf> {

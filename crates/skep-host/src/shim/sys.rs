@@ -1,7 +1,7 @@
 //! The system calls that no safe crate offers: fork, clone into namespaces, exec, signal sets.
 //!
 //! The only unsafe code of the shim. Everything here is called from a process with one thread
-//! ([`super::main`] checks that), which is what makes running Rust after a fork sound: no other
+//! ([`super::main`] checks that; [`crate::watchdog`] takes its signals the same way), which is what makes running Rust after a fork sound: no other
 //! thread can have held the allocator's or any other lock at that moment.
 
 use rustix::process::Pid;
@@ -73,12 +73,24 @@ pub(super) fn exec(
 }
 
 /// Blocks every signal: from here on they are read from descriptors or not at all.
-pub(super) fn block_signals() {
+pub(crate) fn block_signals() {
     // SAFETY: the set is initialised by sigfillset before it is used.
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigfillset(&raw mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut());
+    }
+}
+
+/// Has what `command` starts begin with every signal let in: a blocked one would stay so through its life.
+pub(crate) fn let_signals_in(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec it makes system calls and nothing else.
+    unsafe {
+        command.pre_exec(|| {
+            default_signals();
+            Ok(())
+        });
     }
 }
 
@@ -109,7 +121,7 @@ pub(super) fn default_signals() {
 }
 
 /// A descriptor that becomes readable when one of `signals` (blocked before) arrives.
-pub(super) fn signal_fd(signals: &[i32]) -> io::Result<OwnedFd> {
+pub(crate) fn signal_fd(signals: &[i32]) -> io::Result<OwnedFd> {
     // SAFETY: the set is initialised by sigemptyset; a descriptor that signalfd returns is ours alone.
     unsafe {
         let mut set = std::mem::zeroed();

@@ -70,7 +70,7 @@ fn pause(news: Option<&OwnedFd>, most: Duration) {
 }
 
 /// Reads the numbers of the signals that have arrived.
-pub(super) fn drain_signals(fd: &OwnedFd) -> Vec<u32> {
+pub(crate) fn drain_signals(fd: &OwnedFd) -> Vec<u32> {
     // The kernel's `struct signalfd_siginfo`: 128 bytes, the number first.
     let mut buffer = [0; 128 * 16];
     let mut numbers = Vec::new();
@@ -85,7 +85,7 @@ pub(super) fn drain_signals(fd: &OwnedFd) -> Vec<u32> {
 }
 
 /// A length of time as the kernel wants it.
-pub(super) fn timespec(length: Duration) -> Timespec {
+pub(crate) fn timespec(length: Duration) -> Timespec {
     let tv_sec = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
     Timespec {
         tv_sec,

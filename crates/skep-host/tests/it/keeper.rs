@@ -50,6 +50,7 @@ impl Bench {
             env: std::env::vars()
                 .filter(|(name, _)| name == "PATH" || name == "HOME")
                 .collect(),
+            presence: Default::default(),
         };
         Keeper::start(repo, site, options, self.runtime.handle()).unwrap()
     }

@@ -4,17 +4,15 @@ use super::confirm;
 use crate::{
     args::Context,
     failure::{Exit, Failure},
-    place::{Place, now},
+    place::Place,
     show::count,
     term,
 };
 use serde::Serialize;
-use skep_core::{id::Oid, state::State};
+use skep_core::state::State;
 use skep_host::{
-    git::{
-        Registered, names,
-        snapshot::{Snapshot, SnapshotSpec, snapshot_once},
-    },
+    git::{Registered, names},
+    litter::{kept_in, put_away},
     run::{Look, look},
 };
 use skep_server::api::SCHEMA;
@@ -181,13 +179,11 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
 
 fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<Report, Failure> {
     let mut report = Report::new(false);
-    let kept_in = kept_in(place, state)?;
-    let kept_in: Vec<&str> = kept_in.iter().map(String::as_str).collect();
     for worktree in &litter.worktrees {
-        let done = remove_worktree(place, state, worktree, &kept_in, force);
-        report.note(worktree.path.display().to_string(), done);
+        let done = put_away(&place.repo, state, &worktree.path, force);
+        report.note(worktree.path.display().to_string(), done.map(drop));
     }
-    let all = self::kept_in(place, state)?;
+    let all = kept_in(&place.repo, state).map_err(|why| Failure::new(Exit::Refused, why))?;
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     for branch in &litter.branches {
         let done = place.repo.drop_branch(branch, &all);
@@ -206,82 +202,4 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
         report.removed.extend(gone);
     }
     Ok(report)
-}
-
-/// Removes a worktree of which nothing would be lost. What it holds is saved first, and then compared with
-/// what is merged: only `force` removes more than that.
-fn remove_worktree(
-    place: &Place,
-    state: &State,
-    worktree: &Registered,
-    kept_in: &[&str],
-    force: bool,
-) -> Result<(), String> {
-    if place.repo.remove(&worktree.path, kept_in, None).is_ok() {
-        return Ok(());
-    }
-    let swarm = state.swarm().ok_or("no plan has been run here")?;
-    let saved = save(state, worktree)?;
-    let mut kept_in = kept_in.to_vec();
-    if let Some(reference) = &saved.reference {
-        let all = place
-            .repo
-            .salvage(&swarm.spec.name, &swarm.tip)
-            .map_err(|e| e.chain())?;
-        let merged = all.iter().any(|s| s.reference == *reference && s.merged);
-        if !merged && !force {
-            return Err(format!("{} files in it are not merged", saved.file_count));
-        }
-        kept_in.push(reference);
-    }
-    place
-        .repo
-        .remove(&worktree.path, &kept_in, Some(&saved))
-        .map_err(|e| e.chain())
-}
-
-/// Refs that hold what is merged or saved: whatever they reach is not lost.
-fn kept_in(place: &Place, state: &State) -> Result<Vec<String>, Failure> {
-    let mut refs = Vec::new();
-    if let Some(swarm) = state.swarm() {
-        let branch = names::integration(&swarm.spec.name);
-        if place.repo.branch_tip(&branch)?.is_some() {
-            refs.push(format!("refs/heads/{branch}"));
-        }
-        if place.repo.branch_tip(&swarm.target)?.is_some() {
-            refs.push(format!("refs/heads/{}", swarm.target));
-        }
-    }
-    refs.extend(
-        place
-            .repo
-            .refs(names::SALVAGE)?
-            .into_iter()
-            .map(|(name, _)| name),
-    );
-    Ok(refs)
-}
-
-/// Saves what a worktree holds, as an attempt's end would.
-fn save(state: &State, worktree: &Registered) -> Result<Snapshot, String> {
-    let swarm = state.swarm().ok_or("no plan has been run here")?;
-    let head: Oid = worktree
-        .head
-        .clone()
-        .ok_or("git does not know its commit")?;
-    let name = worktree
-        .path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let known = names::salvage_of(&swarm.spec.name);
-    let spec = SnapshotSpec {
-        base: head,
-        merges: None,
-        only: None,
-        reference: format!("{known}_{name}/clean"),
-        message: format!("skep: saved from {name} before it was removed\n"),
-        date: now().0 / 1000,
-    };
-    snapshot_once(&worktree.path, &spec, &known)
 }

@@ -1,4 +1,11 @@
 //! `skep doctor`: finds what is wrong on this machine, and mends what a crash left (U-9, W-15).
+//!
+//! One module a subject. What can be littered is known to [`skep_host::litter`], each kind with its remedy.
+
+mod keeper;
+mod left;
+mod log;
+mod machine;
 
 use super::look;
 use crate::{
@@ -9,19 +16,6 @@ use crate::{
     term::{self, Style, escape, paint},
 };
 use serde::Serialize;
-use skep_core::violations;
-use skep_host::{
-    command::command,
-    git::MIN_VERSION,
-    run::{self, Look},
-};
-use skep_store::{Severity, accept_shorter};
-use std::{fs, path::Path};
-
-/// Agents that are looked for on PATH.
-const AGENTS: [&str; 6] = ["claude", "codex", "gemini", "opencode", "aider", "pi"];
-/// Less free disk than this is worth a word.
-const DISK_PERCENT: u64 = 20;
 
 /// Checks git, the repository, the log, what crashes left, and which agents there are.
 #[derive(Debug, clap::Args)]
@@ -56,6 +50,11 @@ struct Report {
 }
 
 impl Report {
+    /// Whether anything was said of this.
+    fn has(&self, name: &str) -> bool {
+        self.checks.iter().any(|check| check.name == name)
+    }
+
     fn add(&mut self, name: &'static str, verdict: Verdict, what: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.into());
         self.checks.push(Check {
@@ -72,15 +71,15 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         schema: 1,
         checks: Vec::new(),
     };
-    machine(ctx, &mut report);
+    machine::check(ctx, &mut report);
     match Place::find(ctx) {
         Ok(place) => {
             let root = place.repo.root().display().to_string();
             report.add("repository", Verdict::Good, root, "");
-            let keeper = keeper(&place, args.fix, &mut report).await;
-            log(&place, args.fix && !keeper, &mut report);
-            disk(place.repo.root(), &mut report);
-            left_behind(&place, keeper, args.fix, &mut report);
+            let keeper = keeper::check(&place, args.fix, &mut report).await;
+            let state = log::check(&place, args.fix && !keeper, &mut report);
+            machine::disk(place.repo.root(), &mut report);
+            left::check(&place, state.as_ref(), keeper, args.fix, &mut report);
         }
         Err(failure) => {
             let text = failure.render(false);
@@ -114,228 +113,4 @@ fn render(report: &Report, look: show::Look) -> String {
         out.push_str(&term::wrap(&text, look.width, 21));
     }
     out
-}
-
-fn machine(ctx: &Context, report: &mut Report) {
-    report.add("skep", Verdict::Good, env!("CARGO_PKG_VERSION"), "");
-    match first_line(&ctx.dir, "git", &["--version"]) {
-        Some(version) => report.add("git", Verdict::Good, version, ""),
-        None => {
-            let hint = format!("install git {MIN_VERSION} or newer and put it on PATH");
-            report.add("git", Verdict::Bad, "git cannot be started", &hint);
-        }
-    }
-    // The same call that contains attempts; `unshare` needs no privilege where namespaces are allowed.
-    let contained = command("unshare", &ctx.dir)
-        .args(["--user", "--map-root-user", "--pid", "--fork", "true"])
-        .stderr(std::process::Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success());
-    if contained {
-        report.add(
-            "namespaces",
-            Verdict::Good,
-            "attempts can be held in PID namespaces",
-            "",
-        );
-    } else {
-        let hint = "attempts are then ended by sweeping, which takes some milliseconds longer";
-        report.add(
-            "namespaces",
-            Verdict::Note,
-            "PID namespaces are not to be had",
-            hint,
-        );
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let there = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
-    let found: Vec<&str> = AGENTS.into_iter().filter(there).collect();
-    if found.is_empty() {
-        let hint = "the shell agent and agents by configuration always work";
-        report.add("agents", Verdict::Note, "no known agent is on PATH", hint);
-    } else {
-        report.add("agents", Verdict::Good, found.join(", "), "");
-    }
-}
-
-fn first_line(dir: &Path, program: &str, args: &[&str]) -> Option<String> {
-    let output = command(program, dir).args(args).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines()
-        .next()
-        .map(ToString::to_string)
-        .filter(|_| output.status.success())
-}
-
-/// Looks for the keeper, and says whether one runs.
-async fn keeper(place: &Place, fix: bool, report: &mut Report) -> bool {
-    let socket = place.site.socket();
-    match place.client.is_there().await {
-        Ok(true) => {
-            report.add("keeper", Verdict::Good, "runs", "");
-            true
-        }
-        Ok(false) if socket.exists() && fix => {
-            let gone = fs::remove_file(&socket).is_ok();
-            let verdict = if gone { Verdict::Fixed } else { Verdict::Bad };
-            report.add("keeper", verdict, "a dead keeper left its socket", "");
-            false
-        }
-        Ok(false) if socket.exists() => {
-            let what = "none runs; a dead one left its socket";
-            report.add("keeper", Verdict::Note, what, "the next keeper replaces it");
-            false
-        }
-        Ok(false) => {
-            report.add("keeper", Verdict::Good, "none runs", "");
-            false
-        }
-        Err(error) => {
-            report.add(
-                "keeper",
-                Verdict::Bad,
-                error.to_string(),
-                "end that process, then try again",
-            );
-            true
-        }
-    }
-}
-
-fn log(place: &Place, fix: bool, report: &mut Report) {
-    if !place.has_log() {
-        report.add("log", Verdict::Good, "there is none yet", "");
-        return;
-    }
-    let path = place.site.log();
-    let findings = skep_store::doctor(&path);
-    let damaged = findings.iter().any(|f| f.severity == Severity::Damage);
-    for finding in &findings {
-        let bad = finding.severity == Severity::Damage;
-        let verdict = if bad { Verdict::Bad } else { Verdict::Note };
-        report.add("log", verdict, finding.what.clone(), finding.hint);
-    }
-    if damaged && fix {
-        match accept_shorter(&path) {
-            Ok(repair) => {
-                for check in report.checks.iter_mut().filter(|c| c.name == "log") {
-                    check.verdict = Verdict::Note;
-                }
-                let lost = repair.had.saturating_sub(repair.kept);
-                let what = format!("kept {} entries; {lost} are lost to the log", repair.kept);
-                let aside = repair
-                    .aside
-                    .map(|p| format!("the damaged files are in {}", p.display()));
-                report.add("log", Verdict::Fixed, what, &aside.unwrap_or_default());
-            }
-            Err(error) => report.add("log", Verdict::Bad, error.to_string(), error.hint()),
-        }
-        return;
-    }
-    if damaged {
-        return;
-    }
-    match place.fold() {
-        Ok(state) => {
-            report.add(
-                "log",
-                Verdict::Good,
-                format!("{} entries, all sound", state.seq()),
-                "",
-            );
-            for violation in violations::find(&state) {
-                let hint = "this is a bug in skep: please report it with `skep events --json`";
-                report.add("state", Verdict::Bad, violation, hint);
-            }
-        }
-        Err(failure) => report.add("log", Verdict::Bad, failure.render(false).trim(), ""),
-    }
-}
-
-fn disk(root: &Path, report: &mut Report) {
-    let Ok(stat) = rustix::fs::statvfs(root) else {
-        return;
-    };
-    let percent = stat.f_bavail.saturating_mul(100) / stat.f_blocks.max(1);
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize) / (1 << 30);
-    let what = format!("{free} GiB free, {percent} %");
-    if percent < DISK_PERCENT {
-        report.add(
-            "disk",
-            Verdict::Note,
-            what,
-            "`skep clean` removes what finished work left",
-        );
-    } else {
-        report.add("disk", Verdict::Good, what, "");
-    }
-}
-
-/// What a crash can leave: run folders whose shim died, and worktrees that git forgot or that forgot git.
-fn left_behind(place: &Place, keeper: bool, fix: bool, report: &mut Report) {
-    let entries = fs::read_dir(place.site.runs())
-        .into_iter()
-        .flatten()
-        .flatten();
-    let lost = entries
-        .map(|e| e.path())
-        .filter(|p| matches!(run::look(p), Look::Lost { .. }));
-    let lost: Vec<_> = lost.collect();
-    // A running keeper sees to these itself.
-    if !lost.is_empty() && !keeper {
-        let names: Vec<String> = lost
-            .iter()
-            .filter_map(|p| Some(p.file_name()?.to_string_lossy().into()))
-            .collect();
-        let what = format!("runs whose shim died: {}", names.join(", "));
-        if fix {
-            let swept = lost.iter().all(|folder| run::sweep(folder).is_ok());
-            let verdict = if swept { Verdict::Fixed } else { Verdict::Bad };
-            report.add(
-                "runs",
-                verdict,
-                what,
-                "their work is saved when a keeper next runs",
-            );
-        } else {
-            let hint = "`skep doctor --fix` ends what they left running; `skep run` goes on";
-            report.add("runs", Verdict::Note, what, hint);
-        }
-    } else {
-        report.add("runs", Verdict::Good, "nothing was left running", "");
-    }
-    match place.repo.worktrees_below(&place.site.worktrees()) {
-        Ok(all) => {
-            let gone = all.iter().filter(|w| w.prunable).count();
-            if gone > 0 && fix && !keeper {
-                let mended = all
-                    .iter()
-                    .filter(|w| w.prunable)
-                    .all(|w| place.repo.remove(&w.path, &[], None).is_ok());
-                let verdict = if mended { Verdict::Fixed } else { Verdict::Bad };
-                report.add(
-                    "worktrees",
-                    verdict,
-                    format!("{gone} registered, but gone"),
-                    "",
-                );
-            } else if gone > 0 {
-                let hint = "`skep doctor --fix` forgets them";
-                report.add(
-                    "worktrees",
-                    Verdict::Note,
-                    format!("{gone} registered, but gone"),
-                    hint,
-                );
-            } else {
-                report.add(
-                    "worktrees",
-                    Verdict::Good,
-                    format!("{} in use", all.len()),
-                    "",
-                );
-            }
-        }
-        Err(error) => report.add("worktrees", Verdict::Bad, error.chain(), ""),
-    }
 }

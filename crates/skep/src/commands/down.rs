@@ -1,5 +1,6 @@
 //! `skep down`: the keeper ends.
 
+use super::watchdog;
 use crate::{
     args::Context,
     failure::{Exit, Failure},
@@ -22,9 +23,25 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
+/// A keeper that lives answers within this time.
+const ANSWER: Duration = Duration::from_secs(10);
+
+fn hangs() -> Failure {
+    Failure::new(Exit::NoKeeper, "the keeper does not answer")
+        .hint("its watchdog replaces one that hangs; `skep doctor --fix` does so at once")
+}
+
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
-    let status = place.client.status().await?;
+    // Between two keepers the watchdog is all there is to end; then it must go first, or it would start the next.
+    if !args.dry_run && !place.client.is_there().await? && watchdog::end(&place).await? {
+        term::say("the watchdog has ended\n");
+        if !place.client.is_there().await? {
+            return Ok(Exit::Done);
+        }
+    }
+    let status = tokio::time::timeout(ANSWER, place.client.status()).await;
+    let status = status.map_err(|_| hangs())??;
     let live = status
         .workers
         .iter()
@@ -65,6 +82,11 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
                 return Ok(Exit::Interrupted);
             }
         }
+    }
+    // It sees that its keeper was ended, and does not outlive it. While attempts were ending it still had its
+    // use: a keeper that fails in the middle of that is replaced, and its successor goes on ending.
+    if !watchdog::gone(&place).await {
+        watchdog::end(&place).await?;
     }
     term::say("the keeper has ended\n");
     Ok(Exit::Done)

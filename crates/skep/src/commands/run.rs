@@ -18,6 +18,7 @@ use skep_core::{
     state::State,
     waiting,
 };
+use skep_host::keeper::Presence;
 use skep_server::{
     api::CommandDoc,
     client::ClientError,
@@ -109,7 +110,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
 
 /// Starts a keeper; `None` when another process was quicker, and its keeper answers.
 async fn host(place: &Place) -> Result<Option<Hosted>, Failure> {
-    let failure = match place.start_keeper() {
+    let failure = match place.start_keeper(Presence::default()) {
         Ok(hosted) => return Ok(Some(hosted)),
         Err(failure) => failure,
     };

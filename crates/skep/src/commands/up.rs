@@ -1,5 +1,8 @@
 //! `skep up`: the keeper that stays.
 
+mod unit;
+
+use super::watchdog::{self, HungAfter};
 use crate::{
     args::Context,
     failure::{Exit, Failure},
@@ -7,11 +10,16 @@ use crate::{
     signals::{Signals, Wish},
     term,
 };
+use skep_host::{
+    keeper::Presence,
+    notify::Notify,
+    presence::{KeeperFile, WatchdogLock},
+    watchdog::open_log,
+};
 use skep_server::api::CommandDoc;
 use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
     process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast::error::RecvError;
@@ -20,42 +28,85 @@ use tokio::sync::broadcast::error::RecvError;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps the swarm until `skep down` or SIGTERM; attempts outlive it.
+///
+/// Under systemd (`skep up --systemd-unit` prints a unit) it says when it is ready and that it lives.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Go to the background, and say when it answers
+    /// Go to the background with a watchdog, and say when it answers
     #[arg(long, short)]
     detach: bool,
+    /// Start no watchdog: a keeper that dies stays dead
+    #[arg(long, requires = "detach")]
+    no_watchdog: bool,
+    #[command(flatten)]
+    hung: HungAfter,
+    /// Print a systemd unit that keeps this repository's swarm, and do nothing else
+    #[arg(long, conflicts_with = "detach")]
+    systemd_unit: bool,
     /// This process is the one in the background
     #[arg(long, hide = true, conflicts_with = "detach")]
     detached: bool,
+    /// A watchdog is wanted for it
+    #[arg(long, hide = true, requires = "detached")]
+    watched: bool,
+    /// It takes the place of one that failed
+    #[arg(long, hide = true, requires = "detached")]
+    again: bool,
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
+    let hung_after = args.hung.parse()?;
+    if args.systemd_unit {
+        term::print(&unit::text(&place, hung_after)?)?;
+        return Ok(Exit::Done);
+    }
     if place.client.is_there().await? {
         term::say("a keeper runs already\n");
+        if args.detach && !args.no_watchdog {
+            watch_again(&place).await?;
+        }
         return Ok(Exit::Done);
     }
     if args.detach {
-        return detach(ctx, &place).await;
+        return detach(&place, hung_after, !args.no_watchdog).await;
     }
     if args.detached {
         // Away from the terminal, whose end would otherwise be this keeper's too.
         rustix::process::setsid()
             .map_err(|e| Failure::new(Exit::Refused, "cannot leave the terminal").because(&e))?;
     }
+    let notify = Notify::from_env(|name| std::env::var_os(name)).map(Arc::new);
+    // A service manager cannot say whether it starts a keeper or replaces one; what the last one left does.
+    let replaces = notify.is_some() && KeeperFile::read(&place.site).is_some();
     let mut signals = Signals::listen()?;
-    let hosted = place.start_keeper()?;
-    go_on(&place, &hosted).await?;
+    let hosted = place.start_keeper(Presence {
+        stays: true,
+        watched: args.watched,
+        hung_after,
+        notify: notify.clone(),
+    })?;
+    if !args.again && !replaces {
+        go_on(&place, &hosted).await?;
+    }
+    let tell = |text: &str| {
+        if let Some(notify) = &notify {
+            notify.say(text);
+        }
+    };
+    let root = place.repo.root().display();
+    tell(&format!("READY=1\nSTATUS=Keeps the swarm of {root}"));
     if !args.detached {
         term::say("the keeper runs; `skep down` or Ctrl-C ends it\n");
     }
     let exit = keep(&hosted, &mut signals).await;
+    tell("STOPPING=1\nSTATUS=Ending; attempts live on under their shims");
     hosted.stop().await;
     exit
 }
 
-/// A drain was the way the last keeper left; this one goes on. A pause stays, since a person wanted it.
+/// A drain was the way the last keeper left; this one goes on. A pause stays, since a person wanted it; and so
+/// does a drain whose keeper failed before it was over.
 async fn go_on(place: &Place, hosted: &Hosted) -> Result<(), Failure> {
     let handle = hosted.keeper.handle();
     let asked = handle
@@ -65,6 +116,24 @@ async fn go_on(place: &Place, hosted: &Hosted) -> Result<(), Failure> {
         place.command(&CommandDoc::Resume).await?;
     }
     Ok(())
+}
+
+/// Starts the watchdog of a keeper that runs and should have one.
+async fn watch_again(place: &Place) -> Result<(), Failure> {
+    let stays = KeeperFile::read(&place.site).filter(|keeper| keeper.stays);
+    match stays {
+        Some(keeper) if !WatchdogLock::is_held(&place.site) => {
+            watchdog::spawn(place, keeper.hung_after()).await?;
+            let gone = if keeper.watched {
+                "its watchdog was gone and"
+            } else {
+                "a watchdog"
+            };
+            term::say(&format!("{gone} has been started\n"));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn keep(hosted: &Hosted, signals: &mut Signals) -> Result<Exit, Failure> {
@@ -83,12 +152,16 @@ async fn keep(hosted: &Hosted, signals: &mut Signals) -> Result<Exit, Failure> {
                 Ok(()) => Ok(Exit::Done),
                 Err(error) => Err(Failure::new(Exit::Refused, "the keeper has ended").because(&error)),
             },
+            () = handle.hurried(), if !handle.is_hurried() => {}
             said = records.recv() => if let Err(RecvError::Closed) = said {
                 return Ok(Exit::Done);
             },
         }
-        let drained = handle.query(|state, _| {
-            state.draining() && state.live().len() == 0 && state.merge().is_none()
+        // In a hurry no check runs any more, so a merge under way waits for the next keeper.
+        let hurried = handle.is_hurried();
+        let drained = handle.query(move |state, _| {
+            let merging = state.merge().is_some() && !hurried;
+            state.draining() && state.live().len() == 0 && !merging
         });
         if drained.await.unwrap_or(true) {
             return Ok(Exit::Done);
@@ -96,42 +169,41 @@ async fn keep(hosted: &Hosted, signals: &mut Signals) -> Result<Exit, Failure> {
     }
 }
 
-async fn detach(ctx: &Context, place: &Place) -> Result<Exit, Failure> {
+async fn detach(place: &Place, hung_after: Duration, watched: bool) -> Result<Exit, Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
     place
         .site
         .create()
         .map_err(io("cannot make the folder .skep"))?;
-    let path = place.site.dir().join("keeper.log");
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path);
-    let log = log.map_err(io("cannot write .skep/keeper.log"))?;
+    // One that is left from a keeper that failed would see this one fail or end, and that is not its business.
+    if watchdog::end(place).await? {
+        term::say("a watchdog that waited to start the keeper has ended\n");
+    }
+    let log = open_log(&place.site).map_err(io("cannot write .skep/keeper.log"))?;
     let begin = log.metadata().map_or(0, |m| m.len());
     let program = std::env::current_exe().map_err(io("cannot find the skep program"))?;
-    let dir = ctx
-        .dir
-        .canonicalize()
-        .map_err(io("cannot find the folder"))?;
-    let mut command = skep_host::command::command(program, &dir);
+    let mut command = skep_host::command::command(program, place.repo.root());
     let second = log
         .try_clone()
         .map_err(io("cannot write .skep/keeper.log"))?;
     let command = command
         .args(["up", "--detached"])
+        .args(watched.then_some("--watched"))
+        .args(HungAfter::as_args(hung_after))
         .stdout(Stdio::from(log))
         .stderr(second);
     let mut child = command.spawn().map_err(io("cannot start the keeper"))?;
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if place.client.is_there().await? {
+            if watched {
+                watchdog::spawn(place, hung_after).await?;
+            }
             term::say("the keeper runs in the background; `skep down` ends it\n");
             return Ok(Exit::Done);
         }
         if let Ok(Some(status)) = child.try_wait() {
-            let said = std::fs::read(&path).unwrap_or_default();
+            let said = std::fs::read(place.site.keeper_log()).unwrap_or_default();
             let said = said
                 .get(usize::try_from(begin).unwrap_or(0)..)
                 .unwrap_or_default();

@@ -5,10 +5,12 @@
 mod bad_commands;
 mod config;
 mod demos;
+mod doctor;
 mod full_disk;
 mod imports;
 mod keeper;
 mod leftovers;
+mod litter;
 mod places;
 mod refusals;
 mod runs;
@@ -16,6 +18,7 @@ mod shared;
 mod streams;
 mod terminal;
 mod unattended;
+mod watchdog;
 
 use skep_host::command::command;
 use std::{
@@ -105,6 +108,21 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         // A keeper that a failed test left would keep its folder.
         let _ = self.skep(&["down", "--now"]);
+        if std::thread::panicking() {
+            // What the test had no time to end.
+            let _ = self.skep(&["doctor", "--fix"]);
+            return;
+        }
+        // Processes that were just ended are gone within moments; what stays is litter.
+        let began = std::time::Instant::now();
+        loop {
+            let left = litter::processes(self.path());
+            if left.is_empty() {
+                return;
+            }
+            assert!(began.elapsed().as_secs() < 10, "the test left {left:#?}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 }
 

@@ -153,6 +153,35 @@ fn ctrl_c_twice_ends_attempts_now_and_keeps_their_work() {
     assert_eq!(sandbox.git(&["show", "rescued:a.txt"]), "half\n");
 }
 
+// proves: W-5, W-15
+#[test]
+fn ctrl_c_twice_ends_set_ups_and_checks_too_and_the_next_run_does_them_again() {
+    for (key, file) in [("setup", "setting-up"), ("check", "checking")] {
+        let sandbox = Sandbox::new();
+        let wait = format!("touch ../../../{file}; test -e ../../../go || sleep 600");
+        let plan = TWO.replace("check = \"test -f a.txt\"", &format!("{key} = {wait:?}"));
+        sandbox.write("plan.toml", &plan);
+        let child = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+        until(file, || sandbox.path().join(file).exists());
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+        // Where no attempt runs and nothing merges, once is enough.
+        if key == "check" {
+            until("draining", || {
+                sandbox.skep(&["status"]).out.contains("draining")
+            });
+            kill_process(pid, Signal::INT).unwrap();
+        }
+        let first = ran(child.wait_with_output().unwrap());
+        assert_eq!(first.code, 130, "{}\n{}", first.out, first.err);
+        let left = crate::litter::processes(sandbox.path());
+        assert!(left.is_empty(), "{key} left {left:#?}");
+        sandbox.write("go", "");
+        sandbox.expect(0, &["run"]);
+        assert_eq!(sandbox.git(&["show", "skep/two:b.txt"]), "b\n");
+    }
+}
+
 #[test]
 fn a_forecast_starts_nothing() {
     let sandbox = Sandbox::new();

@@ -379,12 +379,17 @@ pub(super) fn silent(
 }
 
 /// After a restart: every live attempt's folder says how it stands.
-pub(super) fn adopt(world: &Arc<World>, state: &State) -> Vec<Observation> {
+pub(super) fn adopt(
+    world: &Arc<World>,
+    state: &State,
+    alive: &mut dyn FnMut(),
+) -> Vec<Observation> {
     let mut seen = Vec::new();
     // Whatever the last keeper saved, this one cannot know: every worktree is looked at before its reset.
     world.unsaved().extend(state.workers().map(|w| w.id));
     end_strays(world, state);
     for live in state.live() {
+        alive();
         let attempt = live.attempt;
         match run::look(&folder(world, attempt)) {
             Look::Running(running) => {

@@ -3,12 +3,13 @@
 use super::World;
 use crate::run::{
     self, Look, Running,
-    files::{RunReport, RunSpec, StepEnd},
+    files::{Cut, RunReport, RunSpec, StepEnd},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
     fs,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,28 +23,61 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub(super) fn finish(world: &World, folder: &Path, spec: &RunSpec) -> Result<RunReport, String> {
     let mut reason = String::new();
     for _ in 0..TRIES {
+        if world.handle.is_hurried() {
+            return Err(format!("{} was stopped", spec.run));
+        }
         let running = match run::look(folder) {
+            // Somebody stopped it, which says nothing about what it was to find out.
+            Look::Ended(report) if report.cut == Some(Cut::Stopped) => {
+                reason = "it was stopped".into();
+                fs::remove_dir_all(folder).map_err(|e| e.to_string())?;
+                continue;
+            }
             Look::Ended(report) => return Ok(*report),
-            Look::Running(running) => running,
+            Look::Running(running) => Some(running),
             Look::Lost { why } => {
                 reason = format!("its shim died: {why}");
                 run::sweep(folder).map_err(|e| e.to_string())?;
                 fs::remove_dir_all(folder).map_err(|e| e.to_string())?;
                 continue;
             }
-            Look::Absent | Look::NotStarted => run::start(&world.options.program, folder, spec)
-                .map_err(|e| super::attempts::chain(&e))?,
+            Look::Absent | Look::NotStarted => None,
         };
+        let running = hold(world, folder, spec, running)?;
         let limit = Duration::from_millis(spec.ceiling_ms + 2 * spec.grace_ms) + MARGIN;
-        if !wait(&running, Instant::now() + limit) {
+        let ended = wait(&running, Instant::now() + limit);
+        world.waited().remove(folder);
+        if !ended {
             super::attempts::end_now(&running);
             return Err(format!("{} did not end at its ceiling", spec.run));
         }
     }
     match run::look(folder) {
-        Look::Ended(report) => Ok(*report),
+        Look::Ended(report) if report.cut != Some(Cut::Stopped) => Ok(*report),
         _ => Err(reason),
     }
+}
+
+/// Starts the run unless it is `running`, and has it known to who ends them all: one or the other sees it.
+fn hold(
+    world: &World,
+    folder: &Path,
+    spec: &RunSpec,
+    running: Option<Running>,
+) -> Result<Arc<Running>, String> {
+    let mut waited = world.waited();
+    if world.handle.is_hurried() {
+        running.iter().for_each(super::attempts::end_now);
+        return Err(format!("{} was stopped", spec.run));
+    }
+    let running = match running {
+        Some(running) => running,
+        None => run::start(&world.options.program, folder, spec)
+            .map_err(|e| super::attempts::chain(&e))?,
+    };
+    let running = Arc::new(running);
+    waited.insert(folder.to_path_buf(), Arc::clone(&running));
+    Ok(running)
 }
 
 /// Waits for a run's end; false when the deadline came first.

@@ -237,3 +237,24 @@ fn a_refused_namespace_is_done_without() {
     assert_eq!(report.containment, Containment::Subreaper);
     assert_eq!(marked(&marker), [""; 0]);
 }
+
+// proves: W-5, W-15: nobody could ever find such a run again, so nobody else would end it.
+#[test]
+fn a_run_whose_folder_is_removed_ends_by_itself() {
+    for bare in [false, true] {
+        let mut world = World::new();
+        world.bare = bare;
+        let mut ready = world.pipe("ready");
+        let marker = marker();
+        let mut spec = world.script(&format!(
+            "echo ready >ready; setsid sleep {marker} & sleep {marker}"
+        ));
+        spec.heartbeat_ms = 50;
+        let running = world.start(&spec);
+        ready.word();
+        fs::remove_dir_all(world.folder()).unwrap();
+        assert!(readable(&running, LONG), "it goes on without its folder");
+        assert_eq!(marked(&marker), [""; 0]);
+        assert!(!world.folder().exists(), "and does not come back");
+    }
+}

@@ -1,0 +1,34 @@
+//! What a test must not leave behind (W-15): processes of its repository, and files of Skep's outside of it.
+
+use std::{fs, path::Path};
+
+/// Every process that belongs to the repository at `root`: it works there, it was told of it, or it is a shim
+/// of a run there; each with its command line.
+pub(crate) fn processes(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let text = root.to_str().unwrap();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let pid = entry.file_name().to_string_lossy().into_owned();
+        if !pid.bytes().all(|b| b.is_ascii_digit()) || pid == std::process::id().to_string() {
+            continue;
+        }
+        // A folder that was removed has " (deleted)" behind its name.
+        let cwd = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        let mentions = |name: &str| {
+            let content = fs::read(entry.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&content).contains(text)
+        };
+        let works_there = cwd.starts_with(root) || cwd.to_string_lossy().contains(text);
+        if works_there || mentions("cmdline") || mentions("environ") {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            // What is dead and not yet taken note of has neither.
+            if !line.is_empty() {
+                found.push(format!(
+                    "{pid}: {}",
+                    String::from_utf8_lossy(&line).replace('\0', " ")
+                ));
+            }
+        }
+    }
+    found
+}
