@@ -165,16 +165,18 @@ fn keep(
     if unsaved.is_empty() {
         return Ok(None);
     }
-    let spec = SnapshotSpec {
+    let mut spec = SnapshotSpec {
         base: from.clone(),
         merges: None,
         only: None,
-        reference: format!("{}{}/_shared/left", names::SALVAGE, want.swarm),
+        reference: String::new(),
         message: "Found in the shared worktree before it was reset".into(),
         date: want.date,
     };
     let tree = part::with(place, from, &unsaved)?;
     let commit = snapshot::commit(place, &tree, [from].into_iter(), &spec)?;
+    // Named by what it is: a check that leaves a log each time must not use up the names there are.
+    spec.reference = names::kept(&names::shared(want.swarm), &commit);
     snapshot::keep(place, &spec.reference, &commit).map(Some)
 }
 

@@ -162,7 +162,11 @@ command = "echo five >> common"
     // What lies outside of everybody's files is on no branch, and on a ref.
     let tree = sandbox.git(&["ls-tree", "-r", "--name-only", "skep/six"]);
     assert!(!tree.contains("stray"), "{tree}");
-    let left = "refs/skep/salvage/six/_shared/left";
+    let left = saved.iter().find(|s| s["task"] == "_shared").unwrap();
+    let left = format!(
+        "refs/skep/salvage/six/_shared/{}",
+        left["attempt"].as_str().unwrap()
+    );
     assert_eq!(sandbox.git(&["show", &format!("{left}:stray")]), "x\n");
     // One set-up for all workers; the other line is the integration check's own.
     let setups = gate.noted("setup");
