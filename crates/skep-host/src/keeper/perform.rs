@@ -330,5 +330,6 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
+        Observation::Noticed { .. } => "host".into(),
     }
 }

@@ -15,7 +15,7 @@ use skep_core::{
     event::By,
     id::nearest_name,
     request::{Command, Refusal, Request, What},
-    spec::{Plan, Workers},
+    spec::{Host, Plan, Workers},
 };
 use skep_host::keeper::{RequestError, opening};
 
@@ -100,11 +100,12 @@ pub fn options(root: &std::path::Path) -> plan::Options {
     }
 }
 
-/// Tells two plans apart. How many workers do it does not make it another plan.
+/// Tells two plans apart. How many workers do it, and where, does not make it another plan.
 #[must_use]
 pub fn digest(plan: &Plan) -> String {
     let mut plan = plan.clone();
     plan.swarm.workers = Workers::Auto;
+    plan.swarm.host = Host::default();
     let text = serde_json::to_vec(&plan).unwrap_or_default();
     // FNV-1a with 128 bits: plans come from people who have no reason to make two collide.
     let hash = text.iter().fold(
