@@ -8,6 +8,7 @@ pub mod clock;
 mod codec;
 mod inbox;
 pub mod opening;
+mod panes;
 mod perform;
 mod report;
 mod turn;
@@ -19,7 +20,7 @@ use crate::{git::Repo, site::Site};
 use clock::Clock;
 use inbox::Message;
 use perform::Performer;
-use skep_core::{engine::Engine, event::Record, state::State};
+use skep_core::{engine::Engine, event::Record, spec::Host, state::State};
 use skep_store::{LoadError, Log, OpenError, OpenMode, SqliteLog};
 use std::{
     io,
@@ -41,6 +42,8 @@ pub struct Options {
     pub program: PathBuf,
     /// The environment of agents, checks and set-up commands, before Skep's own variables.
     pub env: Vec<(String, String)>,
+    /// Where attempts run, whatever plans say of it.
+    pub host: Option<Host>,
 }
 
 /// Why a keeper cannot start.
@@ -95,7 +98,7 @@ impl Keeper {
         let (sender, receiver) = mpsc::channel();
         let (records, _) = broadcast::channel(WATCH_BACKLOG);
         let (end, ended) = watch::channel(None);
-        let handle = Handle::new(sender, records, site.clone());
+        let handle = Handle::new(sender, records, site.clone(), options.host);
         let performer = Performer::new(repo, site, options, handle.clone(), runtime.clone())
             .map_err(StartError::System)?;
         let mut turns = turn::Turns {
@@ -111,6 +114,7 @@ impl Keeper {
             .name("keeper".into())
             .spawn(move || {
                 let result = turns.run(&receiver);
+                turns.performer.leave(turns.engine.state());
                 let _ = end.send(Some(result));
             })
             .map_err(StartError::System)?;

@@ -9,3 +9,4 @@ pub mod pane;
 pub mod run;
 pub mod shim;
 pub mod site;
+pub mod tmux;

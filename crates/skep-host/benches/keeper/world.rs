@@ -92,6 +92,7 @@ impl Swarm {
         let options = Options {
             program: PROGRAM.into(),
             env: env.collect(),
+            host: None,
         };
         let keeper = Keeper::start(repo.clone(), site, options, runtime.handle()).unwrap();
         let handle = keeper.handle();

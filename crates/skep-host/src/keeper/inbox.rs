@@ -1,14 +1,23 @@
 //! How the rest of the program speaks with the keeper's loop.
 
-use super::Batch;
-use crate::site::Site;
+use super::{
+    Batch,
+    panes::{self, Facts},
+};
+use crate::{
+    site::Site,
+    tmux::{self, TmuxError},
+};
 use skep_core::{
+    id::WorkerId,
     plan::Action,
     request::{Answer, Observation, Refusal, Request},
+    spec::{Host, Plan},
     state::State,
     time::Time,
 };
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, mpsc},
 };
@@ -66,6 +75,8 @@ pub struct Handle {
     sender: mpsc::Sender<Message>,
     records: broadcast::Sender<Batch>,
     site: Arc<Site>,
+    told: Option<Host>,
+    pub(super) panes: Facts,
 }
 
 impl Handle {
@@ -73,11 +84,37 @@ impl Handle {
         sender: mpsc::Sender<Message>,
         records: broadcast::Sender<Batch>,
         site: Site,
+        told: Option<Host>,
     ) -> Handle {
         Handle {
             sender,
             records,
             site: Arc::new(site),
+            told,
+            panes: Facts::default(),
+        }
+    }
+
+    /// Where attempts of a plan that says `plan` run under this keeper.
+    #[must_use]
+    pub fn host(&self, plan: Host) -> Host {
+        panes::host(self.told, plan)
+    }
+
+    /// The workers' panes, by worker, where there are panes.
+    #[must_use]
+    pub fn panes(&self) -> BTreeMap<WorkerId, String> {
+        self.panes.get()
+    }
+
+    /// Whether this plan's attempts can run where they are to run.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_host(&self, plan: &Plan) -> Result<(), TmuxError> {
+        match self.host(plan.swarm.host) {
+            Host::Headless => Ok(()),
+            Host::Tmux => tmux::ready(&plan.swarm.name, &self.site),
         }
     }
 

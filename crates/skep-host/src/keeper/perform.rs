@@ -13,6 +13,7 @@ mod worktrees;
 use super::{
     Options,
     inbox::{Handle, Message},
+    panes::{self, Panes},
 };
 use crate::{git::Repo, run::Running, site::Site};
 use attempts::StopOrder;
@@ -28,7 +29,7 @@ use skep_core::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    panic::{self, AssertUnwindSafe},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -52,9 +53,15 @@ pub(super) struct World {
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
     ports: Ports,
+    /// The workers' panes, where there are panes.
+    panes: Mutex<Option<Panes>>,
 }
 
 impl World {
+    fn panes(&self) -> MutexGuard<'_, Option<Panes>> {
+        self.panes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
         // A panic elsewhere leaves the map whole: every change is one call.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -102,6 +109,7 @@ impl Performer {
             running: Mutex::default(),
             unsaved: Mutex::default(),
             ports: Ports::default(),
+            panes: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -116,7 +124,35 @@ impl Performer {
 
     /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4).
     pub(super) fn adopt(&self, state: &State) -> Vec<Observation> {
+        self.show(state);
         attempts::adopt(&self.world, state)
+    }
+
+    /// Lets people see how it stands, where attempts run in panes (W-2).
+    fn show(&self, state: &State) {
+        let wanted = panes::wanted(state, self.world.options.host);
+        let mut panes = self.world.panes();
+        let Some(swarm) = state.swarm().map(|s| &s.spec.name) else {
+            return;
+        };
+        if let Some(other) = panes.take_if(|p| p.swarm != *swarm) {
+            other.leave(true);
+        }
+        if panes.is_none() && !wanted.is_nothing() {
+            let program = self.world.options.program.clone();
+            // Without a thread for them there are no panes, and everything else goes on.
+            *panes = Panes::begin(swarm, program, self.world.handle.clone()).ok();
+        }
+        if let Some(panes) = &*panes {
+            panes.want(wanted);
+        }
+    }
+
+    /// The keeper ends: what nobody needs any more is not left in tmux (W-15).
+    pub(super) fn leave(&self, state: &State) {
+        if let Some(panes) = self.world.panes().take() {
+            panes.leave(state.live().len() == 0);
+        }
     }
 
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
@@ -193,6 +229,9 @@ impl Performer {
                 self.forget_ended(&record.event);
             }
             merging::learn(&self.world, state, &record.event);
+        }
+        if !records.is_empty() {
+            self.show(state);
         }
     }
 
@@ -297,8 +336,9 @@ impl Performer {
         let world = Arc::clone(&self.world);
         // The job's own thread says what was seen: on a busy machine every further hop from thread to thread is
         // a wait of its own.
-        self.world.runtime.spawn_blocking(move || {
-            match panic::catch_unwind(AssertUnwindSafe(job)) {
+        self.world
+            .runtime
+            .spawn_blocking(move || match catch_unwind(AssertUnwindSafe(job)) {
                 Ok(seen) => world.handle.send(Message::Performed(action, seen)),
                 Err(_) => {
                     let handle = world.handle.clone();
@@ -307,8 +347,7 @@ impl Performer {
                         handle.send(Message::Performed(action, Vec::new()));
                     });
                 }
-            }
-        });
+            });
     }
 }
 

@@ -46,6 +46,7 @@ impl Bench {
             env: std::env::vars()
                 .filter(|(name, _)| name == "PATH" || name == "HOME")
                 .collect(),
+            host: None,
         };
         Keeper::start(repo, site, options, self.runtime.handle()).unwrap()
     }

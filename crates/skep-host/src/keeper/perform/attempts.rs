@@ -73,7 +73,15 @@ fn try_start(world: &World, order: &Order) -> Result<Running, String> {
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
     worktrees::begin_fix(world, order)?;
     let spec = spec(world, order, &folder)?;
-    run::start(&world.options.program, &folder, &spec).map_err(|e| chain(&e))
+    let program = &world.options.program;
+    let panes = world.panes().clone();
+    match panes {
+        None => run::start(program, &folder, &spec),
+        Some(panes) => run::start_placed(program, &folder, &spec, |shim| {
+            panes.start(order.worker, order.attempt, shim)
+        }),
+    }
+    .map_err(|e| chain(&e))
 }
 
 fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> {

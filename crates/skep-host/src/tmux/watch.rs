@@ -1,0 +1,74 @@
+//! Noticing at once that a session or a pane of it is gone.
+//!
+//! A client in control mode stays attached to the session. tmux tells it of every change, and its end means the
+//! session's, or the server's. What it says is only ever a hint to look. It takes no part in the session's size,
+//! asks for no output, and ends with this process, whose end of its standard input closes then.
+
+use super::Tmux;
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    process::{Child, Stdio},
+    thread,
+};
+
+/// Calls back when something may have changed; until dropped.
+#[derive(Debug)]
+pub struct Watch {
+    client: Child,
+}
+
+impl Watch {
+    /// Watches a session. `hint` is called on a thread of its own, and a last time at the end.
+    ///
+    /// # Errors
+    /// When the client cannot be started.
+    pub fn begin(tmux: &Tmux, name: &str, hint: impl Fn() + Send + 'static) -> io::Result<Watch> {
+        let mut command = tmux.command();
+        command
+            .args(["-C", "attach-session", "-t", &format!("={name}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut client = command.spawn()?;
+        if let Some(stdin) = &mut client.stdin {
+            // Else every byte that an agent prints would come this way, too.
+            let _ = stdin.write_all(b"refresh-client -F no-output\n");
+        }
+        let out = client.stdout.take();
+        let watch = Watch { client };
+        thread::Builder::new()
+            .name("tmux-watch".into())
+            .spawn(move || {
+                let mut lines = out
+                    .into_iter()
+                    .flat_map(|out| BufReader::new(out).split(b'\n'));
+                while let Some(Ok(line)) = lines.next() {
+                    if says_something(&line) {
+                        hint();
+                    }
+                }
+                hint();
+            })?;
+        Ok(watch)
+    }
+}
+
+fn says_something(line: &[u8]) -> bool {
+    const CHANGES: [&[u8]; 6] = [
+        b"%layout-change",
+        b"%window-close",
+        b"%unlinked-window-close",
+        b"%session-changed",
+        b"%sessions-changed",
+        b"%exit",
+    ];
+    CHANGES.iter().any(|change| line.starts_with(change))
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Its thread then reads the end.
+        let _ = self.client.kill();
+        let _ = self.client.wait();
+    }
+}
