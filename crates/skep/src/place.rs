@@ -5,11 +5,12 @@ use crate::{
     failure::{Exit, Failure},
     term,
 };
-use skep_core::{id::TaskId, state::State, time::Time};
+use skep_core::{id::TaskId, spec::Host, state::State, time::Time};
 use skep_host::{
     git::Repo,
     keeper::{self, Keeper},
     site::Site,
+    tmux::{Session, Tmux},
 };
 use skep_server::{
     api::{
@@ -80,8 +81,15 @@ impl Place {
         }
     }
 
-    /// Starts a keeper in this process, and serves its socket.
-    pub(crate) fn start_keeper(&self) -> Result<Hosted, Failure> {
+    /// The tmux session that this swarm has, or would have; none before the first plan.
+    pub(crate) fn session(&self, state: &State) -> Option<Session> {
+        let swarm = state.swarm()?;
+        Some(Session::of(&Tmux::from_env(), &swarm.spec.name, &self.site))
+    }
+
+    /// Starts a keeper in this process, and serves its socket. `host` is where its attempts run, if that is not
+    /// for plans to say.
+    pub(crate) fn start_keeper(&self, host: Option<Host>) -> Result<Hosted, Failure> {
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
         // What is not text cannot be handed on by name, and no agent has asked for it.
@@ -90,6 +98,7 @@ impl Place {
         let options = keeper::Options {
             program,
             env: env.collect(),
+            host,
         };
         let runtime = tokio::runtime::Handle::current();
         let keeper = Keeper::start(self.repo.clone(), self.site.clone(), options, &runtime)?;
@@ -115,13 +124,45 @@ pub(crate) struct Hosted {
 impl Hosted {
     /// Stops the keeper; its attempts live on.
     pub(crate) async fn stop(self) {
+        let handle = self.keeper.handle();
+        let session = handle.query(|state, _| {
+            let swarm = state.swarm()?;
+            Some((swarm.spec.name.clone(), swarm.spec.host))
+        });
+        let session = session.await.ok().flatten();
+        let session = session.filter(|(_, host)| handle.host(*host) == Host::Tmux);
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
         let patience = std::time::Duration::from_secs(5);
         let _ = tokio::time::timeout(patience, self.keeper.closed()).await;
         self.served.abort();
         let _ = self.served.await;
+        if let Some((swarm, _)) = session {
+            say_what_stays(&Session::of(&Tmux::from_env(), &swarm, handle.site()));
+        }
     }
+}
+
+/// A session outlives its keeper while attempts run in it, or somebody watches.
+fn say_what_stays(session: &Session) {
+    if let Ok(Some(_)) = session.panes() {
+        let why = match session.viewers() {
+            Ok(0) => "for the attempts in it",
+            Ok(_) | Err(_) => "until its last viewer detaches",
+        };
+        term::say(&format!(
+            "the tmux session {} stays {why}\n",
+            session.name()
+        ));
+    }
+}
+
+/// Refuses, before anything is begun, to run attempts where they cannot be run.
+pub(crate) fn check_host(told: Option<Host>) -> Result<(), Failure> {
+    if told == Some(Host::Tmux) {
+        Tmux::from_env().check()?;
+    }
+    Ok(())
 }
 
 impl Source {

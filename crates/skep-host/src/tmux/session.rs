@@ -307,6 +307,22 @@ impl Session {
         closed.map(drop).or_else(unless_absent)
     }
 
+    /// The server's socket.
+    ///
+    /// # Errors
+    /// When tmux does not answer, or there is no such session.
+    pub fn socket(&self) -> Result<String, TmuxError> {
+        let asked = [
+            "display-message",
+            "-p",
+            "-t",
+            &self.target(),
+            "#{socket_path}",
+        ];
+        let said = self.tmux.call(&[call(asked)])?;
+        Ok(said.trim_end_matches('\n').into())
+    }
+
     /// How many people are attached.
     ///
     /// # Errors

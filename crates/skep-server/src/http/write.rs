@@ -70,6 +70,7 @@ pub(super) async fn plan(
             faults.to_string(),
         )
     })?;
+    let plan = can_be_hosted(&app, plan).await?;
     let opening::Opening { target, base } = begin(&app, &plan).await?;
     let digest = digest(&plan);
     send(
@@ -173,6 +174,27 @@ fn unread(rejection: BytesRejection) -> Problem {
     Problem::new(status, "bad_body", "the body could not be read")
 }
 
+/// Refuses a plan whose attempts cannot run where they are to run, before anything of it is begun.
+async fn can_be_hosted(app: &App, plan: Plan) -> Result<Plan, Problem> {
+    let handle = app.handle.clone();
+    // tmux is asked, which blocks.
+    let checked = tokio::task::spawn_blocking(move || match handle.check_host(&plan) {
+        Ok(()) => Ok(plan),
+        Err(error) => Err(Problem {
+            hint: Some(error.hint().into()),
+            ..Problem::new(StatusCode::CONFLICT, "cannot_host", error.to_string())
+        }),
+    });
+    checked
+        .await
+        .map_err(|_| bug("asking tmux failed"))
+        .and_then(|plan| plan)
+}
+
+fn bug(what: &str) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", what)
+}
+
 /// Where the plan begins. While one is under way that is known, and no branch may be moved: it goes on from
 /// where it stands, or is refused.
 async fn begin(app: &App, plan: &Plan) -> Result<opening::Opening, Problem> {
@@ -193,13 +215,7 @@ async fn begin(app: &App, plan: &Plan) -> Result<opening::Opening, Problem> {
     let (repo, plan) = (app.repo.clone(), plan.clone());
     let opened =
         tokio::task::spawn_blocking(move || opening::opening(&repo, &plan, ours.as_ref())).await;
-    let opened = opened.map_err(|_| {
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "bug",
-            "opening the plan failed",
-        )
-    })?;
+    let opened = opened.map_err(|_| bug("opening the plan failed"))?;
     opened.map_err(|error| Problem {
         hint: error.hint(),
         ..Problem::new(StatusCode::CONFLICT, "cannot_open", error.to_string())

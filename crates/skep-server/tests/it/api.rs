@@ -73,6 +73,7 @@ fn serve() -> Served {
     let options = Options {
         program: "/bin/false".into(),
         env: Vec::new(),
+        host: None,
     };
     let runtime = tokio::runtime::Handle::current();
     let keeper = Keeper::start(repo.clone(), site.clone(), options, &runtime).unwrap();

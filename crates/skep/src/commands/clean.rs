@@ -15,10 +15,11 @@ use skep_host::{
         snapshot::{Snapshot, SnapshotSpec, snapshot},
     },
     run::{Look, look},
+    tmux::Session,
 };
 use std::{fs, path::PathBuf};
 
-/// Removes worktrees, workers' branches and run folders of finished work.
+/// Removes worktrees, workers' branches, run folders and the tmux session of finished work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only say what would be removed
@@ -34,6 +35,7 @@ struct Litter {
     worktrees: Vec<Registered>,
     runs: Vec<PathBuf>,
     branches: Vec<String>,
+    session: Option<Session>,
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -58,7 +60,14 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         count(litter.branches.len(), "worker branch").replace("branchs", "branches"),
         count(litter.runs.len(), "run folder")
     );
-    if litter.worktrees.is_empty() && litter.branches.is_empty() && litter.runs.is_empty() {
+    let session = litter.session.as_ref();
+    let said = match session {
+        Some(session) => format!("{said}, and the tmux session {}", session.name()),
+        None => said,
+    };
+    let nothing =
+        litter.worktrees.is_empty() && litter.branches.is_empty() && litter.runs.is_empty();
+    if nothing && session.is_none() {
         term::say("nothing to remove\n");
         return Ok(Exit::Done);
     }
@@ -99,10 +108,14 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
         .flatten()
         .flatten();
     let runs = entries.map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    // Without tmux, or with a session that is another's, there is nothing of ours.
+    let session = place.session(state);
+    let session = session.filter(|session| matches!(session.panes(), Ok(Some(_))));
     Ok(Litter {
         worktrees,
         runs,
         branches,
+        session,
     })
 }
 
@@ -116,6 +129,11 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
             term::escape(why)
         ));
     };
+    if let Some(session) = &litter.session
+        && let Err(error) = session.end()
+    {
+        keep(session.name(), &error.to_string());
+    }
     let kept_in = kept_in(place, state)?;
     let kept_in: Vec<&str> = kept_in.iter().map(String::as_str).collect();
     for worktree in &litter.worktrees {

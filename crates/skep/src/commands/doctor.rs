@@ -13,6 +13,7 @@ use skep_host::{
     command::command,
     git::MIN_VERSION,
     run::{self, Look},
+    tmux::{Tmux, TmuxError},
 };
 use skep_store::{Severity, accept_shorter};
 use std::{fs, path::Path};
@@ -80,6 +81,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             log(&place, args.fix && !keeper, &mut report);
             disk(place.repo.root(), &mut report);
             left_behind(&place, keeper, args.fix, &mut report);
+            session(&place, keeper, args.fix, &mut report);
         }
         Err(failure) => {
             let text = failure.render(false);
@@ -126,6 +128,10 @@ fn machine(ctx: &Context, report: &mut Report) {
             let hint = format!("install git {MIN_VERSION} or newer and put it on PATH");
             report.add("git", Verdict::Bad, "git cannot be started", &hint);
         }
+    }
+    match Tmux::from_env().check() {
+        Ok(version) => report.add("tmux", Verdict::Good, format!("tmux {version}"), ""),
+        Err(error) => report.add("tmux", Verdict::Note, error.to_string(), error.hint()),
     }
     // The same call that contains attempts; `unshare` needs no privilege where namespaces are allowed.
     let contained = command("unshare", &ctx.dir)
@@ -339,5 +345,49 @@ fn left_behind(place: &Place, keeper: bool, fix: bool, report: &mut Report) {
             }
         }
         Err(error) => report.add("worktrees", Verdict::Bad, error.chain(), ""),
+    }
+}
+
+/// The tmux session of a swarm that needs none now, and what stands in the way of one that it needs.
+fn session(place: &Place, keeper: bool, fix: bool, report: &mut Report) {
+    let Ok(state) = place.fold() else { return };
+    let Some(session) = place.session(&state) else {
+        return;
+    };
+    let needs = state
+        .swarm()
+        .is_some_and(|s| !s.spec.host.is_headless() && state.finished().is_none());
+    let what = format!("the session {}", session.name());
+    match session.panes() {
+        Ok(Some(panes)) if keeper || state.live().len() > 0 => {
+            let panes = panes.iter().filter(|p| p.worker.is_some()).count();
+            let what = format!("{what} has {}", crate::show::count(panes, "pane"));
+            report.add("session", Verdict::Good, what, "");
+        }
+        Ok(Some(_)) => {
+            let what = format!("{what} was left behind");
+            let watched = session.viewers().is_ok_and(|viewers| viewers > 0);
+            if fix && !watched {
+                let ended = session.end().is_ok();
+                let verdict = if ended { Verdict::Fixed } else { Verdict::Bad };
+                report.add("session", verdict, what, "");
+            } else {
+                let hint = if watched {
+                    "somebody is attached; it ends with the last of them, or with `skep clean`"
+                } else {
+                    "`skep doctor --fix` ends it"
+                };
+                report.add("session", Verdict::Note, what, hint);
+            }
+        }
+        Ok(None) => {}
+        Err(error @ TmuxError::Foreign { .. }) => {
+            let verdict = if needs { Verdict::Bad } else { Verdict::Note };
+            report.add("session", verdict, error.to_string(), error.hint());
+        }
+        Err(error) if needs => {
+            report.add("session", Verdict::Bad, error.to_string(), error.hint());
+        }
+        Err(_) => {}
     }
 }

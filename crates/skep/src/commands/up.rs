@@ -1,12 +1,13 @@
 //! `skep up`: the keeper that stays.
 
 use crate::{
-    args::Context,
+    args::{self, Context},
     failure::{Exit, Failure},
-    place::{Hosted, Place},
+    place::{self, Hosted, Place},
     signals::{Signals, Wish},
     term,
 };
+use skep_core::spec::Host;
 use skep_server::api::CommandDoc;
 use std::{
     fs::OpenOptions,
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// Go to the background, and say when it answers
     #[arg(long, short)]
     detach: bool,
+    /// Where agents run, whatever plans say: headless, or tmux
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
     /// This process is the one in the background
     #[arg(long, hide = true, conflicts_with = "detach")]
     detached: bool,
@@ -36,8 +40,10 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         term::say("a keeper runs already\n");
         return Ok(Exit::Done);
     }
+    let told = args.host.as_deref().map(args::host).transpose()?;
+    place::check_host(told)?;
     if args.detach {
-        return detach(ctx, &place).await;
+        return detach(ctx, &place, told).await;
     }
     if args.detached {
         // Away from the terminal, whose end would otherwise be this keeper's too.
@@ -45,7 +51,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             .map_err(|e| Failure::new(Exit::Refused, "cannot leave the terminal").because(&e))?;
     }
     let mut signals = Signals::listen()?;
-    let hosted = place.start_keeper()?;
+    let hosted = place.start_keeper(told)?;
     go_on(&place, &hosted).await?;
     if !args.detached {
         term::say("the keeper runs; `skep down` or Ctrl-C ends it\n");
@@ -96,7 +102,7 @@ async fn keep(hosted: &Hosted, signals: &mut Signals) -> Result<Exit, Failure> {
     }
 }
 
-async fn detach(ctx: &Context, place: &Place) -> Result<Exit, Failure> {
+async fn detach(ctx: &Context, place: &Place, told: Option<Host>) -> Result<Exit, Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
     place
         .site
@@ -121,6 +127,7 @@ async fn detach(ctx: &Context, place: &Place) -> Result<Exit, Failure> {
         .map_err(io("cannot write .skep/keeper.log"))?;
     let command = command
         .args(["up", "--detached"])
+        .args(told.iter().flat_map(|host| ["--host", host.word()]))
         .stdout(Stdio::from(log))
         .stderr(second);
     let mut child = command.spawn().map_err(io("cannot start the keeper"))?;
