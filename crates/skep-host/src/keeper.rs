@@ -98,7 +98,7 @@ impl Keeper {
         let (sender, receiver) = mpsc::channel();
         let (records, _) = broadcast::channel(WATCH_BACKLOG);
         let (end, ended) = watch::channel(None);
-        let handle = Handle::new(sender, records, site.clone(), options.host);
+        let handle = Handle::new(sender, records, site.clone(), &options);
         let performer = Performer::new(repo, site, options, handle.clone(), runtime.clone())
             .map_err(StartError::System)?;
         let mut turns = turn::Turns {

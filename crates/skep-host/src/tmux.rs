@@ -58,6 +58,13 @@ impl Tmux {
         Tmux::on(std::env::var_os(SOCKET).as_deref())
     }
 
+    /// The server that these variables name.
+    #[must_use]
+    pub fn from_vars(vars: &[(String, String)]) -> Tmux {
+        let socket = vars.iter().find(|(name, _)| name == SOCKET);
+        Tmux::on(socket.map(|(_, value)| value.as_ref()))
+    }
+
     /// A command to this server, without words yet.
     #[must_use]
     pub fn command(&self) -> Command {
@@ -91,6 +98,15 @@ impl Tmux {
         }
     }
 
+    /// Whether a swarm's session can be made, or is there already.
+    ///
+    /// # Errors
+    /// When there is no tmux, or an old one, or the session's name is taken.
+    pub fn ready(&self, swarm: &SwarmName, site: &Site) -> Result<(), TmuxError> {
+        self.check()?;
+        Session::of(self, swarm, site).panes().map(drop)
+    }
+
     /// Makes these calls one after the other, up to the first that fails; nothing else happens in between.
     fn call(&self, calls: &[Call]) -> Result<String, TmuxError> {
         let mut command = self.command();
@@ -104,16 +120,6 @@ impl Tmux {
         let name = name.map(|word| word.to_string_lossy().into_owned());
         exec::run(command, &name.unwrap_or_default(), LIMIT)
     }
-}
-
-/// Whether a swarm's session can be made, or is there already.
-///
-/// # Errors
-/// When there is no tmux, or an old one, or the session's name is taken.
-pub fn ready(swarm: &SwarmName, site: &Site) -> Result<(), TmuxError> {
-    let tmux = Tmux::from_env();
-    tmux.check()?;
-    Session::of(&tmux, swarm, site).panes().map(drop)
 }
 
 /// One command with its words.

@@ -138,7 +138,7 @@ impl Hosted {
         self.served.abort();
         let _ = self.served.await;
         if let Some((swarm, _)) = session {
-            say_what_stays(&Session::of(&Tmux::from_env(), &swarm, handle.site()));
+            say_what_stays(&handle.session(&swarm));
         }
     }
 }

@@ -1,15 +1,15 @@
 //! How the rest of the program speaks with the keeper's loop.
 
 use super::{
-    Batch,
+    Batch, Options,
     panes::{self, Facts},
 };
 use crate::{
     site::Site,
-    tmux::{self, TmuxError},
+    tmux::{Session, Tmux, TmuxError},
 };
 use skep_core::{
-    id::WorkerId,
+    id::{SwarmName, WorkerId},
     plan::Action,
     request::{Answer, Observation, Refusal, Request},
     spec::{Host, Plan},
@@ -76,6 +76,7 @@ pub struct Handle {
     records: broadcast::Sender<Batch>,
     site: Arc<Site>,
     told: Option<Host>,
+    tmux: Arc<Tmux>,
     pub(super) panes: Facts,
 }
 
@@ -84,13 +85,14 @@ impl Handle {
         sender: mpsc::Sender<Message>,
         records: broadcast::Sender<Batch>,
         site: Site,
-        told: Option<Host>,
+        options: &Options,
     ) -> Handle {
         Handle {
             sender,
             records,
             site: Arc::new(site),
-            told,
+            told: options.host,
+            tmux: Arc::new(Tmux::from_vars(&options.env)),
             panes: Facts::default(),
         }
     }
@@ -107,6 +109,12 @@ impl Handle {
         self.panes.get()
     }
 
+    /// The tmux session that a swarm under this keeper has, or would have.
+    #[must_use]
+    pub fn session(&self, swarm: &SwarmName) -> Session {
+        Session::of(&self.tmux, swarm, &self.site)
+    }
+
     /// Whether this plan's attempts can run where they are to run.
     ///
     /// # Errors
@@ -114,7 +122,7 @@ impl Handle {
     pub fn check_host(&self, plan: &Plan) -> Result<(), TmuxError> {
         match self.host(plan.swarm.host) {
             Host::Headless => Ok(()),
-            Host::Tmux => tmux::ready(&plan.swarm.name, &self.site),
+            Host::Tmux => self.tmux.ready(&plan.swarm.name, &self.site),
         }
     }
 

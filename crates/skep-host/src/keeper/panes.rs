@@ -10,10 +10,7 @@ mod wanted;
 pub(super) use wanted::{Wanted, wanted};
 
 use super::inbox::{Handle, Message};
-use crate::{
-    run::ShimCommand,
-    tmux::{Session, Tmux},
-};
+use crate::run::ShimCommand;
 use owner::Owner;
 use skep_core::{
     id::{Attempt, SwarmName, WorkerId},
@@ -73,7 +70,7 @@ impl Panes {
     /// Begins to own the panes of a swarm.
     pub(super) fn begin(swarm: &SwarmName, program: PathBuf, handle: Handle) -> io::Result<Panes> {
         let (orders, inbox) = mpsc::channel();
-        let session = Session::of(&Tmux::from_env(), swarm, handle.site());
+        let session = handle.session(swarm);
         let hints = orders.clone();
         let owner = Owner::new(session, program, handle, move || {
             let _ = hints.send(Order::Look);

@@ -20,7 +20,8 @@ use std::{
 
 /// Titles and counts change with every event; people see no more than so many changes.
 const BREATH: Duration = Duration::from_millis(50);
-/// After the second loss or failure in a row, the first pause; it doubles.
+/// So many losses or failures in a row are met at once; then comes the first pause, which doubles.
+const AT_ONCE: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A loss after so long without one is the first again.
@@ -391,7 +392,7 @@ impl Owner {
         }
         self.last_trouble = Some(now);
         self.trouble += 1;
-        let Some(doublings) = self.trouble.checked_sub(2) else {
+        let Some(doublings) = self.trouble.checked_sub(AT_ONCE + 1) else {
             return false;
         };
         let pause = FIRST_PAUSE * (1 << doublings.min(6));
