@@ -6,6 +6,7 @@
 mod bench;
 mod limits;
 mod outputs;
+mod placed;
 mod program;
 mod starts;
 mod trees;

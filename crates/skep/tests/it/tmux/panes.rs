@@ -107,13 +107,13 @@ command = ["sh", "-c", '''printf '\033]2;pwned\007 \033Ptmux;\033\033]2;pwned\00
     sandbox.write("go", "");
     let run = end(run);
     assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
-    let home = sandbox.tmux.path().display();
-    for place in [
-        format!("{home}/pwned"),
-        format!("{home}-pwned"),
-        "/pwned".into(),
-    ] {
-        assert!(!std::path::Path::new(&place).exists(), "{place}");
+    // The program's home, and that of the server, which this test started.
+    let homes = [Some(sandbox.tmux.path().into()), std::env::var_os("HOME")];
+    for home in homes.into_iter().flatten() {
+        for end in ["/pwned", "-pwned"] {
+            let place = format!("{}{end}", home.display());
+            assert!(!std::path::Path::new(&place).exists(), "{place}");
+        }
     }
     assert!(!sandbox.path().join("pwned").exists());
 }
