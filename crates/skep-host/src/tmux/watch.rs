@@ -8,6 +8,10 @@ use super::Tmux;
 use std::{
     io::{self, BufRead, BufReader, Write},
     process::{Child, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -15,6 +19,7 @@ use std::{
 #[derive(Debug)]
 pub struct Watch {
     client: Child,
+    ended: Arc<AtomicBool>,
 }
 
 impl Watch {
@@ -35,7 +40,9 @@ impl Watch {
             let _ = stdin.write_all(b"refresh-client -F no-output\n");
         }
         let out = client.stdout.take();
-        let watch = Watch { client };
+        let ended = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&ended);
+        let watch = Watch { client, ended };
         thread::Builder::new()
             .name("tmux-watch".into())
             .spawn(move || {
@@ -47,9 +54,17 @@ impl Watch {
                         hint();
                     }
                 }
+                over.store(true, Ordering::Release);
                 hint();
             })?;
         Ok(watch)
+    }
+
+    /// Whether it has ended: with the session, or because somebody detached it (`tmux attach -d` does that to
+    /// every client but its own).
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 }
 

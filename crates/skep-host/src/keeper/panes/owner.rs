@@ -19,7 +19,7 @@ use std::{
 };
 
 /// Titles and counts change with every event; people see no more than so many changes.
-const BREATH: Duration = Duration::from_millis(50);
+const BREATH: Duration = Duration::from_millis(100);
 /// So many losses or failures in a row are met at once; then comes the first pause, which doubles.
 const AT_ONCE: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -278,6 +278,10 @@ impl Owner {
             return Ok(true);
         }
         self.label()?;
+        if self.watch.take_if(|watch| watch.has_ended()).is_some() && self.rest() {
+            self.due = self.rest_until;
+            return Ok(false);
+        }
         self.watch()?;
         Ok(false)
     }

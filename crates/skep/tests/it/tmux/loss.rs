@@ -141,3 +141,31 @@ fn a_tmux_that_makes_no_session_is_told_of_and_does_without() {
         "{signals:?}"
     );
 }
+
+// proves: W-2
+#[test]
+fn a_person_who_detaches_all_other_clients_blinds_nobody() {
+    let sandbox = Sandbox::new();
+    let server = Server::of(&sandbox);
+    sandbox.write("plan.toml", WAITS);
+    let run = sandbox.begin(&["run", "plan.toml"]);
+    let worker = sandbox.worker_of("a");
+    let clients = || server.tmux(&["list-clients", "-t", "=skep-two:", "-F", "#{client_pid}"]);
+    until("the keeper watches", || !clients().is_empty());
+    let first = clients();
+    // What `tmux attach -d` does to every client but its own.
+    server.tmux(&["detach-client", "-s", "=skep-two:"]);
+    until("the keeper watches again", || {
+        !clients().is_empty() && clients() != first
+    });
+    let pane = server.pane(&worker, "#{pane_id}").unwrap();
+    server.tmux(&["kill-pane", "-t", &pane]);
+    until("the pane is there again", || {
+        server
+            .pane(&worker, "#{pane_id}")
+            .is_some_and(|p| p != pane)
+    });
+    sandbox.write("go", "");
+    sandbox.write("end", "");
+    assert_eq!(end(run).code, 0);
+}

@@ -143,6 +143,54 @@ fn a_pane_that_takes_nothing_holds_nothing_up() {
     assert!(sandbox.expect(0, &["logs", "a"]).out.len() > 3_000_000);
 }
 
+// proves: W-1, W-2, W-15
+#[test]
+fn panes_come_and_go_with_workers_and_the_session_with_its_keeper() {
+    let sandbox = Sandbox::new();
+    let server = Server::of(&sandbox);
+    sandbox.write("plan.toml", &WAITS.replace("host = \"tmux\"", ""));
+    // Whatever the plan says: this keeper was told.
+    sandbox.expect(0, &["up", "--detach", "--host", "tmux"]);
+    let run = sandbox.begin(&["run", "plan.toml"]);
+    let first = sandbox.worker_of("a");
+    sandbox.expect(0, &["workers", "add", "7", "--role", "more"]);
+    let all: Vec<String> = (1..=9).map(|n| format!("w{n}")).collect();
+    let title = |worker: &str| server.pane(worker, "#{pane_title}");
+    until("each has its pane", || {
+        all[2..]
+            .iter()
+            .all(|w| title(w) == Some(format!("{w} more: idle")))
+    });
+    // More than fit side by side take another window.
+    let window = |worker: &String| server.pane(worker, "#{window_name}").unwrap();
+    let windows: std::collections::BTreeSet<String> = all.iter().map(window).collect();
+    assert_eq!(
+        windows.into_iter().collect::<Vec<_>>(),
+        ["workers", "workers-2"]
+    );
+    sandbox.expect(0, &["workers", "remove", "w4", "w9"]);
+    until("their panes are gone", || {
+        title("w4").is_none() && title("w9").is_none()
+    });
+    sandbox.expect(0, &["workers", "pause", "w5"]);
+    until("it says so", || {
+        title("w5") == Some("w5 more: paused".into())
+    });
+    assert_eq!(
+        sandbox.signals(),
+        Vec::<String>::new(),
+        "what was taken away is not lost"
+    );
+    // The keeper is asked to leave: its attempts are stopped and saved, and nothing stays.
+    sandbox.expect(0, &["down", "--now"]);
+    assert!(!server.has("skep-two"), "{first}");
+    assert_ne!(end(run).code, 0);
+    sandbox.write("go", "");
+    sandbox.write("end", "");
+    sandbox.expect(0, &["run"]);
+    assert_eq!(sandbox.git(&["show", "skep/two:a.txt"]), "a\n");
+}
+
 // proves: W-2
 #[test]
 fn without_a_fitting_tmux_or_with_a_taken_name_nothing_is_begun() {
