@@ -53,6 +53,8 @@ enum Order {
     Want(Wanted),
     /// Start this shim in its worker's pane; answered with its process, or none if it must be started without.
     Start(WorkerId, Attempt, ShimCommand, SyncSender<Option<u32>>),
+    /// What was started in this worker's pane is not what runs.
+    Without(WorkerId),
     /// Something may have changed.
     Look,
     /// The keeper ends. With no attempt left the session goes, too.
@@ -102,6 +104,11 @@ impl Panes {
         answer.recv().ok()?
     }
 
+    /// Says that what was started in a worker's pane ended before it took its run, which goes on without.
+    pub(super) fn without(&self, worker: WorkerId) {
+        let _ = self.orders.send(Order::Without(worker));
+    }
+
     /// The keeper ends; waits a little until the panes are left as they should be.
     pub(super) fn leave(&self, over: bool) {
         let (done, left) = mpsc::sync_channel(1);
@@ -129,6 +136,7 @@ fn run(mut owner: Owner, inbox: &Receiver<Order>) {
             Some(Order::Start(worker, attempt, shim, reply)) => {
                 let _ = reply.send(owner.start(worker, attempt, &shim));
             }
+            Some(Order::Without(worker)) => owner.without(worker),
             Some(Order::Look) => owner.hint(),
             Some(Order::Leave { over, done }) => {
                 owner.leave(over);

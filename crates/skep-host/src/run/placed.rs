@@ -4,8 +4,7 @@
 //! known by what it does: it takes the run. Until then it is waited for.
 
 use super::{
-    COOKIE, Look, Ready, Running, StartError, cannot, cookie, files::RunSpec, forbid, look, ready,
-    spawn,
+    COOKIE, Look, Ready, Running, StartError, cannot, cookie, files::RunSpec, look, ready, spawn,
 };
 use crate::pane::{appearing, drain};
 use rustix::{
@@ -54,7 +53,8 @@ impl ShimCommand {
 }
 
 /// As [`start`](super::start), by way of `place`, which starts the command and gives its process's number. When
-/// it gives none, the shim is started as a child of this process after all.
+/// it gives none, or that process ends or does nothing, the shim is started as a child of this process after all:
+/// should the other come late, it finds the run taken.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -70,13 +70,15 @@ pub fn start_placed(
     };
     // Watched before it can happen, so that it cannot be missed.
     let changes = appearing(&shim.folder).map_err(cannot("watch the run's folder"))?;
-    match place(&shim) {
-        Some(pid) => wait(&shim.folder, changes.as_fd(), pid),
+    match place(&shim).and_then(|pid| taken(&shim.folder, changes.as_fd(), pid)) {
         None => spawn(&shim),
+        Some(Look::Running(running)) => Ok(running),
+        Some(_) => Err(StartError::Over(shim.folder)),
     }
 }
 
-fn wait(folder: &Path, changes: BorrowedFd<'_>, pid: u32) -> Result<Running, StartError> {
+/// Waits until the run is taken, and says how it stands then; none if the placed process does not take it.
+fn taken(folder: &Path, changes: BorrowedFd<'_>, pid: u32) -> Option<Look> {
     let deadline = Instant::now() + TAKES;
     // Only ever waited for, never signalled.
     let placed = i32::try_from(pid).ok().and_then(Pid::from_raw);
@@ -87,19 +89,12 @@ fn wait(folder: &Path, changes: BorrowedFd<'_>, pid: u32) -> Result<Running, Sta
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
         };
-        let died = placed.as_ref().is_none_or(has_ended);
+        // Asked before looking: what it did before its end is then seen.
+        let over = placed.as_ref().is_none_or(has_ended) || left.is_zero();
         match look(folder) {
-            Look::Running(running) => return Ok(running),
-            Look::Ended(_) | Look::Lost { .. } => return Err(StartError::Over(folder.into())),
-            // Taken away before it is given up: should the shim come after all, it finds nothing to begin.
-            Look::Absent | Look::NotStarted if died || left.is_zero() => {
-                let what = "start the shim in its pane";
-                if forbid(folder).map_err(cannot(what))? {
-                    let source = io::Error::other("its process ended, or did nothing");
-                    return Err(StartError::Io { what, source });
-                }
-            }
+            Look::Absent | Look::NotStarted if over => return None,
             Look::Absent | Look::NotStarted => {}
+            stands => return Some(stands),
         }
         let mut fds = vec![PollFd::new(&changes, PollFlags::IN)];
         fds.extend(placed.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));

@@ -1,6 +1,7 @@
 //! Workers in panes, on a real tmux server of each test's own (W-2, U-1).
 
 mod attach;
+mod chaos;
 mod loss;
 mod panes;
 

@@ -141,6 +141,14 @@ impl Owner {
         }
     }
 
+    /// What runs does not run in its pane: it is to be shown there.
+    pub(super) fn without(&mut self, worker: WorkerId) {
+        if let Some(pane) = self.known.get_or_insert_default().get_mut(&worker) {
+            pane.shown = None;
+        }
+        self.hint();
+    }
+
     fn worktree(&self, worker: WorkerId) -> PathBuf {
         self.handle.site().worktrees().join(worker.to_string())
     }

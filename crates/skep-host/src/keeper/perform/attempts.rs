@@ -77,9 +77,19 @@ fn try_start(world: &World, order: &Order) -> Result<Running, String> {
     let panes = world.panes().clone();
     match panes {
         None => run::start(program, &folder, &spec),
-        Some(panes) => run::start_placed(program, &folder, &spec, |shim| {
-            panes.start(order.worker, order.attempt, shim)
-        }),
+        Some(panes) => {
+            let mut placed = None;
+            let started = run::start_placed(program, &folder, &spec, |shim| {
+                placed = panes.start(order.worker, order.attempt, shim);
+                placed
+            });
+            if let Ok(running) = &started
+                && placed.is_some_and(|pid| pid != running.pid())
+            {
+                panes.without(order.worker);
+            }
+            started
+        }
     }
     .map_err(|e| chain(&e))
 }

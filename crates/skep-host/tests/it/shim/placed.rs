@@ -3,7 +3,8 @@
 use super::{World, ended};
 use skep_host::{
     command::command,
-    run::{self, Look, ShimCommand, StartError, files::StepEnd},
+    run::{self, ShimCommand, StartError, files::StepEnd},
+    shim::code,
 };
 use std::process::{Child, Stdio};
 
@@ -52,19 +53,19 @@ fn a_shim_that_nobody_places_is_started_all_the_same() {
 
 // proves: W-2, Q-6
 #[test]
-fn a_placed_process_that_takes_nothing_is_given_up_for_good() {
+fn a_placed_process_that_takes_nothing_is_done_without_and_comes_too_late() {
     let world = World::new();
-    let spec = world.script("echo never");
+    let spec = world.script("echo x >>count");
     let mut late = None;
-    let failed = run::start_placed(&world.program(), &world.folder(), &spec, |shim| {
+    let running = run::start_placed(&world.program(), &world.folder(), &spec, |shim| {
         late = Some(shim.clone());
         let mut other = command("true", "/".as_ref()).spawn().unwrap();
         other.wait().unwrap();
         Some(other.id())
     });
-    assert!(matches!(failed, Err(StartError::Io { .. })), "{failed:?}");
-    // Should the shim come after all, it finds nothing to begin.
-    place(&late.unwrap()).wait().unwrap();
-    assert!(matches!(run::look(&world.folder()), Look::Lost { .. }));
-    assert!(!world.folder().join("output.log").exists());
+    let late = place(&late.unwrap()).wait().unwrap();
+    assert_eq!(late.code(), Some(code::TAKEN.into()));
+    ended(&running.unwrap(), &world.folder());
+    let count = std::fs::read_to_string(world.tree().join("count"));
+    assert_eq!(count.unwrap(), "x\n");
 }
