@@ -22,6 +22,11 @@ fn main() -> ExitCode {
     {
         return skep_host::shim::main(Path::new(folder));
     }
+    if let [_, verb, words @ ..] = &args[..]
+        && verb == "leash"
+    {
+        return skep_host::command::leash(words);
+    }
     // What a tmux pane shows that no shim runs in; nobody types it.
     if let [_, verb, folder @ ..] = &args[..]
         && verb == "pane"

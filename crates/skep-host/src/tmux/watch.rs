@@ -2,11 +2,14 @@
 //!
 //! A client in control mode stays attached to the session. tmux tells it of every change, and its end means the
 //! session's, or the server's. What it says is only ever a hint to look. It takes no part in the session's size,
-//! asks for no output, and ends with this process, whose end of its standard input closes then.
+//! asks for no output, and is on a leash: tmux 3.3 waits for ever, even when it is to end itself, for a client
+//! whose reader went away (by kill -9 of a keeper, say) while something was being written to it.
 
 use super::Tmux;
+use crate::command::leashed;
 use std::{
     io::{self, BufRead, BufReader, Write},
+    path::Path,
     process::{Child, Stdio},
     sync::{
         Arc,
@@ -23,14 +26,20 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches a session. `hint` is called on a thread of its own, and a last time at the end.
+    /// Watches a session, until the calling thread ends. `program` is Skep's own, for the leash. `hint` is called on a thread of its own, and a last time at the end.
     ///
     /// # Errors
     /// When the client cannot be started.
-    pub fn begin(tmux: &Tmux, name: &str, hint: impl Fn() + Send + 'static) -> io::Result<Watch> {
-        let mut command = tmux.command();
+    pub fn begin(
+        program: &Path,
+        tmux: &Tmux,
+        name: &str,
+        hint: impl Fn() + Send + 'static,
+    ) -> io::Result<Watch> {
+        let mut attach = tmux.command();
+        attach.args(["-C", "attach-session", "-t", &format!("={name}")]);
+        let mut command = leashed(program, &attach);
         command
-            .args(["-C", "attach-session", "-t", &format!("={name}")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

@@ -219,7 +219,12 @@ impl Owner {
     fn watch(&mut self) -> Result<(), TmuxError> {
         if self.watch.is_none() {
             let hint = Arc::clone(&self.hint);
-            let watch = Watch::begin(self.session.tmux(), self.session.name(), move || hint());
+            let watch = Watch::begin(
+                &self.program,
+                self.session.tmux(),
+                self.session.name(),
+                move || hint(),
+            );
             self.watch = Some(watch?);
             // What went before it was attached, it cannot say.
             (self.look, self.due) = (true, Some(Instant::now() + BREATH));
