@@ -20,8 +20,11 @@ use skep_server::{
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinHandle;
+
+/// As long as the keeper waits for its log's lock, for the same reason.
+const SOCKET_LINGERS: Duration = Duration::from_secs(2);
 
 /// A repository with its site.
 #[derive(Clone)]
@@ -54,6 +57,22 @@ impl Place {
         let state = self.fold()?;
         term::say("no keeper runs; this is what the log says\n");
         Ok(Source::Log(Box::new(state)))
+    }
+
+    /// Whether a keeper runs and answers. One that was killed while it started a process leaves its socket to that
+    /// process for an instant: whoever connects then is let in, and gets no answer.
+    pub(crate) async fn keeper_answers(&self) -> Result<bool, Failure> {
+        let deadline = Instant::now() + SOCKET_LINGERS;
+        while self.client.is_there().await? {
+            match self.client.status().await {
+                Ok(_) => return Ok(true),
+                Err(ClientError::NoKeeper | ClientError::Unreachable { .. })
+                    if Instant::now() < deadline => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(false)
     }
 
     /// The state as the log has it; an empty one when there is no log yet.

@@ -36,7 +36,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
-    if place.client.is_there().await? {
+    if place.keeper_answers().await? {
         term::say("a keeper runs already\n");
         return Ok(Exit::Done);
     }
