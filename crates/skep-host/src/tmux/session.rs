@@ -429,6 +429,8 @@ fn is_absent(error: &TmuxError) -> bool {
     };
     [
         "can't find",
+        // In the middle of ending.
+        "no current",
         "no server running",
         "error connecting to",
         "no sessions",
