@@ -4,7 +4,7 @@ use super::{Wanted, tell};
 use crate::{
     keeper::inbox::Handle,
     run::ShimCommand,
-    tmux::{PaneCommand, Session, TmuxError, Watch},
+    tmux::{Pane, PaneCommand, Session, TmuxError, Watch},
 };
 use skep_core::{
     id::{Attempt, WorkerId},
@@ -191,15 +191,16 @@ impl Owner {
     }
 
     fn open(&mut self, worker: WorkerId, command: &PaneCommand) -> Result<u32, TmuxError> {
-        let panes = self.session.panes()?.unwrap_or_default();
-        let made = self.session.open(&panes, worker, command);
-        let (id, pid) = match made {
-            // It went between the look and the making: once more, from nothing.
-            Err(TmuxError::Refused { .. }) if self.session.panes()?.is_none() => {
-                self.session.open(&[], worker, command)?
+        let mut panes = self.there()?;
+        let made = match self.session.open(&panes, worker, command) {
+            // It went between the look and the making: once more, from what is there now.
+            Err(TmuxError::Refused { .. }) if !panes.is_empty() => {
+                panes = self.there()?;
+                self.session.open(&panes, worker, command)
             }
-            made => made?,
+            made => made,
         };
+        let (id, pid) = made?;
         let pane = Known {
             id,
             dead: false,
@@ -214,6 +215,15 @@ impl Owner {
         self.watch()?;
         self.publish();
         Ok(pid)
+    }
+
+    /// What there is. That all of it is gone is told before a new session hides it.
+    fn there(&mut self) -> Result<Vec<Pane>, TmuxError> {
+        let panes = self.session.panes()?;
+        if panes.is_none() && self.known.as_ref().is_some_and(|known| !known.is_empty()) {
+            self.look()?;
+        }
+        Ok(panes.unwrap_or_default())
     }
 
     fn watch(&mut self) -> Result<(), TmuxError> {
