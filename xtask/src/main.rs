@@ -1,12 +1,16 @@
 //! Chores: `cargo xtask test` passes all tests, `cargo xtask bench` prints the tables of the benchmarks.
 
 use std::{
+    os::unix::fs::MetadataExt,
     process::{Command, ExitCode},
     time::Instant,
 };
 
 /// One step of a chore: what it is, and the command line.
 type Step = (&'static str, &'static [&'static str]);
+
+/// A program that tests need: itself, the Debian package that has it, and what it is for.
+const NEEDS: &[(&str, &str, &str)] = &[("tmux", "tmux", "workers in panes (W-2)")];
 
 /// Everything that must hold before a commit lands, cheapest first.
 const TEST: &[Step] = &[
@@ -32,13 +36,40 @@ const BENCH: &[Step] = &[("benchmarks", &["cargo", "bench", "--workspace"])];
 fn main() -> ExitCode {
     let chore = std::env::args().nth(1).unwrap_or_default();
     match chore.as_str() {
-        "test" => run(TEST),
+        "test" if needs() => run(TEST),
+        "test" => ExitCode::FAILURE,
         "bench" => run(BENCH),
         _ => {
             eprintln!("usage: cargo xtask test | bench");
             ExitCode::from(2)
         }
     }
+}
+
+/// Whether every program that tests need is there; what is missing is installed where that is allowed.
+#[allow(clippy::disallowed_methods)] // The chores run where cargo stands, the root.
+fn needs() -> bool {
+    NEEDS.iter().all(|(program, package, what)| {
+        let there = || Command::new(program).arg("-V").output().is_ok();
+        let root = || std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+        if there() {
+            return true;
+        }
+        println!("== needs: {program} is missing, for {what}");
+        let install = ["install", "--yes", "--no-install-recommends", package];
+        let installed = root() && {
+            let _ = Command::new("apt-get").arg("update").status();
+            Command::new("apt-get")
+                .args(install)
+                .status()
+                .is_ok_and(|s| s.success())
+        };
+        if !installed || !there() {
+            println!("== needs: failed; install {program} (`apt-get install {package}`)");
+            return false;
+        }
+        true
+    })
 }
 
 #[allow(clippy::disallowed_methods)] // The chores run where cargo stands, the root.

@@ -4,7 +4,7 @@ use crate::{
     attempt::{Report, Saved},
     event::By,
     id::{Attempt, Oid, TaskId, WorkerId},
-    merge::{Clash, Link},
+    merge::{Clash, Link, Severity},
     spec::{Plan, Policy, Priority, TaskSpec},
     task::TaskState,
 };
@@ -240,6 +240,13 @@ pub enum Observation {
     Silent {
         /// Which.
         attempt: Attempt,
+    },
+    /// A host noticed something that changes no task and no worker, but that people should know.
+    Noticed {
+        /// How much it matters.
+        severity: Severity,
+        /// What, in a sentence.
+        text: String,
     },
     /// A chain was built.
     Built {

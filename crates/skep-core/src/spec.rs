@@ -64,6 +64,9 @@ pub struct SwarmSpec {
     pub budget: Budget,
     /// Whether each worker has its own worktree; if not, all share one.
     pub worktree: bool,
+    /// Where attempts run.
+    #[serde(default, skip_serializing_if = "Host::is_headless")]
+    pub host: Host,
     /// What workers of a role are.
     pub roles: BTreeMap<String, Role>,
     /// Agents defined by configuration.
@@ -81,6 +84,33 @@ pub enum Landing {
     Branch,
     /// On the target branch itself, moved by fast-forward only.
     Main,
+}
+
+/// Where attempts run (W-2). Nothing is decided by it: it says how people can watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Host {
+    /// In the background.
+    #[default]
+    Headless,
+    /// Each worker's in its pane of a tmux session.
+    Tmux,
+}
+
+impl Host {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Host::Headless => "headless",
+            Host::Tmux => "tmux",
+        }
+    }
+    /// Whether it is the default, which is not stored.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        *self == Host::Headless
+    }
 }
 
 /// The spawn strategy (W-1).

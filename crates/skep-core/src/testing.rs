@@ -55,6 +55,7 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         teardown: Vec::new(),
         budget: crate::spec::Budget::default(),
         worktree: true,
+        host: crate::spec::Host::default(),
         roles: Default::default(),
         agents: Default::default(),
         policy: crate::spec::Policy::default(),

@@ -9,6 +9,7 @@ mod codec;
 mod fold;
 mod inbox;
 pub mod opening;
+mod panes;
 mod perform;
 mod pulse;
 mod report;
@@ -23,7 +24,7 @@ use clock::Clock;
 use inbox::Message;
 use perform::Performer;
 use pulse::Pulse;
-use skep_core::{engine::Engine, event::Record, state::State};
+use skep_core::{engine::Engine, event::Record, spec::Host, state::State};
 use skep_store::{LoadError, OpenError, OpenMode, SqliteLog};
 use std::{
     io,
@@ -47,6 +48,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// What it says of itself, and how it shows that it lives.
     pub presence: Presence,
+    /// Where attempts run, whatever plans say of it.
+    pub host: Option<Host>,
 }
 
 /// Why a keeper cannot start.
@@ -93,10 +96,13 @@ impl Keeper {
         options: Options,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Keeper, StartError> {
-        let presence = options.presence.clone();
-        Keeper::begin(site, Some(&presence), Engine::new, |site, handle| {
+        let begun = |site, options, handle| {
             Performer::new(repo, site, options, handle, runtime.clone()).map(Some)
-        })
+        };
+        let pulse = |site: &Site, options: &Options| {
+            Pulse::begin(site, &options.presence, options.host).map(Some)
+        };
+        Keeper::begin(site, options, pulse, Engine::new, begun)
     }
 
     /// A keeper at rest: it answers questions and decides commands, and no more. Nothing is claimed or performed,
@@ -105,26 +111,32 @@ impl Keeper {
     /// # Errors
     /// [`StartError`]; nothing has been started then.
     pub fn at_rest(site: Site) -> Result<Keeper, StartError> {
-        Keeper::begin(site, None, Engine::at_rest, |_, _| Ok(None))
+        let options = Options {
+            program: PathBuf::new(),
+            env: Vec::new(),
+            presence: Presence::default(),
+            host: None,
+        };
+        let (pulse, performer) = (|_: &_, _: &_| Ok(None), |_, _, _| Ok(None));
+        Keeper::begin(site, options, pulse, Engine::at_rest, performer)
     }
 
     fn begin(
         site: Site,
-        presence: Option<&Presence>,
+        options: Options,
+        pulse: impl FnOnce(&Site, &Options) -> io::Result<Option<Pulse>>,
         engine: impl FnOnce(State) -> Engine,
-        performer: impl FnOnce(Site, Handle) -> io::Result<Option<Performer>>,
+        performer: impl FnOnce(Site, Options, Handle) -> io::Result<Option<Performer>>,
     ) -> Result<Keeper, StartError> {
         skep_store::check_path(&site.log())?;
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
         let log = open_log(&site)?;
-        let pulse = presence
-            .map(|presence| Pulse::begin(&site, presence))
-            .transpose()
-            .map_err(|error| StartError::Site(site.keeper_file(), error))?;
+        let pulse =
+            pulse(&site, &options).map_err(|error| StartError::Site(site.keeper_file(), error))?;
         // One that never was a keeper must not look like one that died.
         let file = pulse.is_some().then(|| site.keeper_file());
-        Keeper::spawn(site, log, pulse, engine, performer).inspect_err(|_| {
+        Keeper::spawn(site, options, log, pulse, engine, performer).inspect_err(|_| {
             if let Some(file) = file {
                 let _ = std::fs::remove_file(file);
             }
@@ -133,18 +145,19 @@ impl Keeper {
 
     fn spawn(
         site: Site,
+        options: Options,
         mut log: SqliteLog,
         pulse: Option<Pulse>,
         engine: impl FnOnce(State) -> Engine,
-        performer: impl FnOnce(Site, Handle) -> io::Result<Option<Performer>>,
+        performer: impl FnOnce(Site, Options, Handle) -> io::Result<Option<Performer>>,
     ) -> Result<Keeper, StartError> {
         let fold::Folded { state, last, from } = fold::fold(&mut log)?;
         let clock = Clock::starting_after(last);
         let (sender, receiver) = mpsc::channel();
         let (records, _) = broadcast::channel(WATCH_BACKLOG);
         let (end, ended) = watch::channel(None);
-        let handle = Handle::new(sender, records, site.clone());
-        let performer = performer(site, handle.clone()).map_err(StartError::System)?;
+        let handle = Handle::new(sender, records, site.clone(), &options);
+        let performer = performer(site, options, handle.clone()).map_err(StartError::System)?;
         let mut turns = turn::Turns {
             saved: from,
             engine: engine(state),

@@ -9,6 +9,7 @@ use crate::{
 };
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use skep_core::spec::Host;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -69,6 +70,9 @@ pub struct KeeperFile {
     pub watched: bool,
     /// Without a heartbeat for so long it counts as hung.
     pub hung_after_ms: u64,
+    /// Where its attempts run, whatever plans say of it.
+    #[serde(default)]
+    pub host: Option<Host>,
 }
 
 impl KeeperFile {

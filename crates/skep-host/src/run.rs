@@ -5,12 +5,14 @@
 
 pub mod files;
 mod output;
+mod placed;
 pub(crate) mod procfs;
 pub(crate) mod progress;
 mod sweep;
 mod waited;
 
 pub use output::{Chunk, Output, output, read_output};
+pub use placed::{ShimCommand, start_placed};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};
 pub use sweep::{SweepError, survivors, sweep};
@@ -155,6 +157,19 @@ impl Drop for Running {
 /// # Errors
 /// See [`StartError`].
 pub fn start(program: &Path, folder: &Path, spec: &RunSpec) -> Result<Running, StartError> {
+    match ready(program, folder, spec)? {
+        Ready::Runs(running) => Ok(running),
+        Ready::Start(shim) => spawn(&shim),
+    }
+}
+
+enum Ready {
+    Runs(Running),
+    Start(ShimCommand),
+}
+
+/// Everything up to the start itself.
+fn ready(program: &Path, folder: &Path, spec: &RunSpec) -> Result<Ready, StartError> {
     check(spec)?;
     let folder = std::path::absolute(folder).map_err(cannot("find the run's folder"))?;
     let mut builder = fs::DirBuilder::new();
@@ -166,27 +181,24 @@ pub fn start(program: &Path, folder: &Path, spec: &RunSpec) -> Result<Running, S
         .map_err(cannot("make the run's folder"))?;
     write_spec(&folder, spec)?;
     match look(&folder) {
-        Look::Running(running) => return Ok(running),
+        Look::Running(running) => return Ok(Ready::Runs(running)),
         Look::Ended(_) | Look::Lost { .. } => return Err(StartError::Over(folder)),
         Look::Absent | Look::NotStarted => {}
     }
-    let cookie = cookie(&folder).map_err(cannot("read the run's folder"))?;
-    let mut command = command(program, Path::new("/"));
+    let shim = ShimCommand::new(program, folder).map_err(cannot("read the run's folder"))?;
+    Ok(Ready::Start(shim))
+}
+
+fn spawn(shim: &ShimCommand) -> Result<Running, StartError> {
+    let mut command = command(&shim.program, Path::new("/"));
     command
         .arg("shim")
-        .arg(&folder)
+        .arg(&shim.folder)
         .env_clear()
-        .env(COOKIE, cookie);
+        .envs(shim.env.iter().map(|(name, value)| (name, value)));
     command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());
-    // Git, which saves the worktree, must be found and must see its user's settings (what is ignored,
-    // for one) just as it does when the keeper runs it.
-    for name in ["PATH", "HOME", "XDG_CONFIG_HOME"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
     let child = command.spawn().map_err(cannot("start the shim"))?;
     let pid = Pid::from_child(&child);
     // Nobody has waited for the child, so its number is still its own.

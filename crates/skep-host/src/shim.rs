@@ -18,6 +18,7 @@ pub(crate) mod tree;
 
 use crate::{
     git::snapshot::{Snapshot, changed_since, is_own, snapshot},
+    pane::Screen,
     run::{
         Begun, Phase, Progress, SPEC, cookie,
         files::{Containment, Cut, RunReport, RunSpec, StepEnd, StepKind, StepReport, StepSpec},
@@ -33,6 +34,9 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+/// A pane that takes nothing more holds up the end of its run by no more than this.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// Exit codes of a shim, for [`Running::reap`](crate::run::Running::reap).
 pub mod code {
@@ -76,6 +80,9 @@ fn run(folder: &Path, only: Option<Containment>) -> u8 {
     }
     // Out of the reach of the keeper's terminal. Refused only to one that is there already.
     let _ = rustix::process::setsid();
+    // In a pane it is a session's first, with the pane for a terminal: it shows things there, and lets go of it.
+    // Nobody who types there may interrupt a run unawares, or answer what git asks a terminal.
+    sys::leave_terminal();
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let spec = fs::read(folder.join(SPEC)).map(|bytes| serde_json::from_slice::<RunSpec>(&bytes));
     let spec = match spec {
@@ -118,6 +125,8 @@ struct Shim<'a> {
     at_once: bool,
     survivors: u32,
     notify: Option<UnixDatagram>,
+    /// The pane that this shim runs in, if it runs in one.
+    screen: Option<Screen>,
 }
 
 impl<'a> Shim<'a> {
@@ -169,6 +178,7 @@ impl<'a> Shim<'a> {
             at_once: false,
             survivors: 0,
             notify,
+            screen: Screen::own(),
         })
     }
 
@@ -240,6 +250,10 @@ impl<'a> Shim<'a> {
         };
         let published = self.reserve.publish(&report);
         self.tell();
+        if let Some(mut screen) = self.screen.take() {
+            screen.say(&format!("{} is over", self.spec.run));
+            screen.finish(LAST_WORDS);
+        }
         if published.is_ok() {
             code::DONE
         } else {
@@ -279,6 +293,13 @@ impl<'a> Shim<'a> {
         self.progress.log = self.log.place();
         let _ = progress::write(self.folder, &self.progress);
         self.tell();
+    }
+
+    /// Says something in the pane.
+    fn say(&mut self, text: &str) {
+        if let Some(screen) = &mut self.screen {
+            screen.say(text);
+        }
     }
 
     fn tell(&self) {

@@ -4,8 +4,8 @@ use crate::{agents::Character, dice::Dice, git::file_name};
 use skep_core::{
     id::TaskId,
     spec::{
-        AgentSpec, Budget, Command, Criterion, Glob, Landing, ModelWish, Plan, Policy, Priority,
-        SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Budget, Command, Criterion, Glob, Host, Landing, ModelWish, Plan, Policy,
+        Priority, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -144,6 +144,7 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         teardown: Vec::new(),
         budget: Budget::default(),
         worktree: dice.chance(800),
+        host: Host::default(),
         roles: BTreeMap::new(),
         agents: [("fake".into(), agent)].into(),
         policy: policy(dice),

@@ -2,14 +2,17 @@
 
 use crate::{
     commands::{
-        clean, completions, config, demo, doctor, down, events, import, init, logs, pause, retry,
-        run, salvage, schema, status, tasks, up, watchdog, why, workers,
+        attach, clean, completions, config, demo, doctor, down, events, import, init, logs, pause,
+        retry, run, salvage, schema, status, tasks, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use skep_core::id::{NameFault, TaskId, WorkerId};
+use skep_core::{
+    id::{NameFault, TaskId, WorkerId},
+    spec::Host,
+};
 use std::{ffi::OsString, path::PathBuf};
 
 /// Skep keeps swarms of coding agents: it runs a plan of tasks with many agents at once, merges what they
@@ -81,6 +84,8 @@ pub(crate) enum Verb {
     Tasks(tasks::Args),
     /// List and change workers
     Workers(workers::Args),
+    /// Watch workers in their tmux session
+    Attach(attach::Args),
     /// Show what an attempt printed
     Logs(logs::Args),
     /// Say why a task or worker is not moving
@@ -169,6 +174,15 @@ pub(crate) fn worker(text: &str) -> Result<WorkerId, Failure> {
     text.parse().map_err(|_| {
         Failure::usage(format!("{} is not a worker", quoted(text)))
             .hint("workers are written w1, w2, …; `skep workers` lists them")
+    })
+}
+
+/// Where attempts run.
+pub(crate) fn host(text: &str) -> Result<Host, Failure> {
+    let hosts = [Host::Headless, Host::Tmux];
+    hosts.into_iter().find(|h| h.word() == text).ok_or_else(|| {
+        Failure::usage(format!("--host {} is not known", quoted(text)))
+            .hint("it is headless or tmux")
     })
 }
 

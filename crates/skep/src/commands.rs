@@ -1,5 +1,6 @@
 //! The commands, one file each. A command finds its place, acts, and prints.
 
+pub(crate) mod attach;
 pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -58,6 +59,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Status(args) => status::run(ctx, &args).await,
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,
+        Verb::Attach(args) => attach::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,
         Verb::Retry(args) => retry::run(ctx, &args).await,

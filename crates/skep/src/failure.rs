@@ -4,6 +4,7 @@ use crate::term::{self, Style};
 use skep_host::{
     git::RepoError,
     keeper::{RequestError, StartError},
+    tmux::TmuxError,
 };
 use skep_server::{api::Problem, client::ClientError, http::socket::BindError};
 use std::{error::Error, fmt::Write as _, process::ExitCode};
@@ -179,6 +180,12 @@ impl From<StartError> for Failure {
             _ => "`skep doctor` says what is wrong and can mend most of it",
         };
         Failure::with_sources(Exit::Refused, &error).hint(hint)
+    }
+}
+
+impl From<TmuxError> for Failure {
+    fn from(error: TmuxError) -> Failure {
+        Failure::with_sources(Exit::Refused, &error).hint(error.hint())
     }
 }
 

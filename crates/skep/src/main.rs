@@ -22,6 +22,18 @@ fn main() -> ExitCode {
     {
         return skep_host::shim::main(Path::new(folder));
     }
+    if let [_, verb, words @ ..] = &args[..]
+        && verb == "leash"
+    {
+        return skep_host::command::leash(words);
+    }
+    // What a tmux pane shows that no shim runs in; nobody types it.
+    if let [_, verb, folder @ ..] = &args[..]
+        && verb == "pane"
+        && folder.len() < 2
+    {
+        return skep_host::pane::main(folder.first().map(Path::new));
+    }
     bug::explain_panics();
     match args::parse(args).and_then(commands::run) {
         Ok(exit) => exit.into(),

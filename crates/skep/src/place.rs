@@ -5,13 +5,14 @@ use crate::{
     failure::{Exit, Failure},
     term,
 };
-use skep_core::{id::TaskId, state::State, time::Time};
+use skep_core::{id::TaskId, spec::Host, state::State, time::Time};
 use skep_host::{
     git::Repo,
     keeper::{self, Keeper, Presence},
     notify,
     run::{self, Look},
     site::Site,
+    tmux::{Session, Tmux},
 };
 use skep_server::{
     api::{
@@ -25,9 +26,12 @@ use skep_server::{
 };
 use std::{
     sync::Once,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
+
+/// As long as the keeper waits for its log's lock, for the same reason.
+const SOCKET_LINGERS: Duration = Duration::from_secs(2);
 
 /// A repository with its site.
 #[derive(Clone)]
@@ -76,6 +80,22 @@ impl Place {
             return self.source().await;
         }
         Ok(Source::Keeper(self.client.clone()))
+    }
+
+    /// Whether a keeper runs and answers. One that was killed while it started a process leaves its socket to that
+    /// process for an instant: whoever connects then is let in, and gets no answer.
+    pub(crate) async fn keeper_answers(&self) -> Result<bool, Failure> {
+        let deadline = Instant::now() + SOCKET_LINGERS;
+        while self.client.is_there().await? {
+            match self.client.status().await {
+                Ok(_) => return Ok(true),
+                Err(ClientError::NoKeeper | ClientError::Unreachable { .. })
+                    if Instant::now() < deadline => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(false)
     }
 
     /// The state as the log has it; an empty one when there is no log yet.
@@ -168,8 +188,19 @@ impl Place {
         Ok(answer.map_err(Box::new))
     }
 
-    /// Starts a keeper in this process, and serves its socket.
-    pub(crate) fn start_keeper(&self, presence: Presence) -> Result<Hosted, Failure> {
+    /// The tmux session that this swarm has, or would have; none before the first plan.
+    pub(crate) fn session(&self, state: &State) -> Option<Session> {
+        let swarm = state.swarm()?;
+        Some(Session::of(&Tmux::from_env(), &swarm.spec.name, &self.site))
+    }
+
+    /// Starts a keeper in this process, and serves its socket. `host` is where its attempts run, if that is not
+    /// for plans to say.
+    pub(crate) fn start_keeper(
+        &self,
+        presence: Presence,
+        host: Option<Host>,
+    ) -> Result<Hosted, Failure> {
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
         // What is not text cannot be handed on by name, and no agent has asked for it.
@@ -179,6 +210,7 @@ impl Place {
             program,
             env: env.collect(),
             presence,
+            host,
         };
         let runtime = tokio::runtime::Handle::current();
         let keeper = Keeper::start(self.repo.clone(), self.site.clone(), options, &runtime)?;
@@ -211,6 +243,13 @@ pub(crate) struct Hosted {
 impl Hosted {
     /// Stops the keeper; its attempts live on.
     pub(crate) async fn stop(mut self) {
+        let handle = self.keeper.handle();
+        let session = handle.query(|state, _| {
+            let swarm = state.swarm()?;
+            Some((swarm.spec.name.clone(), swarm.spec.host))
+        });
+        let session = session.await.ok().flatten();
+        let session = session.filter(|(_, host)| handle.host(*host) == Host::Tmux);
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
@@ -221,7 +260,32 @@ impl Hosted {
             self.served.abort();
             let _ = self.served.await;
         }
+        if let Some((swarm, _)) = session {
+            say_what_stays(&handle.session(&swarm));
+        }
     }
+}
+
+/// A session outlives its keeper while attempts run in it, or somebody watches.
+fn say_what_stays(session: &Session) {
+    if let Ok(Some(_)) = session.panes() {
+        let why = match session.viewers() {
+            Ok(0) => "for the attempts in it",
+            Ok(_) | Err(_) => "until its last viewer detaches",
+        };
+        term::say(&format!(
+            "the tmux session {} stays {why}\n",
+            session.name()
+        ));
+    }
+}
+
+/// Refuses, before anything is begun, to run attempts where they cannot be run.
+pub(crate) fn check_host(told: Option<Host>) -> Result<(), Failure> {
+    if told == Some(Host::Tmux) {
+        Tmux::from_env().check()?;
+    }
+    Ok(())
 }
 
 impl Source {

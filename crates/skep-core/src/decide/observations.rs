@@ -77,6 +77,11 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        Observation::Noticed { severity, text } => Ok([Event::Signal {
+            severity: *severity,
+            text: text.clone(),
+        }]
+        .into()),
         Observation::Built {
             wave,
             round,

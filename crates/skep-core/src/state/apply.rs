@@ -8,7 +8,7 @@ mod worker;
 
 use super::{Halt, State, Swarm};
 use crate::{
-    event::{Event, Key, Record},
+    event::{By, Event, Key, Record},
     id::{Oid, TaskId},
     limits,
     task::{Task, TaskState},
@@ -67,7 +67,8 @@ impl State {
             | Event::WaveLanded { .. }
             | Event::TargetLanded { .. }
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
-            Event::Signal { .. } => self.cap_warned = true,
+            // The one signal of Skep's own policy is that the cap is near; what hosts notice is not.
+            Event::Signal { .. } => self.cap_warned |= record.by == By::Policy,
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
                     swarm.spec.policy = (**policy).clone();

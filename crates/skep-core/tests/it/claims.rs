@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use skep_core::{
     event::Event,
     merge::Severity,
-    request::{Command, Refusal},
+    request::{Command, Observation, Refusal},
     spec::{Glob, ModelWish, Plan, Priority, Role, Workers},
     task::TaskState,
 };
@@ -160,6 +160,32 @@ fn beyond_the_cap_tasks_queue_and_a_warning_comes_one_before_it() {
     t.succeed("c");
     assert_eq!(t.state().live().len(), 1);
     t.finish();
+}
+
+// proves: W-2, L-7
+#[test]
+fn what_a_host_notices_is_told_and_is_no_warning_of_the_cap() {
+    let mut t = Swarm::load_with("a b c d", |p| {
+        p.swarm.workers = Workers::Count(4);
+        p.swarm.policy.concurrency = 3;
+    });
+    let noticed = |text: &str| Event::Signal {
+        severity: Severity::Info,
+        text: text.into(),
+    };
+    assert!(t.state().cap_warned());
+    t.succeed("a");
+    t.succeed("b");
+    t.succeed("c");
+    t.news();
+    assert!(!t.state().cap_warned());
+    t.see(Observation::Noticed {
+        severity: Severity::Info,
+        text: "a pane is gone".into(),
+    })
+    .unwrap();
+    assert_eq!(t.news(), [noticed("a pane is gone")]);
+    assert!(!t.state().cap_warned());
 }
 
 // proves: Q-7

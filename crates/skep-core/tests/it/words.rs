@@ -4,7 +4,8 @@ use skep_core::{
     id::{Oid, TaskId},
     request::Command,
     spec::{
-        Budget, Command as Line, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec, Workers,
+        Budget, Command as Line, Host, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec,
+        Workers,
     },
     time::Millis,
 };
@@ -82,6 +83,7 @@ pub fn a_plan(text: &str) -> Plan {
         teardown: Vec::new(),
         budget: Budget::default(),
         worktree: true,
+        host: Host::default(),
         roles: Default::default(),
         agents: Default::default(),
         policy: Policy::default(),

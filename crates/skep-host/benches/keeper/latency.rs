@@ -6,8 +6,8 @@ use crate::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use skep_core::{event::Event, worker::WorkerState};
-use skep_host::command::command;
+use skep_core::{event::Event, spec::Host, worker::WorkerState};
+use skep_host::{command::command, tmux::SOCKET};
 use std::{
     fs,
     io::Read,
@@ -73,28 +73,18 @@ impl Raw {
 // proves: Q-10
 pub(crate) fn start(table: &mut Table) {
     let world = World::new();
-    let place = world.dir.path().join("s");
-    let listener = UnixListener::bind(&place).unwrap();
-    let argv = [PROGRAM, "connect", place.to_str().unwrap()];
-    let wait = || drop(listener.accept().unwrap().0.read(&mut [0]));
+    let agent = Agent::new(world.dir.path());
     let mut swarm = Swarm::start(&world.root());
     swarm.warm(2);
     let (mut times, mut whole, mut beside) = Default::default();
     for n in 0..ROUNDS {
-        let mut raw = command(argv[0], Path::new("/"));
+        let mut raw = command(agent.argv[0], Path::new("/"));
         let began = Instant::now();
-        let mut child = raw.args(&argv[1..]).spawn().unwrap();
-        wait();
+        let mut child = raw.args(&agent.argv[1..]).spawn().unwrap();
+        agent.wait();
         Times::add(&mut beside, began.elapsed());
         child.wait().unwrap();
-
-        let command = add(noop(&format!("t{n}"), json!(argv)));
-        let began = Instant::now();
-        swarm.ask(command);
-        wait();
-        Times::add(&mut times, began.elapsed());
-        let (at, _) = swarm.wait_for(|e| matches!(e, Event::AttemptAccepted { .. }));
-        Times::add(&mut whole, at - began);
+        agent.round(&mut swarm, n, &mut times, &mut whole);
         swarm.finished();
     }
     table.row(&Row {
@@ -114,6 +104,82 @@ pub(crate) fn start(table: &mut Table) {
         met: true,
     });
     swarm.stop();
+}
+
+/// The same in panes of tmux, whose client and server take their part of it.
+pub(crate) fn start_in_tmux(table: &mut Table) {
+    let world = World::new();
+    let agent = Agent::new(world.dir.path());
+    let socket = world.dir.path().join("tmux").display().to_string();
+    let tmux = |args: &[&str]| {
+        let mut tmux = command("tmux", Path::new("/"));
+        let said = tmux
+            .args(["-f", "/dev/null", "-S", &socket])
+            .args(args)
+            .output();
+        assert!(said.unwrap().status.success(), "tmux {args:?}");
+    };
+    tmux(&["new-session", "-d", "-s", "mine", "cat", "-"]);
+    let mut swarm = Swarm::start_with(&world.root(), |options| {
+        options.host = Some(Host::Tmux);
+        options.env.push((SOCKET.into(), socket.clone()));
+    });
+    swarm.warm(3);
+    // With nothing left to do the session would go, and come again for the next.
+    swarm.ask(add(noop("holds", json!(["sleep", "1000"]))));
+    swarm.wait_for(|e| matches!(e, Event::AttemptStarted { .. }));
+    let (mut times, mut whole, mut beside) = Default::default();
+    for n in 0..ROUNDS {
+        let began = Instant::now();
+        tmux(&[&["new-window", "-d", "-t", "mine:"], &agent.argv[..]].concat());
+        agent.wait();
+        Times::add(&mut beside, began.elapsed());
+        agent.round(&mut swarm, n, &mut times, &mut whole);
+    }
+    table.row(&Row {
+        what: "ready → runs in a tmux pane, p50 / p99",
+        skep: times.shown(),
+        beside: format!("a new window {}", beside.shown()),
+        ratio: times.p50() / beside.p50(),
+        aim: "< 100 ms",
+        met: times.p99() < 100.0,
+    });
+    swarm.ask(skep_core::request::Command::StopAll);
+    swarm.wait_for(|e| matches!(e, Event::AttemptEnded { .. }));
+    swarm.stop();
+    tmux(&["kill-server"]);
+}
+
+/// An agent that does nothing but say that it runs.
+struct Agent {
+    listener: UnixListener,
+    argv: [&'static str; 3],
+}
+
+impl Agent {
+    fn new(dir: &Path) -> Agent {
+        let place = dir.join("s");
+        let listener = UnixListener::bind(&place).unwrap();
+        let place = place.display().to_string().leak();
+        Agent {
+            listener,
+            argv: [PROGRAM, "connect", place],
+        }
+    }
+
+    fn wait(&self) {
+        drop(self.listener.accept().unwrap().0.read(&mut [0]));
+    }
+
+    fn round(&self, swarm: &mut Swarm, n: usize, runs: &mut Times, over: &mut Times) {
+        let command = add(noop(&format!("t{n}"), json!(self.argv)));
+        let began = Instant::now();
+        swarm.ask(command);
+        self.wait();
+        runs.add(began.elapsed());
+        let (at, _) = swarm.wait_for(|e| matches!(e, Event::AttemptAccepted { .. }));
+        over.add(at - began);
+    }
 }
 
 /// From a kill -9 to the claim of the task by another worker.

@@ -23,6 +23,7 @@ type Subject = (&'static str, fn(&mut Table));
 const SUBJECTS: &[Subject] = &[
     ("claim", latency::claim),
     ("start", latency::start),
+    ("tmux", latency::start_in_tmux),
     ("levels", plans::levels),
     ("engine", fake::engine),
     ("processes", plans::processes),

@@ -84,6 +84,11 @@ pub(crate) struct Swarm {
 
 impl Swarm {
     pub(crate) fn start(root: &Path) -> Swarm {
+        Swarm::start_with(root, |_| {})
+    }
+
+    /// With a keeper that is told more than the usual.
+    pub(crate) fn start_with(root: &Path, tell: impl FnOnce(&mut Options)) -> Swarm {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -92,11 +97,13 @@ impl Swarm {
         let repo = Repo::discover(root).unwrap();
         let site = Site::new(repo.root());
         let env = std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME");
-        let options = Options {
+        let mut options = Options {
             program: PROGRAM.into(),
             env: env.collect(),
             presence: Default::default(),
+            host: None,
         };
+        tell(&mut options);
         let keeper = Keeper::start(repo.clone(), site, options, runtime.handle()).unwrap();
         let handle = keeper.handle();
         let records = handle.watch();

@@ -1,14 +1,23 @@
 //! How the rest of the program speaks with the keeper's loop.
 
-use super::Batch;
-use crate::site::Site;
+use super::{
+    Batch, Options,
+    panes::{self, Facts},
+};
+use crate::{
+    site::Site,
+    tmux::{Session, Tmux, TmuxError},
+};
 use skep_core::{
+    id::{SwarmName, WorkerId},
     plan::Action,
     request::{Answer, Observation, Refusal, Request},
+    spec::{Host, Plan},
     state::State,
     time::Time,
 };
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, mpsc},
 };
@@ -67,6 +76,9 @@ pub struct Handle {
     records: broadcast::Sender<Batch>,
     site: Arc<Site>,
     hurried: Arc<watch::Sender<bool>>,
+    told: Option<Host>,
+    tmux: Arc<Tmux>,
+    pub(super) panes: Facts,
 }
 
 impl Handle {
@@ -74,12 +86,45 @@ impl Handle {
         sender: mpsc::Sender<Message>,
         records: broadcast::Sender<Batch>,
         site: Site,
+        options: &Options,
     ) -> Handle {
         Handle {
             sender,
             records,
             site: Arc::new(site),
             hurried: Arc::default(),
+            told: options.host,
+            tmux: Arc::new(Tmux::from_vars(&options.env)),
+            panes: Facts::default(),
+        }
+    }
+
+    /// Where attempts of a plan that says `plan` run under this keeper.
+    #[must_use]
+    pub fn host(&self, plan: Host) -> Host {
+        panes::host(self.told, plan)
+    }
+
+    /// The workers' panes, by worker, where there are panes.
+    #[must_use]
+    pub fn panes(&self) -> BTreeMap<WorkerId, String> {
+        self.panes.get()
+    }
+
+    /// The tmux session that a swarm under this keeper has, or would have.
+    #[must_use]
+    pub fn session(&self, swarm: &SwarmName) -> Session {
+        Session::of(&self.tmux, swarm, &self.site)
+    }
+
+    /// Whether this plan's attempts can run where they are to run.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_host(&self, plan: &Plan) -> Result<(), TmuxError> {
+        match self.host(plan.swarm.host) {
+            Host::Headless => Ok(()),
+            Host::Tmux => self.tmux.ready(&plan.swarm.name, &self.site),
         }
     }
 

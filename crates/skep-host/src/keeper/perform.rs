@@ -14,6 +14,7 @@ mod worktrees;
 use super::{
     Options,
     inbox::{Handle, Message},
+    panes::{self, Panes},
 };
 use crate::{
     git::Repo,
@@ -33,7 +34,7 @@ use skep_core::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    panic::{self, AssertUnwindSafe},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
@@ -63,6 +64,8 @@ pub(super) struct World {
     /// the back of who ends them all.
     waited: Mutex<BTreeMap<PathBuf, Arc<Running>>>,
     ports: Ports,
+    /// The workers' panes, where there are panes.
+    panes: Mutex<Option<Panes>>,
 }
 
 impl World {
@@ -73,6 +76,10 @@ impl World {
 
     fn waited(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Running>>> {
         self.waited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn panes(&self) -> MutexGuard<'_, Option<Panes>> {
+        self.panes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
@@ -132,6 +139,7 @@ impl Performer {
             turn: Mutex::default(),
             waited: Mutex::default(),
             ports: Ports::default(),
+            panes: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -148,7 +156,28 @@ impl Performer {
     /// Looks for the attempts that the state says are live, and goes on watching those that run (W-4). Cleaning
     /// up after many that were lost takes long, so it says again and again that it is `alive`.
     pub(super) fn adopt(&self, state: &State, alive: &mut dyn FnMut()) -> Vec<Observation> {
+        self.show(state);
         attempts::adopt(&self.world, state, alive)
+    }
+
+    /// Lets people see how it stands, where attempts run in panes (W-2).
+    fn show(&self, state: &State) {
+        let wanted = panes::wanted(state, self.world.options.host);
+        let mut panes = self.world.panes();
+        let Some(swarm) = state.swarm().map(|s| &s.spec.name) else {
+            return;
+        };
+        if let Some(other) = panes.take_if(|p| p.swarm != *swarm) {
+            other.leave(true);
+        }
+        if panes.is_none() && !wanted.is_nothing() {
+            let program = self.world.options.program.clone();
+            // Without a thread for them there are no panes, and everything else goes on.
+            *panes = Panes::begin(swarm, program, self.world.handle.clone()).ok();
+        }
+        if let Some(panes) = &*panes {
+            panes.want(wanted);
+        }
     }
 
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
@@ -232,8 +261,12 @@ impl Performer {
         waited.values().for_each(|r| attempts::end_now(r));
     }
 
-    /// The loop has ended. A keeper that leaves for good leaves nothing running but attempts.
+    /// The loop has ended. A keeper that leaves for good leaves nothing running but attempts, and no session
+    /// that nobody needs (W-15).
     pub(super) fn leave(&self, state: &State) {
+        if let Some(panes) = self.world.panes().take() {
+            panes.leave(state.live().len() == 0);
+        }
         if state.draining() || self.world.handle.is_hurried() {
             self.hurry();
             let waited = std::mem::take(&mut *self.world.waited());
@@ -258,6 +291,9 @@ impl Performer {
             let runs = self.world.site.runs();
             let job = move || crate::litter::prune(&runs, &live);
             self.world.runtime.spawn_blocking(job);
+        }
+        if !records.is_empty() {
+            self.show(state);
         }
     }
 
@@ -362,8 +398,9 @@ impl Performer {
         let world = Arc::clone(&self.world);
         // The job's own thread says what was seen: on a busy machine every further hop from thread to thread is
         // a wait of its own.
-        self.world.runtime.spawn_blocking(move || {
-            match panic::catch_unwind(AssertUnwindSafe(job)) {
+        self.world
+            .runtime
+            .spawn_blocking(move || match catch_unwind(AssertUnwindSafe(job)) {
                 Ok(seen) => {
                     let cut =
                         world.handle.is_hurried() && action.as_ref().is_some_and(runs_commands);
@@ -377,8 +414,7 @@ impl Performer {
                         handle.send(Message::Performed(action, Vec::new()));
                     });
                 }
-            }
-        });
+            });
     }
 }
 
@@ -408,5 +444,6 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
+        Observation::Noticed { .. } => "host".into(),
     }
 }

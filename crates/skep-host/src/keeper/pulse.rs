@@ -9,6 +9,7 @@ use crate::{
     presence::{self, KeeperFile, Who},
     site::Site,
 };
+use skep_core::spec::Host;
 use std::{
     fs::{self, File},
     io,
@@ -63,13 +64,14 @@ pub(super) struct Pulse {
 
 impl Pulse {
     /// Says that this process is the site's keeper. Only for who holds the log.
-    pub(super) fn begin(site: &Site, presence: &Presence) -> io::Result<Pulse> {
+    pub(super) fn begin(site: &Site, presence: &Presence, host: Option<Host>) -> io::Result<Pulse> {
         let said = KeeperFile {
             version: 1,
             who: Who::me()?,
             skep: env!("CARGO_PKG_VERSION").into(),
             stays: presence.stays,
             watched: presence.watched,
+            host,
             hung_after_ms: u64::try_from(presence.hung_after.as_millis()).unwrap_or(u64::MAX),
         };
         let file = place(site, &said)?;

@@ -3,7 +3,7 @@
 
 use crate::git::snapshot::{Snapshot, SnapshotSpec};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// What is to be run: an attempt, or an integration check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +137,18 @@ pub enum StepEnd {
     Stopped,
     /// It could not be started: program not found, not executable, …
     NotStarted(String),
+}
+
+impl fmt::Display for StepEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StepEnd::Exited(code) => write!(f, "exited with {code}"),
+            StepEnd::Signalled(signal) => write!(f, "was killed by signal {signal}"),
+            StepEnd::TimedOut => f.write_str("ran out of time"),
+            StepEnd::Stopped => f.write_str("was stopped"),
+            StepEnd::NotStarted(why) => write!(f, "could not be started: {why}"),
+        }
+    }
 }
 
 /// Why a run was cut short.

@@ -7,6 +7,7 @@ use super::{
     output::Tail,
     tree,
 };
+use crate::pane::Screen;
 use crate::run::{
     Phase,
     files::{Containment, Cut, StepEnd, StepReport, StepSpec},
@@ -78,6 +79,7 @@ impl Shim<'_> {
     pub(super) fn step(&mut self, step: &StepSpec) -> StepReport {
         let began = Instant::now();
         self.begin_step(step);
+        self.say(&format!("{}: {}", self.spec.run, step.name));
         let mut report = StepReport {
             name: step.name.clone(),
             kind: step.kind,
@@ -102,6 +104,7 @@ impl Shim<'_> {
         self.progress.holder = None;
         self.progress.leader = None;
         report.ms = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        self.say(&format!("{} {}", step.name, report.end));
         report
     }
 
@@ -208,7 +211,7 @@ impl Shim<'_> {
     }
 
     /// Waits for something to happen, and says what: an order, the holder's end, its report, output.
-    fn wait(&self, watch: &mut Watch, left: &Timespec) -> [bool; 4] {
+    fn wait(&mut self, watch: &mut Watch, left: &Timespec) -> [bool; 4] {
         // A pipe whose writers are gone is ready for ever: it is looked at once more and then no longer.
         let mut fds = vec![
             PollFd::new(&self.orders, PollFlags::IN),
@@ -220,6 +223,11 @@ impl Shim<'_> {
         if watch.output_open {
             fds.push(PollFd::new(&watch.output, PollFlags::IN));
         }
+        let last = fds.len() - 1;
+        let pane = rustix::stdio::stdout();
+        if self.screen.as_ref().is_some_and(Screen::waits) {
+            fds.push(PollFd::new(&pane, PollFlags::OUT));
+        }
         let _ = poll(&mut fds, Some(left));
         let found = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
         let reports = if watch.reports_open {
@@ -228,13 +236,16 @@ impl Shim<'_> {
             PollFlags::empty()
         };
         let output = if watch.output_open {
-            found(fds.len() - 1)
+            found(last)
         } else {
             PollFlags::empty()
         };
         let (ordered, gone) = (!found(0).is_empty(), !found(1).is_empty());
         if reports == PollFlags::HUP {
             watch.reports_open = false;
+        }
+        if let Some(screen) = &mut self.screen {
+            screen.flush();
         }
         [ordered, gone, !reports.is_empty(), !output.is_empty()]
     }
@@ -324,6 +335,9 @@ impl Shim<'_> {
                 Ok(length) => {
                     copied += length;
                     watch.tail.push(&self.buffer[..length]);
+                    if let Some(screen) = &mut self.screen {
+                        screen.show(&self.buffer[..length]);
+                    }
                     if self.log.write(&self.buffer[..length]) {
                         self.note(Phase::Step);
                     }

@@ -160,6 +160,13 @@ pub(super) fn close_all_but(keep: &[RawFd]) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives up the controlling terminal of the session that this process leads; without one, does nothing. The
+/// hangup that the kernel sends to the session then finds every signal blocked.
+pub(super) fn leave_terminal() {
+    // SAFETY: takes no argument, and fails harmlessly where there is no terminal.
+    unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCNOTTY) };
+}
+
 /// Signals every process that this one may signal, itself and pid 1 excepted. Only ever called by
 /// pid 1 of a namespace, where that means the namespace.
 pub(super) fn signal_everyone(signal: i32) {

@@ -1,14 +1,21 @@
-//! What `skep shim FOLDER` does, alone. Under the name `bare-shim` it does without namespaces; as
-//! `… connect SOCKET` it is an agent that only shows that it runs.
+//! What `skep shim FOLDER`, `skep pane [FOLDER]` and `skep leash …` do, alone. Under the name `bare-shim` it does without
+//! namespaces; as `… connect SOCKET` it is an agent that only shows that it runs.
 
-use skep_host::{run::files::Containment, shim};
+use skep_host::{command, pane, run::files::Containment, shim};
 use std::{os::unix::net::UnixStream, path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let name = args.next().unwrap_or_default();
     let verb = args.next().unwrap_or_default();
-    let place = args.next().unwrap_or_default();
+    if verb == "leash" {
+        return command::leash(&args.collect::<Vec<_>>());
+    }
+    let place = args.next();
+    if verb == "pane" {
+        return pane::main(place.as_deref().map(Path::new));
+    }
+    let place = place.unwrap_or_default();
     if verb == "connect" {
         return ExitCode::from(u8::from(UnixStream::connect(place).is_err()));
     }

@@ -51,6 +51,7 @@ impl Bench {
                 .filter(|(name, _)| name == "PATH" || name == "HOME")
                 .collect(),
             presence: Default::default(),
+            host: None,
         };
         Keeper::start(repo, site, options, self.runtime.handle()).unwrap()
     }

@@ -5,6 +5,7 @@
 
 mod limits;
 mod outputs;
+mod placed;
 mod program;
 mod starts;
 mod trees;

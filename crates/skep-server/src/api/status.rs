@@ -9,6 +9,7 @@ use skep_core::{
     task::{Task, TaskState},
     time::Time,
 };
+use skep_host::tmux::Session;
 use std::collections::BTreeMap;
 
 /// The swarm. Every key is always there; what is not known is null, never 0.
@@ -128,7 +129,7 @@ impl Status {
         let name = swarm.map(|s| s.spec.name.to_string());
         Status {
             schema: SCHEMA,
-            session: name.as_ref().map(|n| format!("skep-{n}")),
+            session: swarm.map(|s| Session::name_of(&s.spec.name)),
             swarm: name,
             status: state.swarm_state().to_string(),
             paused: state.paused(),

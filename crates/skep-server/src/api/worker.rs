@@ -4,6 +4,7 @@ use super::{SCHEMA, Stamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    spec::Host,
     state::State,
     time::Time,
     waiting,
@@ -92,7 +93,7 @@ impl WorkerDoc {
         WorkerDoc {
             id: worker.id.to_string(),
             role: worker.role.clone(),
-            host: "headless".into(),
+            host: swarm.map_or(Host::Headless, |s| s.spec.host).word().into(),
             pane: None,
             alive: !matches!(status, WorkerState::Crashed | WorkerState::Stopped),
             status: status.to_string(),

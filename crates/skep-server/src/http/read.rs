@@ -2,7 +2,9 @@
 
 use super::{App, gone};
 use crate::{
-    api::{ConflictList, Live, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerList},
+    api::{
+        ConflictList, Live, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList,
+    },
     near,
 };
 use axum::{
@@ -11,10 +13,22 @@ use axum::{
     http::StatusCode,
 };
 use skep_core::{state::State, time::Time};
+use skep_host::keeper::Handle;
 
 /// What is measured of live attempts. The keeper does not tell yet, so all of it is unknown.
 fn live() -> Live {
     Live::new()
+}
+
+/// Where the keeper runs attempts, which is not the plan's alone to say.
+fn placed(handle: &Handle, state: &State, workers: &mut [WorkerDoc]) {
+    let Some(swarm) = state.swarm() else { return };
+    let host = handle.host(swarm.spec.host);
+    let panes = handle.panes();
+    for (worker, doc) in state.workers().zip(workers) {
+        doc.host = host.word().into();
+        doc.pane = panes.get(&worker.id).cloned();
+    }
 }
 
 async fn view<T: Send + 'static>(
@@ -25,7 +39,13 @@ async fn view<T: Send + 'static>(
 }
 
 pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Problem> {
-    view(&app, |state, now| Status::of(state, now, &live())).await
+    let handle = app.handle.clone();
+    view(&app, move |state, now| {
+        let mut status = Status::of(state, now, &live());
+        placed(&handle, state, &mut status.workers);
+        status
+    })
+    .await
 }
 
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {
@@ -33,7 +53,13 @@ pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Pr
 }
 
 pub(super) async fn workers(Shared(app): Shared<App>) -> Result<Json<WorkerList>, Problem> {
-    view(&app, |state, now| WorkerList::of(state, now, &live())).await
+    let handle = app.handle.clone();
+    view(&app, move |state, now| {
+        let mut list = WorkerList::of(state, now, &live());
+        placed(&handle, state, &mut list.workers);
+        list
+    })
+    .await
 }
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {

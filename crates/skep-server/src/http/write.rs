@@ -15,7 +15,7 @@ use skep_core::{
     event::By,
     id::nearest_name,
     request::{Command, Refusal, Request, What},
-    spec::{Plan, Workers},
+    spec::{Host, Plan, Workers},
 };
 use skep_host::keeper::{
     RequestError,
@@ -89,6 +89,7 @@ pub(super) async fn plan(
             faults.to_string(),
         )
     })?;
+    let plan = can_be_hosted(&app, plan).await?;
     let Opening { target, base, kept } = begin(&app, &plan).await?;
     let digest = digest(&plan);
     send(
@@ -120,11 +121,12 @@ pub fn options(root: &std::path::Path) -> plan::Options {
     }
 }
 
-/// Tells two plans apart. How many workers do it does not make it another plan.
+/// Tells two plans apart. How many workers do it, and where, does not make it another plan.
 #[must_use]
 pub fn digest(plan: &Plan) -> String {
     let mut plan = plan.clone();
     plan.swarm.workers = Workers::Auto;
+    plan.swarm.host = Host::default();
     let text = serde_json::to_vec(&plan).unwrap_or_default();
     // FNV-1a with 128 bits: plans come from people who have no reason to make two collide.
     let hash = text.iter().fold(
@@ -212,6 +214,27 @@ pub(super) fn unread(rejection: BytesRejection) -> Problem {
     Problem::new(status, "bad_body", "the body could not be read")
 }
 
+/// Refuses a plan whose attempts cannot run where they are to run, before anything of it is begun.
+async fn can_be_hosted(app: &App, plan: Plan) -> Result<Plan, Problem> {
+    let handle = app.handle.clone();
+    // tmux is asked, which blocks.
+    let checked = tokio::task::spawn_blocking(move || match handle.check_host(&plan) {
+        Ok(()) => Ok(plan),
+        Err(error) => Err(Problem {
+            hint: Some(error.hint().into()),
+            ..Problem::new(StatusCode::CONFLICT, "cannot_host", error.to_string())
+        }),
+    });
+    checked
+        .await
+        .map_err(|_| bug("asking tmux failed"))
+        .and_then(|plan| plan)
+}
+
+fn bug(what: &str) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", what)
+}
+
 /// Where the plan begins. While one is under way that is known, and no branch may be moved: it goes on from
 /// where it stands, or is refused.
 async fn begin(app: &App, plan: &Plan) -> Result<Opening, Problem> {
@@ -225,12 +248,6 @@ async fn begin(app: &App, plan: &Plan) -> Result<Opening, Problem> {
     // git is asked for the branches, which blocks.
     let (repo, plan) = (app.repo.clone(), plan.clone());
     let opened = tokio::task::spawn_blocking(move || opening(&repo, &plan, last.as_ref())).await;
-    let opened = opened.map_err(|_| {
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "bug",
-            "opening the plan failed",
-        )
-    })?;
+    let opened = opened.map_err(|_| bug("opening the plan failed"))?;
     opened.map_err(|error| cannot_open(&error))
 }

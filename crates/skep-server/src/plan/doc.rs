@@ -105,6 +105,17 @@ struct SwarmDoc {
     /// `files` may overlap take turns, and only what a task's `files` name is merged.
     #[schemars(extend("default" = true))]
     worktree: Option<bool>,
+    /// Where agents run: in the background, or each worker's in its pane of the tmux session `skep-<name>`.
+    #[schemars(extend("default" = "headless"))]
+    host: Option<HostDoc>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "Host")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum HostDoc {
+    Headless,
+    Tmux,
 }
 
 #[derive(JsonSchema)]

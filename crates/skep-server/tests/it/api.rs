@@ -74,6 +74,7 @@ fn serve() -> Served {
         program: "/bin/false".into(),
         env: Vec::new(),
         presence: Default::default(),
+        host: None,
     };
     let runtime = tokio::runtime::Handle::current();
     let keeper = Keeper::start(repo.clone(), site.clone(), options, &runtime).unwrap();

@@ -6,8 +6,8 @@ use skep_core::{
     id::TaskId,
     money::Usd,
     spec::{
-        AgentSpec, Budget, Command, Complexity, Criterion, Glob, Landing, ModelWish, Plan, Policy,
-        Priority, Relation, RelationKind, Role, SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Budget, Command, Complexity, Criterion, Glob, Host, Landing, ModelWish, Plan,
+        Policy, Priority, Relation, RelationKind, Role, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -123,6 +123,7 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
         option::of("[a-z]{1,4}(/[a-z]{1,4})?"),
         any::<bool>(),
         0..4u32,
+        any::<bool>(),
     );
     let prompt = option::of("[a-z {}\n\"]{1,20}x");
     let models = (option::of(label()), vec(label(), 0..3), prompt);
@@ -153,6 +154,7 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
                 per_task_usd: limits.2,
             },
             worktree: limits.3,
+            host: if head.4 { Host::Tmux } else { Host::Headless },
             policy: limits.4,
             roles,
             agents,

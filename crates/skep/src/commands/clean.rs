@@ -14,11 +14,12 @@ use skep_host::{
     git::{Registered, names},
     litter::{kept_in, put_away},
     run::{Look, look},
+    tmux::Session,
 };
 use skep_server::api::SCHEMA;
 use std::{fs, path::PathBuf};
 
-/// Removes worktrees, workers' branches and run folders of finished work.
+/// Removes worktrees, workers' branches, run folders and the tmux session of finished work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only say what would be removed
@@ -84,6 +85,7 @@ struct Litter {
     worktrees: Vec<Registered>,
     runs: Vec<PathBuf>,
     branches: Vec<String>,
+    session: Option<Session>,
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -108,7 +110,14 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         count(litter.branches.len(), "worker branch").replace("branchs", "branches"),
         count(litter.runs.len(), "run folder")
     );
-    if litter.worktrees.is_empty() && litter.branches.is_empty() && litter.runs.is_empty() {
+    let session = litter.session.as_ref();
+    let said = match session {
+        Some(session) => format!("{said}, and the tmux session {}", session.name()),
+        None => said,
+    };
+    let nothing =
+        litter.worktrees.is_empty() && litter.branches.is_empty() && litter.runs.is_empty();
+    if nothing && session.is_none() {
         term::say("nothing to remove\n");
         Report::new(args.dry_run).print(ctx)?;
         return Ok(Exit::Done);
@@ -170,15 +179,23 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
         .flatten()
         .flatten();
     let runs = entries.map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    // Without tmux, or with a session that is another's, there is nothing of ours.
+    let session = place.session(state);
+    let session = session.filter(|session| matches!(session.panes(), Ok(Some(_))));
     Ok(Litter {
         worktrees,
         runs,
         branches,
+        session,
     })
 }
 
 fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<Report, Failure> {
     let mut report = Report::new(false);
+    if let Some(session) = &litter.session {
+        let done = session.end().map(drop).map_err(|e| e.to_string());
+        report.note(session.name(), done);
+    }
     for worktree in &litter.worktrees {
         let done = put_away(&place.repo, state, &worktree.path, force);
         report.note(worktree.path.display().to_string(), done.map(drop));

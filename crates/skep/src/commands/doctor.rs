@@ -6,6 +6,7 @@ mod keeper;
 mod left;
 mod log;
 mod machine;
+mod session;
 
 use super::look;
 use crate::{
@@ -80,6 +81,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             let state = log::check(&place, args.fix && !keeper, &mut report);
             machine::disk(place.repo.root(), &mut report);
             left::check(&place, state.as_ref(), keeper, args.fix, &mut report);
+            session::check(&place, keeper, args.fix, &mut report);
         }
         Err(failure) => {
             let text = failure.render(false);

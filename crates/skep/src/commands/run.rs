@@ -4,17 +4,17 @@ mod foresee;
 
 use super::look;
 use crate::{
-    args::{Context, quoted},
+    args::{self, Context, quoted},
     failure::{Exit, Failure},
     follow::{End, Follow},
-    place::{Hosted, Place, now},
+    place::{self, Hosted, Place, now},
     show::{progress::Progress, summary},
     signals::Signals,
     term,
 };
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use skep_core::{
-    spec::{Command, Landing, Plan, Workers},
+    spec::{Command, Host, Landing, Plan, Workers},
     state::State,
     waiting,
 };
@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// The agent of tasks that name none
     #[arg(long, value_name = "AGENT", requires = "plan")]
     agent: Option<String>,
+    /// Where agents run: headless, or tmux (each worker's in a pane of the session skep-SWARM)
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
     /// Show waves, critical path and workers; start nothing
     #[arg(long, requires = "plan")]
     dry_run: bool,
@@ -70,6 +73,7 @@ impl Args {
             landing: None,
             check: Vec::new(),
             agent: None,
+            host: None,
             dry_run: false,
             again: false,
         }
@@ -85,8 +89,10 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     if let Some(plan) = plan.as_ref().filter(|_| args.dry_run) {
         return foresee::dry_run(ctx, &place, plan, args.again);
     }
+    let told = args.host.as_deref().map(args::host).transpose()?;
+    place::check_host(told)?;
     let signals = Signals::listen()?;
-    let there = place.client.is_there().await?;
+    let there = place.keeper_answers().await?;
     if plan.is_none() && !there && !place.has_log() {
         return Err(nothing_to_go_on_with());
     }
@@ -97,9 +103,16 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     {
         foresee::taken(&place, state, plan, args.again)?;
     }
-    let hosted = if there { None } else { host(&place).await? };
+    let hosted = if there {
+        None
+    } else {
+        host(&place, told).await?
+    };
     if hosted.is_none() {
         term::say("a keeper runs already; the plan is handed to it\n");
+        if told.is_some() {
+            term::say("where agents run is that keeper's to say; `--host` changes nothing now\n");
+        }
     }
     let result = follow(ctx, &place, hosted.as_ref(), plan, args.again, signals).await;
     if let Some(hosted) = hosted {
@@ -109,8 +122,8 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
 }
 
 /// Starts a keeper; `None` when another process was quicker, and its keeper answers.
-async fn host(place: &Place) -> Result<Option<Hosted>, Failure> {
-    let failure = match place.start_keeper(Presence::default()) {
+async fn host(place: &Place, told: Option<Host>) -> Result<Option<Hosted>, Failure> {
+    let failure = match place.start_keeper(Presence::default(), told) {
         Ok(hosted) => return Ok(Some(hosted)),
         Err(failure) => failure,
     };
@@ -308,6 +321,9 @@ fn overridden(mut plan: Plan, args: &Args) -> Result<Plan, Failure> {
     }
     if !args.check.is_empty() {
         plan.swarm.check = args.check.iter().cloned().map(Command::Line).collect();
+    }
+    if let Some(host) = &args.host {
+        plan.swarm.host = args::host(host)?;
     }
     if let Some(agent) = &args.agent {
         plan.swarm.agent.clone_from(agent);

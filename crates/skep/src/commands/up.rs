@@ -4,12 +4,13 @@ mod unit;
 
 use super::watchdog::{self, HungAfter};
 use crate::{
-    args::Context,
+    args::{self, Context},
     failure::{Exit, Failure},
-    place::{Hosted, Place},
+    place::{self, Hosted, Place},
     signals::{Signals, Wish},
     term,
 };
+use skep_core::spec::Host;
 use skep_host::{
     keeper::Presence,
     notify::Notify,
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     /// Print a systemd unit that keeps this repository's swarm, and do nothing else
     #[arg(long, conflicts_with = "detach")]
     systemd_unit: bool,
+    /// Where agents run, whatever plans say: headless, or tmux
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
     /// This process is the one in the background
     #[arg(long, hide = true, conflicts_with = "detach")]
     detached: bool,
@@ -61,15 +65,17 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         term::print(&unit::text(&place, hung_after)?)?;
         return Ok(Exit::Done);
     }
-    if place.client.is_there().await? {
+    if place.keeper_answers().await? {
         term::say("a keeper runs already\n");
         if args.detach && !args.no_watchdog {
             watch_again(&place).await?;
         }
         return Ok(Exit::Done);
     }
+    let told = args.host.as_deref().map(args::host).transpose()?;
+    place::check_host(told)?;
     if args.detach {
-        return detach(&place, hung_after, !args.no_watchdog).await;
+        return detach(&place, hung_after, !args.no_watchdog, told).await;
     }
     if args.detached {
         // Away from the terminal, whose end would otherwise be this keeper's too.
@@ -80,12 +86,15 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     // A service manager cannot say whether it starts a keeper or replaces one; what the last one left does.
     let replaces = notify.is_some() && KeeperFile::read(&place.site).is_some();
     let mut signals = Signals::listen()?;
-    let hosted = place.start_keeper(Presence {
-        stays: true,
-        watched: args.watched,
-        hung_after,
-        notify: notify.clone(),
-    })?;
+    let hosted = place.start_keeper(
+        Presence {
+            stays: true,
+            watched: args.watched,
+            hung_after,
+            notify: notify.clone(),
+        },
+        told,
+    )?;
     if !args.again && !replaces {
         go_on(&place, &hosted).await?;
     }
@@ -123,7 +132,7 @@ async fn watch_again(place: &Place) -> Result<(), Failure> {
     let stays = KeeperFile::read(&place.site).filter(|keeper| keeper.stays);
     match stays {
         Some(keeper) if !WatchdogLock::is_held(&place.site) => {
-            watchdog::spawn(place, keeper.hung_after()).await?;
+            watchdog::spawn(place, keeper.hung_after(), keeper.host).await?;
             let gone = if keeper.watched {
                 "its watchdog was gone and"
             } else {
@@ -169,7 +178,12 @@ async fn keep(hosted: &Hosted, signals: &mut Signals) -> Result<Exit, Failure> {
     }
 }
 
-async fn detach(place: &Place, hung_after: Duration, watched: bool) -> Result<Exit, Failure> {
+async fn detach(
+    place: &Place,
+    hung_after: Duration,
+    watched: bool,
+    told: Option<Host>,
+) -> Result<Exit, Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
     place
         .site
@@ -190,6 +204,7 @@ async fn detach(place: &Place, hung_after: Duration, watched: bool) -> Result<Ex
         .args(["up", "--detached"])
         .args(watched.then_some("--watched"))
         .args(HungAfter::as_args(hung_after))
+        .args(told.iter().flat_map(|host| ["--host", host.word()]))
         .stdout(Stdio::from(log))
         .stderr(second);
     let mut child = command.spawn().map_err(io("cannot start the keeper"))?;
@@ -197,7 +212,7 @@ async fn detach(place: &Place, hung_after: Duration, watched: bool) -> Result<Ex
     while began.elapsed() < PATIENCE {
         if place.client.is_there().await? {
             if watched {
-                watchdog::spawn(place, hung_after).await?;
+                watchdog::spawn(place, hung_after, told).await?;
             }
             term::say("the keeper runs in the background; `skep down` ends it\n");
             return Ok(Exit::Done);

@@ -7,7 +7,7 @@ use crate::{
     term,
 };
 use rustix::process::{Signal, pidfd_send_signal};
-use skep_core::{restarts::Limits, time::Millis};
+use skep_core::{restarts::Limits, spec::Host, time::Millis};
 use skep_host::{
     command::command,
     presence::WatchdogLock,
@@ -35,6 +35,9 @@ const SHORTEST: Millis = Millis::secs(1);
 pub(crate) struct Args {
     #[command(flatten)]
     hung: HungAfter,
+    /// Where agents run, whatever plans say: headless, or tmux
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
     /// This process is the one in the background
     #[arg(long, hide = true)]
     detached: bool,
@@ -84,6 +87,9 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let mut keeper: Vec<OsString> = vec!["up".into(), "--detached".into()];
     keeper.extend(["--watched".into(), "--again".into()]);
     keeper.extend(HungAfter::as_args(hung_after));
+    if let Some(host) = &args.host {
+        keeper.extend(["--host".into(), args::host(host)?.word().into()]);
+    }
     let options = Options {
         program,
         args: keeper,
@@ -133,7 +139,11 @@ fn say(text: &str) {
 }
 
 /// Starts a watchdog in the background, and waits until it watches.
-pub(crate) async fn spawn(place: &Place, hung_after: Duration) -> Result<(), Failure> {
+pub(crate) async fn spawn(
+    place: &Place,
+    hung_after: Duration,
+    told: Option<Host>,
+) -> Result<(), Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
     let log = watchdog::open_log(&place.site).map_err(io("cannot write .skep/keeper.log"))?;
     let second = log
@@ -143,6 +153,7 @@ pub(crate) async fn spawn(place: &Place, hung_after: Duration) -> Result<(), Fai
     let mut command = command(program, place.repo.root());
     let command = command.args(["watchdog", "--detached"]);
     let command = command.args(HungAfter::as_args(hung_after));
+    let command = command.args(told.iter().flat_map(|host| ["--host", host.word()]));
     let child = command.stdout(Stdio::from(log)).stderr(second).spawn();
     child.map_err(io("cannot start the watchdog"))?;
     if wait(|| watchdog::find(&place.site).is_some()).await {

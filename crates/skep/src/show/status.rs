@@ -94,22 +94,27 @@ pub(crate) fn workers(list: &WorkerList, look: Look) -> String {
 }
 
 fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
+    let mut head = vec!["WORKER", "ROLE", "STATE", "TASK", "WHY"];
+    // Only where there are any.
+    let panes = workers.iter().any(|w| w.pane.is_some());
+    if panes {
+        head.insert(1, "PANE");
+    }
     let row = |w: &WorkerDoc| -> Vec<Cell> {
-        vec![
+        let mut row = vec![
             cell(&w.id),
             cell(w.role.as_deref().unwrap_or("any")),
             styled(&w.status, tone(&w.status)),
             cell(w.current_task.as_deref().unwrap_or("-")),
             cell(w.reason.as_deref().unwrap_or("")),
-        ]
+        ];
+        if panes {
+            row.insert(1, cell(w.pane.as_deref().unwrap_or("-")));
+        }
+        row
     };
     let rows: Vec<Vec<Cell>> = workers.iter().map(row).collect();
-    table(
-        &["WORKER", "ROLE", "STATE", "TASK", "WHY"],
-        &rows,
-        look.width,
-        look.color,
-    )
+    table(&head, &rows, look.width, look.color)
 }
 
 /// Tasks in a list.

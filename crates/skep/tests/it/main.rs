@@ -17,6 +17,7 @@ mod runs;
 mod shared;
 mod streams;
 mod terminal;
+mod tmux;
 mod unattended;
 mod watchdog;
 
@@ -32,6 +33,8 @@ use tempfile::TempDir;
 /// A folder of its own, with a repository in it.
 struct Sandbox {
     dir: TempDir,
+    /// Where the socket of its tmux server would be: nobody else's sessions are ever seen.
+    tmux: TempDir,
 }
 
 /// What a command printed, and how it ended.
@@ -43,14 +46,24 @@ struct Ran {
 
 impl Sandbox {
     fn empty() -> Sandbox {
+        Sandbox::named("repo")
+    }
+
+    /// In a folder whose name begins so.
+    fn named(name: &str) -> Sandbox {
         Sandbox {
-            dir: tempfile::Builder::new().prefix("repo").tempdir().unwrap(),
+            dir: tempfile::Builder::new().prefix(name).tempdir().unwrap(),
+            tmux: tempfile::tempdir().unwrap(),
         }
     }
 
     /// With one commit on `main`.
     fn new() -> Sandbox {
-        let sandbox = Sandbox::empty();
+        Sandbox::empty().with_commit()
+    }
+
+    fn with_commit(self) -> Sandbox {
+        let sandbox = self;
         sandbox.git(&["init", "-q", "-b", "main"]);
         sandbox.git(&["commit", "-q", "--allow-empty", "-m", "start"]);
         sandbox
@@ -81,6 +94,7 @@ impl Sandbox {
         let mut skep = command(env!("CARGO_BIN_EXE_skep"), self.path());
         skep.args(args)
             .env("NO_COLOR", "1")
+            .env("SKEP_TMUX_SOCKET", self.tmux.path().join("socket"))
             .env_remove("RUST_BACKTRACE");
         skep.stdout(Stdio::piped()).stderr(Stdio::piped());
         skep

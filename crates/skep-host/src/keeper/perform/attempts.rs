@@ -76,7 +76,25 @@ fn try_start(world: &World, order: &Order) -> Result<Running, String> {
     worktrees::begin_fix(world, order)?;
     worktrees::remove_leftovers(world, order)?;
     let spec = spec(world, order, &folder)?;
-    run::start(&world.options.program, &folder, &spec).map_err(|e| chain(&e))
+    let program = &world.options.program;
+    let panes = world.panes().clone();
+    match panes {
+        None => run::start(program, &folder, &spec),
+        Some(panes) => {
+            let mut placed = None;
+            let started = run::start_placed(program, &folder, &spec, |shim| {
+                placed = panes.start(order.worker, order.attempt, shim);
+                placed
+            });
+            if let Ok(running) = &started
+                && placed.is_some_and(|pid| pid != running.pid())
+            {
+                panes.without(order.worker);
+            }
+            started
+        }
+    }
+    .map_err(|e| chain(&e))
 }
 
 fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> {

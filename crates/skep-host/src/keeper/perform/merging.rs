@@ -229,12 +229,7 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
     let failed = report.steps.iter().find(|s| s.end != StepEnd::Exited(0));
     let not_begun = report.steps.len() < spec.steps.len();
     Ok(match failed {
-        Some(step) => Some(format!(
-            "$ {}\n{}\n({})",
-            step.name,
-            step.tail,
-            runs::shown(&step.end)
-        )),
+        Some(step) => Some(format!("$ {}\n{}\n({})", step.name, step.tail, step.end)),
         None if not_begun => Some("the check was cut short".into()),
         None => None,
     })

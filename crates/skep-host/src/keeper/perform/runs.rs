@@ -3,7 +3,7 @@
 use super::World;
 use crate::run::{
     self, Look, Running,
-    files::{Cut, RunReport, RunSpec, StepEnd},
+    files::{Cut, RunReport, RunSpec},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
@@ -95,16 +95,5 @@ pub(super) fn wait(running: &Running, deadline: Instant) -> bool {
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return false,
         }
-    }
-}
-
-/// How a step ended, as a sentence's end.
-pub(super) fn shown(end: &StepEnd) -> String {
-    match end {
-        StepEnd::Exited(code) => format!("exited with {code}"),
-        StepEnd::Signalled(signal) => format!("was killed by signal {signal}"),
-        StepEnd::TimedOut => "ran out of time".into(),
-        StepEnd::Stopped => "was stopped".into(),
-        StepEnd::NotStarted(why) => format!("could not be started: {why}"),
     }
 }

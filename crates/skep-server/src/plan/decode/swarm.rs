@@ -7,7 +7,7 @@ use crate::plan::{
 };
 use skep_core::{
     limits,
-    spec::{AgentSpec, Budget, Landing, Plan, Policy, Role, Step, SwarmSpec, Workers},
+    spec::{AgentSpec, Budget, Host, Landing, Plan, Policy, Role, Step, SwarmSpec, Workers},
     time::Millis,
 };
 use std::collections::BTreeMap;
@@ -77,6 +77,7 @@ impl Decoder {
         let mut t = self.table(field, "the swarm", "[swarm] with keys below it")?;
         let base = default_swarm(options);
         let landings = [("branch", Landing::Branch), ("main", Landing::Main)];
+        let hosts = [Host::Headless, Host::Tmux].map(|host| (host.word(), host));
         let swarm = SwarmSpec {
             name: t.take(self, "name", Self::name).unwrap_or(base.name),
             target: t.take(self, "target", Self::text),
@@ -100,6 +101,9 @@ impl Decoder {
             worktree: t
                 .take(self, "worktree", Self::truth)
                 .unwrap_or(base.worktree),
+            host: t
+                .take(self, "host", |d, f| d.choice(f, &hosts))
+                .unwrap_or(base.host),
             roles: base.roles,
             agents: base.agents,
             policy: base.policy,
@@ -243,6 +247,7 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         teardown: Vec::new(),
         budget: Budget::default(),
         worktree: true,
+        host: Host::default(),
         roles: BTreeMap::new(),
         agents: BTreeMap::new(),
         policy: Policy::default(),

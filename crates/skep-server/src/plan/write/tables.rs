@@ -108,6 +108,7 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         teardown,
         budget,
         worktree,
+        host,
         roles: _,
         agents: _,
         policy: _,
@@ -145,6 +146,9 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     }
     if !worktree {
         keys.put("worktree", Value::Bool(false));
+    }
+    if !host.is_headless() {
+        keys.put("host", text(host.word()));
     }
     keys.0
 }

@@ -2,7 +2,7 @@
 
 use super::{Report, Verdict};
 use crate::args::Context;
-use skep_host::{command::command, git::MIN_VERSION};
+use skep_host::{command::command, git::MIN_VERSION, tmux::Tmux};
 use std::path::Path;
 
 /// Agents that are looked for on PATH.
@@ -19,6 +19,10 @@ pub(super) fn check(ctx: &Context, report: &mut Report) {
             let hint = format!("install git {MIN_VERSION} or newer and put it on PATH");
             report.add("git", Verdict::Bad, "git cannot be started", &hint);
         }
+    }
+    match Tmux::from_env().check() {
+        Ok(version) => report.add("tmux", Verdict::Good, format!("tmux {version}"), ""),
+        Err(error) => report.add("tmux", Verdict::Note, error.to_string(), error.hint()),
     }
     // The same call that contains attempts; `unshare` needs no privilege where namespaces are allowed.
     let contained = command("unshare", &ctx.dir)
