@@ -288,6 +288,10 @@ impl Log for SqliteLog {
         Ok(self.at.tip.seq)
     }
 
+    fn in_place(&self) -> Result<(), Damage> {
+        self.at.stamps.check(&self.place)
+    }
+
     fn load(
         &mut self,
         after: u64,

@@ -103,9 +103,12 @@ impl<'p> Follow<'p> {
             && let Some(hosted) = self.hosted
             && let Err(error) = hosted.keeper.closed().await
         {
+            // Its folder may be going away at this moment, so nothing more is promised than holds then, too.
+            let hint = "running attempts live on, unless their folders are gone; `skep run` goes on with the plan, \
+                        or says what is wrong";
             return Err(Failure::new(Exit::Refused, "the keeper has ended")
                 .because(&error)
-                .hint("running attempts live on; `skep run` goes on with the plan"));
+                .hint(hint));
         }
         Ok((end, self.state))
     }

@@ -189,6 +189,11 @@ impl Turns {
             // Whoever asked may have left.
             let _ = reply.send(answer);
         }
+        // A deleted folder takes no entries either, but nobody might have any for a long time; and meanwhile
+        // another keeper could be started in its place.
+        self.log
+            .in_place()
+            .map_err(|damage| Ended(format!("the log is not in its place any more: {damage}")))?;
         self.snapshot()
     }
 

@@ -6,7 +6,7 @@ use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -60,6 +60,17 @@ impl Claim {
         let now = std::time::SystemTime::now();
         // A file system that will not note it only makes the keeper look closer.
         let _ = self.file.set_modified(now);
+    }
+
+    /// Whether anybody could still find this run: its folder may be removed under it, and then nobody will ever
+    /// ask for its result or end it.
+    pub(super) fn is_in_place(&self) -> bool {
+        let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        let there = fs::symlink_metadata(self.folder.join(STARTED));
+        match (self.file.metadata(), there) {
+            (Ok(ours), Ok(there)) => identity(ours) == identity(there),
+            _ => false,
+        }
     }
 
     /// The folder in which the run's own was made, as long as that may not be on the disk yet: a holder sees

@@ -63,7 +63,8 @@ impl Reserve {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(20);
         while let Err(fault) = self.put(&bytes) {
-            if Instant::now() + pause > deadline {
+            // Where there is no folder, there never will be room.
+            if Instant::now() + pause > deadline || !self.folder.exists() {
                 return Err(fault);
             }
             // The older half of the output is worth less than the report.

@@ -176,6 +176,12 @@ impl Shim<'_> {
         loop {
             if Instant::now() >= beat {
                 self.claim.beat();
+                if !self.claim.is_in_place() && !self.at_once {
+                    // Its work is still saved, if there is a worktree left.
+                    self.cut.get_or_insert(Cut::Stopped);
+                    self.at_once = true;
+                    self.obey(watch);
+                }
                 beat = Instant::now() + interval;
             }
             let deadline = self.next_deadline(watch);

@@ -1,0 +1,454 @@
+//! A repository with a plan, its keepers, and what must hold at the end whatever was done to them.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+pub(crate) const SKEP: &str = env!("CARGO_BIN_EXE_skep");
+/// Far longer than anything takes, even on a busy machine.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// A program started as a person would start it.
+#[allow(clippy::disallowed_methods)] // Tests stand outside.
+pub(crate) fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .env("NO_COLOR", "1")
+        .env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) code: i32,
+}
+
+impl Ran {
+    pub(crate) fn of(output: &Output) -> Ran {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        Ran {
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+            code: output.status.code().unwrap_or(-1),
+        }
+    }
+}
+
+/// Waits until something holds, and fails loudly if it never does.
+#[track_caller]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < LONGEST, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What a world's plan is like.
+pub(crate) struct Shape {
+    pub(crate) tasks: usize,
+    /// How many tasks have no dependency; each other depends on the one this many before it.
+    pub(crate) wide: usize,
+    pub(crate) workers: usize,
+    /// More lines for `[policy]`.
+    pub(crate) policy: &'static str,
+    /// More lines for `[swarm]`.
+    pub(crate) swarm: &'static str,
+    /// What each agent does between its beginning and its work.
+    pub(crate) meanwhile: &'static str,
+}
+
+impl Default for Shape {
+    fn default() -> Shape {
+        Shape {
+            tasks: 4,
+            wide: 4,
+            workers: 3,
+            policy: "",
+            swarm: "",
+            meanwhile: "",
+        }
+    }
+}
+
+/// Until the gate is open, agents that hold to this wait.
+pub(crate) const GATE: &str = "until test -e $GATE; do sleep 0.02; done";
+
+pub(crate) struct World {
+    dir: TempDir,
+    shape: Shape,
+}
+
+impl World {
+    pub(crate) fn new(shape: Shape) -> World {
+        World::on(shape, |_| {})
+    }
+
+    /// A world whose folder for the repository is made ready by `mount`.
+    pub(crate) fn on(shape: Shape, mount: impl FnOnce(&Path)) -> World {
+        let world = World {
+            dir: tempfile::Builder::new().prefix("faults").tempdir().unwrap(),
+            shape,
+        };
+        let repo = world.repo();
+        fs::create_dir(&repo).unwrap();
+        mount(&repo);
+        world.git(&["init", "-q", "-b", "main"]);
+        world.git(&["config", "user.name", "Ann"]);
+        world.git(&["config", "user.email", "ann@example.org"]);
+        fs::write(repo.join("README"), "hello\n").unwrap();
+        world.git(&["add", "-A"]);
+        world.git(&["commit", "-q", "-m", "first"]);
+        fs::write(world.plan(), world.text()).unwrap();
+        world
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.dir.path()
+    }
+    pub(crate) fn repo(&self) -> PathBuf {
+        self.dir.path().join("repo")
+    }
+    pub(crate) fn site(&self) -> PathBuf {
+        self.repo().join(".skep")
+    }
+    pub(crate) fn plan(&self) -> PathBuf {
+        self.dir.path().join("plan.toml")
+    }
+    fn notes(&self) -> PathBuf {
+        self.dir.path().join("notes")
+    }
+    fn gate(&self) -> PathBuf {
+        self.dir.path().join("gate")
+    }
+    fn out(&self) -> PathBuf {
+        self.dir.path().join("out")
+    }
+
+    fn text(&self) -> String {
+        let Shape {
+            tasks,
+            wide,
+            workers,
+            policy,
+            swarm,
+            meanwhile,
+        } = &self.shape;
+        let mut plan = format!(
+            "[swarm]\nname = \"field\"\nagent = \"shell\"\nworkers = {workers}\ncheck = [\"test -f README\"]\n{swarm}\n\
+             [policy]\nbackoff = \"10ms\"\nbackoff_cap = \"200ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n\
+             heartbeat = \"1s\"\n{policy}\n"
+        );
+        let (notes, gate) = (self.notes(), self.gate());
+        let (notes, gate) = (notes.display(), gate.display());
+        let meanwhile = meanwhile.replace("$GATE", &gate.to_string());
+        let meanwhile = if meanwhile.is_empty() {
+            ":".into()
+        } else {
+            meanwhile
+        };
+        for n in 0..*tasks {
+            let depends = match n.checked_sub(*wide) {
+                Some(of) => format!("depends_on = [\"t{of}\"]\n"),
+                None => String::new(),
+            };
+            plan.push_str(&format!(
+                "[[task]]\nid = \"t{n}\"\nmission = \"Write file {n}.\"\n{depends}success = [\"test -s f{n}\"]\n\
+                 command = '''echo begin $SKEP_ATTEMPT >> {notes}; {meanwhile}; echo {n} > f{n} || exit 1; \
+                 echo end $SKEP_ATTEMPT >> {notes}'''\n"
+            ));
+        }
+        plan
+    }
+
+    pub(crate) fn open_gate(&self) {
+        fs::write(self.gate(), "").unwrap();
+    }
+
+    /// How many times agents noted `what`.
+    pub(crate) fn noted(&self, what: &str) -> BTreeMap<u64, usize> {
+        let mut counts = BTreeMap::new();
+        for line in fs::read_to_string(self.notes()).unwrap_or_default().lines() {
+            if let Some(number) = line.strip_prefix(what) {
+                *counts.entry(number.trim().parse().unwrap()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// From here on attempts are numbered anew.
+    pub(crate) fn forget_notes(&self) {
+        fs::remove_file(self.notes()).unwrap();
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_agents(&self, count: usize) {
+        let began = Instant::now();
+        while self.noted("begin").len() < count {
+            assert!(
+                began.elapsed() < LONGEST,
+                "{count} agents never began:\n{}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn try_git(&self, args: &[&str]) -> Ran {
+        Ran::of(&command("git", &self.repo()).args(args).output().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        let ran = self.try_git(args);
+        assert_eq!(ran.code, 0, "git {args:?}: {}", ran.err);
+        ran.out
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut skep = command(SKEP, &self.repo());
+        skep.args(args);
+        skep
+    }
+
+    pub(crate) fn skep(&self, args: &[&str]) -> Ran {
+        Ran::of(&self.command(args).output().unwrap())
+    }
+
+    /// The same, with `code` expected.
+    #[track_caller]
+    pub(crate) fn expect(&self, code: i32, args: &[&str]) -> Ran {
+        let ran = self.skep(args);
+        assert_eq!(
+            ran.code,
+            code,
+            "skep {args:?}\n{}\n{}\n{}",
+            ran.out,
+            ran.err,
+            self.said()
+        );
+        ran
+    }
+
+    /// `skep run PLAN`, with `wrap` put before it.
+    pub(crate) fn wrapped(&self, wrap: &[&str], env: &[(&str, &str)]) -> Keeper {
+        let out = fs::File::options()
+            .append(true)
+            .create(true)
+            .open(self.out())
+            .unwrap();
+        let plan = self.plan();
+        let words: Vec<&str> = wrap.iter().copied().chain([SKEP, "run"]).collect();
+        let mut run = command(words[0], &self.repo());
+        run.args(&words[1..])
+            .arg(plan)
+            .envs(env.iter().copied())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out);
+        Keeper(run.spawn().unwrap())
+    }
+
+    pub(crate) fn run(&self) -> Keeper {
+        self.wrapped(&[], &[])
+    }
+
+    /// What the keepers have printed, or the end of it.
+    pub(crate) fn said(&self) -> String {
+        let bytes = fs::read(self.out()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let from = text.len().saturating_sub(6_000);
+        text.get(from..).unwrap_or(&text).to_string()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_word(&self, word: &str) {
+        let began = Instant::now();
+        while !self.said().contains(word) {
+            assert!(
+                began.elapsed() < LONGEST,
+                "never said {word:?}:\n{}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Runs the plan to its end, and checks everything.
+    #[track_caller]
+    pub(crate) fn finish(&self) {
+        let mut keeper = self.run();
+        self.ends_well(&mut keeper);
+        self.check();
+    }
+
+    #[track_caller]
+    pub(crate) fn ends_well(&self, keeper: &mut Keeper) {
+        let status = keeper.wait();
+        assert_eq!(status.code(), Some(0), "{status}:\n{}", self.said());
+    }
+
+    /// How often each task was merged into the integration branch.
+    pub(crate) fn merged(&self) -> BTreeMap<String, usize> {
+        let trailer = "--format=%(trailers:key=Skep-Task,valueonly)";
+        let log = self.git(&["log", "--first-parent", trailer, "main..skep/field"]);
+        let mut merged = BTreeMap::new();
+        for task in log.lines().map(str::trim).filter(|l| !l.is_empty()) {
+            *merged.entry(task.to_string()).or_default() += 1;
+        }
+        merged
+    }
+
+    /// What must hold at the end: every task merged once, no attempt started twice, git sound, the checkout as
+    /// it was, nothing of ours left running.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        let merged = self.merged();
+        let twice: Vec<_> = merged.iter().filter(|(_, n)| **n != 1).collect();
+        assert!(twice.is_empty(), "merged more than once: {twice:?}");
+        assert_eq!(
+            merged.len(),
+            self.shape.tasks,
+            "{merged:?}\n{}",
+            self.said()
+        );
+        for n in 0..self.shape.tasks {
+            let file = self.git(&["show", &format!("skep/field:f{n}")]);
+            assert_eq!(file, format!("{n}\n"));
+        }
+        self.sound();
+    }
+
+    /// The part of [`check`](Self::check) that holds for unfinished runs, too.
+    #[track_caller]
+    pub(crate) fn sound(&self) {
+        let begun = self.noted("begin");
+        let twice: Vec<_> = begun.iter().filter(|(_, n)| **n != 1).collect();
+        assert!(twice.is_empty(), "started more than once: {twice:?}");
+        self.git(&["fsck", "--strict", "--no-dangling", "--no-progress"]);
+        assert_eq!(self.git(&["status", "--porcelain"]), "");
+        self.expect(0, &["doctor"]);
+        self.nothing_runs();
+    }
+
+    /// Every process whose environment or command line names this world ends by itself.
+    #[track_caller]
+    pub(crate) fn nothing_runs(&self) {
+        let began = Instant::now();
+        loop {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            assert!(began.elapsed() < LONGEST, "still run: {left:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The processes that name this world's folder, by number, with their command lines.
+    pub(crate) fn processes(&self) -> Vec<(i32, String)> {
+        let mark = self.dir.path().to_string_lossy().into_owned();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
+                continue;
+            };
+            let read = |name| fs::read(entry.path().join(name)).unwrap_or_default();
+            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace('\0', " ");
+            let line = text(read("cmdline"));
+            // The dead have neither.
+            if line.contains(&mark) || text(read("environ")).contains(&mark) {
+                found.push((pid, line));
+            }
+        }
+        found
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // What a failed test left would keep its folder. Found anew until none is left: ends of parents make
+        // children ours to find.
+        for _ in 0..100 {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            for (pid, _) in left {
+                kill(pid);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Kills a process; true if it was there.
+pub(crate) fn kill(pid: i32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok()
+}
+
+/// A `skep run` that ends with its test.
+pub(crate) struct Keeper(Child);
+
+impl Keeper {
+    pub(crate) fn pid(&self) -> i32 {
+        self.0.id().try_into().unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(began.elapsed() < LONGEST, "the keeper does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The processor time it has used.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Fills the file system that `file` is on, to the last byte.
+pub(crate) fn fill(file: &Path) {
+    let mut ballast = fs::File::create(file).unwrap();
+    for size in [1 << 20, 1 << 12, 1 << 9, 1] {
+        let block = vec![0; size];
+        while ballast.write_all(&block).is_ok() {}
+    }
+}
