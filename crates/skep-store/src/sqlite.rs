@@ -118,6 +118,14 @@ impl SqliteLog {
         })
     }
 
+    /// Whether there is a log at `path`, or was one: then its high-water mark is still there, and opening it says
+    /// what is missing.
+    #[must_use]
+    pub fn is_known(path: &Path) -> bool {
+        path.exists()
+            || Place::of(path, false).is_ok_and(|place| mark::read(&place) != mark::Found::None)
+    }
+
     /// The database's path, symlinks resolved.
     #[must_use]
     pub fn path(&self) -> &Path {

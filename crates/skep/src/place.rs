@@ -22,6 +22,7 @@ use skep_server::{
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
+use skep_store::SqliteLog;
 use std::{sync::Once, time::SystemTime};
 use tokio::task::JoinHandle;
 
@@ -84,7 +85,7 @@ impl Place {
 
     /// Whether a keeper has ever run here.
     pub(crate) fn has_log(&self) -> bool {
-        self.site.log().exists()
+        SqliteLog::is_known(&self.site.log())
     }
 
     /// The state, as the keeper's events or, without one, the log has it.

@@ -5,6 +5,7 @@
 //! every performer must find that harmless.
 
 mod attempts;
+mod forgotten;
 mod merging;
 mod ports;
 mod runs;

@@ -1,6 +1,6 @@
 //! Attempts: starting, stopping, watching and adopting their shims.
 
-use super::{World, runs, worktrees};
+use super::{World, forgotten, runs, worktrees};
 use crate::{
     git::{self, snapshot::SnapshotSpec},
     keeper::report,
@@ -50,6 +50,9 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
             watch(world, attempt, order.worker, running);
             vec![Observation::Started { attempt }]
         }
+        Err(reason) if !is_of(&folder(world, attempt), order) => {
+            vec![Observation::StartFailed { attempt, reason }]
+        }
         Err(reason) => match run::look(&folder(world, attempt)) {
             // It had been started before: by an earlier keeper, or an earlier try.
             Look::Running(running) => {
@@ -60,6 +63,13 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
             Look::Absent | Look::NotStarted => vec![Observation::StartFailed { attempt, reason }],
         },
     }
+}
+
+/// Whether what the folder holds is this very attempt's, and not one of the same number that the log forgot.
+fn is_of(folder: &Path, order: &Order) -> bool {
+    let spec = run::read_spec(folder).ok();
+    let snapshot = spec.and_then(|spec| spec.snapshot);
+    snapshot.is_none_or(|snapshot| snapshot.reference == salvage_ref(order))
 }
 
 fn try_start(world: &World, order: &Order) -> Result<Running, String> {
@@ -379,6 +389,7 @@ pub(super) fn adopt(world: &Arc<World>, state: &State) -> Vec<Observation> {
     let mut seen = Vec::new();
     // Whatever the last keeper saved, this one cannot know: every worktree is looked at before its reset.
     world.unsaved().extend(state.workers().map(|w| w.id));
+    forgotten::set_aside(&world.site.runs(), state);
     end_strays(world, state);
     for live in state.live() {
         let attempt = live.attempt;
@@ -408,12 +419,8 @@ fn end_strays(world: &Arc<World>, state: &State) {
         return;
     };
     for entry in folders.flatten() {
-        let name = entry.file_name();
-        let number = name
-            .to_str()
-            .and_then(|n| n.strip_prefix('a'))
-            .and_then(|n| n.parse().ok());
-        let Some(attempt) = number.map(Attempt).filter(|a| state.attempt(*a).is_none()) else {
+        let attempt = forgotten::attempt_of(&entry.path());
+        let Some(attempt) = attempt.filter(|a| state.attempt(*a).is_none()) else {
             continue;
         };
         if let Look::Running(running) = run::look(&entry.path())
