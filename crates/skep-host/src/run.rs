@@ -32,6 +32,7 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 /// Every process of a run carries this in its environment: see [`sweep()`].
@@ -94,6 +95,15 @@ impl Running {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// How long the shim has run, by the clock that also counts the machine's sleep and that nobody can set; none
+    /// if it has ended.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let process = procfs::read(self.pid.as_raw_nonzero().get())?;
+        // Of the descriptor's process, and not of one that got its number.
+        is_alive(&self.pidfd).then(|| procfs::age(process.id))
     }
 
     /// Asks the shim to stop the run. Stopping a run that has ended does nothing.

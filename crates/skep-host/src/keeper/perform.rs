@@ -120,6 +120,16 @@ impl Performer {
         attempts::adopt(&self.world, state)
     }
 
+    /// How long the attempts that run have run.
+    pub(super) fn ages(&self) -> Observation {
+        let running = self.world.running();
+        let age = |running: &Running| running.age().map_or(Millis(0), millis);
+        let ages = running.iter().map(|(a, (_, shim))| (*a, age(shim)));
+        Observation::Adopted {
+            ages: ages.collect(),
+        }
+    }
+
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
     pub(super) fn silent(&mut self, state: &State, now: Time) -> Vec<Observation> {
         if self.next_beat.is_some_and(|at| at > now) {
@@ -313,6 +323,10 @@ impl Performer {
     }
 }
 
+fn millis(length: Duration) -> Millis {
+    Millis(length.as_millis().try_into().unwrap_or(u64::MAX))
+}
+
 /// The trace of what follows from an observation: the attempt or the wave it is about.
 pub(super) fn trace_of(observation: &Observation) -> String {
     match observation {
@@ -330,6 +344,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::Landed { wave, .. }
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
+        Observation::Adopted { .. } => "adoption".into(),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
     }
 }

@@ -62,7 +62,11 @@ impl Turns {
         for observation in seen.into_iter().flatten() {
             self.observe(self.last, observation);
         }
-        self.tick(self.clock.now());
+        let now = self.clock.now();
+        if let Some(ages) = self.performer.as_ref().map(Performer::ages) {
+            self.observe(now, ages);
+        }
+        self.tick(now);
         loop {
             self.commit()?;
             let wake = self.perform();

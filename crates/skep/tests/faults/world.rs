@@ -272,6 +272,15 @@ impl World {
         text.get(from..).unwrap_or(&text).to_string()
     }
 
+    /// Waits until a keeper answers.
+    #[track_caller]
+    pub(crate) fn wait_for_answer(&self) {
+        until("a keeper answers", || {
+            let status = self.skep(&["status", "--json"]);
+            status.code == 0 && !status.err.contains("no keeper runs")
+        });
+    }
+
     #[track_caller]
     pub(crate) fn wait_for_word(&self, word: &str) {
         let began = Instant::now();
