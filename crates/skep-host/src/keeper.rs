@@ -14,7 +14,7 @@ mod report;
 mod turn;
 
 pub use codec::{CodecError, decode, encode};
-pub use inbox::{Gone, Handle, RequestError};
+pub use inbox::{Gone, Handle, Held, RequestError};
 
 use crate::{git::Repo, site::Site};
 use clock::Clock;

@@ -5,6 +5,7 @@
 pub mod command;
 pub mod git;
 pub mod keeper;
+pub mod room;
 pub mod run;
 pub mod shim;
 pub mod site;

@@ -39,7 +39,8 @@ impl Site {
         }
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700))?;
         let ignore = self.dir.join(".gitignore");
-        if !ignore.exists() {
+        // One that is empty was made on a full disk, and hides nothing.
+        if fs::metadata(&ignore).map_or(0, |meta| meta.len()) == 0 {
             fs::write(ignore, "*\n")?;
         }
         Ok(())

@@ -75,8 +75,18 @@ async fn no_such_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail)
 }
 
-/// The keeper's loop has ended while its socket still answers.
-fn gone(_: Gone) -> Problem {
+/// The keeper's loop has ended while its socket still answers, or waits for room on its disk.
+fn gone(error: Gone) -> Problem {
+    if let Gone::Held(_) = error {
+        return Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk_full",
+            error.to_string(),
+        )
+        .hint(
+            "free some space: the keeper then goes on by itself, with what it was asked meanwhile",
+        );
+    }
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "keeper_gone",

@@ -45,6 +45,7 @@ pub(crate) struct Follow<'p> {
     signals: Signals,
     interrupts: u32,
     stuck: Option<(Time, String)>,
+    held: bool,
 }
 
 impl<'p> Follow<'p> {
@@ -69,6 +70,7 @@ impl<'p> Follow<'p> {
             signals,
             interrupts,
             stuck,
+            held: false,
         })
     }
 
@@ -136,6 +138,17 @@ impl<'p> Follow<'p> {
     }
 
     fn looked(&mut self) {
+        if let Some(hosted) = self.hosted {
+            let held = hosted.keeper.handle().held();
+            match (&held, self.held) {
+                (Some(held), false) => self
+                    .progress
+                    .note(&format!("{}; it goes on by itself", held.why)),
+                (None, true) => self.progress.note("there is room again"),
+                _ => {}
+            }
+            self.held = held.is_some();
+        }
         if self.state.seq() < self.until {
             return;
         }

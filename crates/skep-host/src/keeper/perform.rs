@@ -13,9 +13,9 @@ mod worktrees;
 
 use super::{
     Options,
-    inbox::{Handle, Message},
+    inbox::{Handle, Held, Message},
 };
-use crate::{git::Repo, run::Running, site::Site};
+use crate::{git::Repo, room, run::Running, site::Site};
 use attempts::StopOrder;
 use ports::Ports;
 use skep_core::{
@@ -40,6 +40,9 @@ const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// The first pause before an action that was done and is wanted still is begun again; it doubles, up to 256
 /// times this.
 const FIRST_PAUSE: Millis = Millis(20);
+
+/// How often a full disk is looked at again.
+const LOOK_FOR_ROOM: Millis = Millis(500);
 
 /// What every performer may use.
 pub(super) struct World {
@@ -159,7 +162,22 @@ impl Performer {
     ) -> Option<Time> {
         self.held_off.retain(|action, _| actions.contains(action));
         let mut back = None;
+        let lacking = if actions.is_empty() {
+            None
+        } else {
+            room::lacking(self.world.site.dir())
+        };
+        let full = lacking.is_some();
+        if full {
+            back = Some(now + LOOK_FOR_ROOM);
+        }
+        let held = lacking.map(|why| Held { why, mute: false });
+        self.world.handle.hold(held);
         for action in actions {
+            // What would be begun could not be written down: it waits. Stopping needs no room, and makes some.
+            if full && !matches!(action, Action::Stop { .. }) {
+                continue;
+            }
             if self.under_way.contains(&action) || self.worker_is_busy(&action) {
                 continue;
             }
@@ -310,7 +328,10 @@ impl Performer {
         // a wait of its own.
         self.world.runtime.spawn_blocking(move || {
             match panic::catch_unwind(AssertUnwindSafe(job)) {
-                Ok(seen) => world.handle.send(Message::Performed(action, seen)),
+                Ok(seen) => {
+                    let seen = without_the_disks_faults(&world, seen);
+                    world.handle.send(Message::Performed(action, seen));
+                }
                 Err(_) => {
                     let handle = world.handle.clone();
                     world.runtime.spawn(async move {
@@ -321,6 +342,22 @@ impl Performer {
             }
         });
     }
+}
+
+/// What failed on a full disk is nobody's fault, and is begun again once there is room.
+fn without_the_disks_faults(world: &World, mut seen: Vec<Observation>) -> Vec<Observation> {
+    let fault = |seen: &Observation| {
+        matches!(
+            seen,
+            Observation::StartFailed { .. }
+                | Observation::WorkerFailed { .. }
+                | Observation::MergeFailed { .. }
+        )
+    };
+    if seen.iter().any(fault) && room::lacking(world.site.dir()).is_some() {
+        seen.retain(|seen| !fault(seen));
+    }
+    seen
 }
 
 fn millis(length: Duration) -> Millis {

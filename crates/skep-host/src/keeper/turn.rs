@@ -5,9 +5,10 @@ use super::{
     clock::Clock,
     codec::encode,
     fold,
-    inbox::{Handle, Message},
+    inbox::{Handle, Held, Message},
     perform::Performer,
 };
+use crate::room;
 use skep_core::{
     engine::Engine,
     event::By,
@@ -178,7 +179,10 @@ impl Turns {
                     self.handle.publish(Arc::new(records));
                     break;
                 }
-                Err(AppendError::Full { .. }) if self.log_is_at(expected) => {
+                Err(full @ AppendError::Full { .. }) if self.log_is_at(expected) => {
+                    let why = room::lacking(self.handle.site().dir());
+                    let why = why.unwrap_or_else(|| full.to_string());
+                    self.handle.hold(Some(Held { why, mute: true }));
                     std::thread::sleep(RETRY_APPEND);
                 }
                 Err(error) => {
@@ -188,6 +192,9 @@ impl Turns {
                     )));
                 }
             }
+        }
+        if self.handle.held().is_some_and(|held| held.mute) {
+            self.handle.hold(None);
         }
         for (reply, answer) in self.waiting.drain(..) {
             // Whoever asked may have left.

@@ -25,7 +25,9 @@ async fn view<T: Send + 'static>(
 }
 
 pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Problem> {
-    view(&app, |state, now| Status::of(state, now, &live())).await
+    let Json(mut status) = view(&app, |state, now| Status::of(state, now, &live())).await?;
+    status.held = app.handle.held().map(|held| held.why);
+    Ok(Json(status))
 }
 
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {

@@ -68,6 +68,8 @@ pub(crate) struct Shape {
     pub(crate) swarm: &'static str,
     /// What each agent does between its beginning and its work.
     pub(crate) meanwhile: &'static str,
+    /// The integration check.
+    pub(crate) check: &'static str,
 }
 
 impl Default for Shape {
@@ -79,6 +81,7 @@ impl Default for Shape {
             policy: "",
             swarm: "",
             meanwhile: "",
+            check: "test -f README",
         }
     }
 }
@@ -89,22 +92,36 @@ pub(crate) const GATE: &str = "until test -e $GATE; do sleep 0.02; done";
 pub(crate) struct World {
     dir: TempDir,
     shape: Shape,
+    mounted: bool,
 }
 
 impl World {
     pub(crate) fn new(shape: Shape) -> World {
-        World::on(shape, |_| {})
+        World::empty(shape).begun()
     }
 
-    /// A world whose folder for the repository is made ready by `mount`.
-    pub(crate) fn on(shape: Shape, mount: impl FnOnce(&Path)) -> World {
+    /// A world with its repository on a small disk of its own; none where nothing can be mounted.
+    pub(crate) fn on_disk(shape: Shape, options: &str) -> Option<World> {
+        let mut world = World::empty(shape);
+        let mut mount = command("mount", world.root());
+        let mount = mount.args(["-t", "tmpfs", "-o", options, "faults"]);
+        world.mounted = mount.arg(world.repo()).status().unwrap().success();
+        world.mounted.then(|| world.begun())
+    }
+
+    fn empty(shape: Shape) -> World {
         let world = World {
             dir: tempfile::Builder::new().prefix("faults").tempdir().unwrap(),
             shape,
+            mounted: false,
         };
+        fs::create_dir(world.repo()).unwrap();
+        world
+    }
+
+    fn begun(self) -> World {
+        let world = self;
         let repo = world.repo();
-        fs::create_dir(&repo).unwrap();
-        mount(&repo);
         world.git(&["init", "-q", "-b", "main"]);
         world.git(&["config", "user.name", "Ann"]);
         world.git(&["config", "user.email", "ann@example.org"]);
@@ -145,9 +162,10 @@ impl World {
             policy,
             swarm,
             meanwhile,
+            check,
         } = &self.shape;
         let mut plan = format!(
-            "[swarm]\nname = \"field\"\nagent = \"shell\"\nworkers = {workers}\ncheck = [\"test -f README\"]\n{swarm}\n\
+            "[swarm]\nname = \"field\"\nagent = \"shell\"\nworkers = {workers}\ncheck = [\"{check}\"]\n{swarm}\n\
              [policy]\nbackoff = \"10ms\"\nbackoff_cap = \"200ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n\
              heartbeat = \"1s\"\n{policy}\n"
         );
@@ -392,12 +410,19 @@ impl Drop for World {
         for _ in 0..100 {
             let left = self.processes();
             if left.is_empty() {
-                return;
+                break;
             }
             for (pid, _) in left {
                 kill(pid);
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+        if self.mounted {
+            // Lazily: what a failed test left open shall not keep it.
+            let _ = command("umount", self.root())
+                .arg("-l")
+                .arg(self.repo())
+                .status();
         }
     }
 }

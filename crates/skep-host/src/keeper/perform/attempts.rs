@@ -230,6 +230,20 @@ fn is_saved(seen: &Observation) -> bool {
 pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
     let folder = folder(world, attempt);
     match run::look(&folder) {
+        Look::Ended(report) if report.full.is_some() && report.fell_short() => {
+            let saved = report
+                .snapshot
+                .as_ref()
+                .map_or(Saved::Nothing, |s| match s {
+                    Ok(snapshot) => report::saved(snapshot),
+                    Err(why) => Saved::Failed(why.clone()),
+                });
+            vec![Observation::Lost {
+                attempt,
+                reason: report.full.unwrap_or_default(),
+                saved,
+            }]
+        }
         Look::Ended(report) => {
             let (limited, untouched) = (rate_limited(&folder), untouched(&report));
             let report = report::convert(&report, &limited, &folder.join("result.json"));
