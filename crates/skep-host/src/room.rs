@@ -29,3 +29,16 @@ pub fn lacking(place: &Path) -> Option<String> {
     }
     None
 }
+
+/// Whether an error's text says that the machine is short of processes, descriptors or memory: what only lasts as
+/// long as others hold them. The kernel's words for that are the same from us and, in the C locale, from git.
+#[must_use]
+pub fn is_scarcity(text: &str) -> bool {
+    [
+        "Resource temporarily unavailable",
+        "Too many open files",
+        "Cannot allocate memory",
+    ]
+    .iter()
+    .any(|said| text.contains(said))
+}

@@ -3,6 +3,7 @@
 //! The router knows nothing of how a request came. A TCP listener with a token, TLS and checks of Host and
 //! Origin is a second front of the same router, beside [`socket`].
 
+mod apart;
 mod config;
 mod events;
 mod read;

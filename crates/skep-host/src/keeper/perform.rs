@@ -31,6 +31,7 @@ use std::{
     io,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -56,9 +57,20 @@ pub(super) struct World {
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
     ports: Ports,
+    /// What the last performer was short of that others hold.
+    short_of: Mutex<Option<String>>,
 }
 
 impl World {
+    fn lacks(&self, what: Option<String>) {
+        *self.short_of.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn lacking(&self) -> Option<String> {
+        let short_of = self.short_of.lock().unwrap_or_else(PoisonError::into_inner);
+        short_of.clone()
+    }
+
     fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
         // A panic elsewhere leaves the map whole: every change is one call.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -77,6 +89,15 @@ impl World {
     fn tell(&self, seen: Vec<Observation>) {
         self.handle.send(Message::Performed(None, seen));
     }
+}
+
+/// What became of an action that was to be begun.
+enum Begun {
+    Yes,
+    /// The state holds no order for it: it is not wanted any more.
+    NotWanted,
+    /// The machine has no thread for it now.
+    NoThread(io::Error),
 }
 
 pub(super) struct Performer {
@@ -106,6 +127,7 @@ impl Performer {
             running: Mutex::default(),
             unsaved: Mutex::default(),
             ports: Ports::default(),
+            short_of: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -138,8 +160,9 @@ impl Performer {
         if self.next_beat.is_some_and(|at| at > now) {
             return Vec::new();
         }
-        let some_run = !self.world.running().is_empty();
+        let some_run = state.live().len() > 0;
         self.next_beat = some_run.then(|| now + state.policy().heartbeat);
+        attempts::watch_the_unwatched(&self.world, state);
         attempts::silent(&self.world, state, &mut self.beats, now)
     }
 
@@ -171,7 +194,11 @@ impl Performer {
         if full {
             back = Some(now + LOOK_FOR_ROOM);
         }
-        let held = lacking.map(|why| Held { why, mute: false });
+        if actions.is_empty() {
+            self.world.lacks(None);
+        }
+        let held = lacking.or_else(|| self.world.lacking());
+        let held = held.map(|why| Held { why, mute: false });
         self.world.handle.hold(held);
         for action in actions {
             // What would be begun could not be written down: it waits. Stopping needs no room, and makes some.
@@ -185,10 +212,18 @@ impl Performer {
                 Some((until, _)) if *until > now => {
                     back = Some(back.map_or(*until, |b: Time| b.min(*until)));
                 }
-                _ if self.begin(state, action.clone()) => {
-                    self.under_way.insert(action);
-                }
-                _ => {}
+                _ => match self.begin(state, action.clone()) {
+                    Begun::Yes => {
+                        self.under_way.insert(action);
+                    }
+                    Begun::NotWanted => {}
+                    Begun::NoThread(error) => {
+                        self.world
+                            .lacks(Some(format!("no thread can be started: {error}")));
+                        let until = self.hold_off(&action, now);
+                        back = Some(back.map_or(until, |b: Time| b.min(until)));
+                    }
+                },
             }
         }
         self.end_orphans(state);
@@ -209,10 +244,15 @@ impl Performer {
     /// An action is done; if it is still wanted it may be begun again, after a pause.
     pub(super) fn done(&mut self, action: &Action, now: Time) {
         self.under_way.remove(action);
+        self.hold_off(action, now);
+    }
+
+    fn hold_off(&mut self, action: &Action, now: Time) -> Time {
         let times = self.held_off.get(action).map_or(0, |(_, times)| *times);
         let pause = FIRST_PAUSE.times(1 << times.min(8));
         self.held_off
             .insert(action.clone(), (now + pause, times + 1));
+        now + pause
     }
 
     /// What was decided is durable.
@@ -247,13 +287,12 @@ impl Performer {
         }
     }
 
-    /// False when the state holds no order for it: then it is not wanted any more.
-    fn begin(&self, state: &State, action: Action) -> bool {
+    fn begin(&self, state: &State, action: Action) -> Begun {
         let world = Arc::clone(&self.world);
         let job: Box<dyn FnOnce() -> Vec<Observation> + Send> = match &action {
             Action::Start { attempt } => {
                 let Some(order) = skep_core::plan::order(state, *attempt) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || attempts::start(&world, &order))
             }
@@ -263,7 +302,7 @@ impl Performer {
                 at_once,
             } => {
                 let Some(worker) = state.attempt(*attempt).map(|live| live.worker) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 let order = StopOrder {
                     attempt: *attempt,
@@ -272,24 +311,23 @@ impl Performer {
                     at_once: *at_once,
                 };
                 // Stays under way: see `forget_ended`.
-                self.spawn(None, Box::new(move || attempts::stop(&world, order)));
-                return true;
+                return self.spawn(None, Box::new(move || attempts::stop(&world, order)));
             }
             Action::Prepare { worker, base, turn } => {
                 let Some(order) = worktrees::order(state, *worker, base, *turn) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || worktrees::prepare(&world, &order))
             }
             Action::Remove { worker } => {
                 let Some(order) = worktrees::leaving(state, *worker) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || worktrees::remove(&world, &order))
             }
             Action::Build { wave, round } => {
                 let Some(order) = merging::build_order(state, *wave, *round) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::build(&world, &order))
             }
@@ -301,62 +339,71 @@ impl Performer {
             } => {
                 let Some(order) = merging::check_order(state, *wave, *round, *prefix, commit)
                 else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::check(&world, &order))
             }
             Action::Land { wave, from, to } => {
                 let Some(order) = merging::land_order(state, *wave, from, to) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::land(&world, &order))
             }
             Action::LandTarget { to } => {
                 let Some(order) = merging::target_order(state, to) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::land_target(&world, &order))
             }
         };
-        self.spawn(Some(action), job);
-        true
+        self.spawn(Some(action), job)
     }
 
-    fn spawn(&self, action: Option<Action>, job: Box<dyn FnOnce() -> Vec<Observation> + Send>) {
+    fn spawn(
+        &self,
+        action: Option<Action>,
+        job: Box<dyn FnOnce() -> Vec<Observation> + Send>,
+    ) -> Begun {
         let world = Arc::clone(&self.world);
         // The job's own thread says what was seen: on a busy machine every further hop from thread to thread is
         // a wait of its own.
-        self.world.runtime.spawn_blocking(move || {
-            match panic::catch_unwind(AssertUnwindSafe(job)) {
-                Ok(seen) => {
-                    let seen = without_the_disks_faults(&world, seen);
-                    world.handle.send(Message::Performed(action, seen));
-                }
-                Err(_) => {
-                    let handle = world.handle.clone();
-                    world.runtime.spawn(async move {
-                        tokio::time::sleep(AFTER_PANIC).await;
-                        handle.send(Message::Performed(action, Vec::new()));
-                    });
-                }
+        let perform = move || match panic::catch_unwind(AssertUnwindSafe(job)) {
+            Ok(seen) => {
+                let seen = without_the_machines_faults(&world, seen);
+                world.handle.send(Message::Performed(action, seen));
             }
-        });
+            Err(_) => {
+                let handle = world.handle.clone();
+                world.runtime.spawn(async move {
+                    tokio::time::sleep(AFTER_PANIC).await;
+                    handle.send(Message::Performed(action, Vec::new()));
+                });
+            }
+        };
+        // Not one of the runtime's threads: when none can be started it panics, or lets the job lie.
+        match thread::Builder::new().name("perform".into()).spawn(perform) {
+            Ok(_) => Begun::Yes,
+            Err(error) => Begun::NoThread(error),
+        }
     }
 }
 
-/// What failed on a full disk is nobody's fault, and is begun again once there is room.
-fn without_the_disks_faults(world: &World, mut seen: Vec<Observation>) -> Vec<Observation> {
-    let fault = |seen: &Observation| {
-        matches!(
-            seen,
-            Observation::StartFailed { .. }
-                | Observation::WorkerFailed { .. }
-                | Observation::MergeFailed { .. }
-        )
-    };
-    if seen.iter().any(fault) && room::lacking(world.site.dir()).is_some() {
-        seen.retain(|seen| !fault(seen));
-    }
+/// What failed on a full disk is nobody's fault, nor is a merge that failed for want of processes or descriptors:
+/// it is begun again once there is room. (Attempts and worktrees that cannot be begun for want of those count as
+/// spawn failures, with their back-off and halt: L-5.)
+fn without_the_machines_faults(world: &World, mut seen: Vec<Observation>) -> Vec<Observation> {
+    let full = room::lacking(world.site.dir()).is_some();
+    seen.retain(|seen| match seen {
+        Observation::StartFailed { .. } | Observation::WorkerFailed { .. } => !full,
+        Observation::MergeFailed { reason, .. } => {
+            let scarce = room::is_scarcity(reason);
+            if scarce {
+                world.lacks(Some(reason.clone()));
+            }
+            !full && !scarce
+        }
+        _ => true,
+    });
     seen
 }
 

@@ -5,6 +5,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
@@ -93,6 +94,8 @@ pub(crate) struct World {
     dir: TempDir,
     shape: Shape,
     mounted: bool,
+    /// Whose the repository and all programs are, if not ours.
+    user: Option<u32>,
 }
 
 impl World {
@@ -114,9 +117,30 @@ impl World {
             dir: tempfile::Builder::new().prefix("faults").tempdir().unwrap(),
             shape,
             mounted: false,
+            user: None,
         };
         fs::create_dir(world.repo()).unwrap();
         world
+    }
+
+    /// A world of a user who has no other processes.
+    pub(crate) fn of_another_user(shape: Shape) -> World {
+        let mut world = World::empty(shape);
+        let user = 300_000 + std::process::id() % 100_000;
+        for place in [world.root(), &world.repo()] {
+            std::os::unix::fs::chown(place, Some(user), Some(user)).unwrap();
+        }
+        world.user = Some(user);
+        world.begun()
+    }
+
+    /// A program that this world's user starts in its repository.
+    pub(crate) fn program(&self, name: &str) -> Command {
+        let mut command = command(name, &self.repo());
+        if let Some(user) = self.user {
+            command.uid(user).gid(user).env("HOME", self.root());
+        }
+        command
     }
 
     fn begun(self) -> World {
@@ -147,7 +171,7 @@ impl World {
     fn notes(&self) -> PathBuf {
         self.dir.path().join("notes")
     }
-    fn gate(&self) -> PathBuf {
+    pub(crate) fn gate(&self) -> PathBuf {
         self.dir.path().join("gate")
     }
     fn out(&self) -> PathBuf {
@@ -225,7 +249,7 @@ impl World {
     }
 
     pub(crate) fn try_git(&self, args: &[&str]) -> Ran {
-        Ran::of(&command("git", &self.repo()).args(args).output().unwrap())
+        Ran::of(&self.program("git").args(args).output().unwrap())
     }
 
     #[track_caller]
@@ -236,7 +260,7 @@ impl World {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut skep = command(SKEP, &self.repo());
+        let mut skep = self.program(SKEP);
         skep.args(args);
         skep
     }
@@ -262,16 +286,21 @@ impl World {
 
     /// `skep run PLAN`, with `wrap` put before it.
     pub(crate) fn wrapped(&self, wrap: &[&str], env: &[(&str, &str)]) -> Keeper {
+        let plan = self.plan();
+        self.keeper(wrap, &["run", plan.to_str().unwrap()], env)
+    }
+
+    /// A `skep` that is left running, with `wrap` put before it.
+    pub(crate) fn keeper(&self, wrap: &[&str], args: &[&str], env: &[(&str, &str)]) -> Keeper {
         let out = fs::File::options()
             .append(true)
             .create(true)
             .open(self.out())
             .unwrap();
-        let plan = self.plan();
-        let words: Vec<&str> = wrap.iter().copied().chain([SKEP, "run"]).collect();
-        let mut run = command(words[0], &self.repo());
+        let words: Vec<&str> = wrap.iter().copied().chain([SKEP]).collect();
+        let mut run = self.program(words[0]);
         run.args(&words[1..])
-            .arg(plan)
+            .args(args)
             .envs(env.iter().copied())
             .stdout(out.try_clone().unwrap())
             .stderr(out);
@@ -335,6 +364,16 @@ impl World {
             *merged.entry(task.to_string()).or_default() += 1;
         }
         merged
+    }
+
+    /// How many of the plan's files the integration branch has.
+    pub(crate) fn merged_count(&self) -> usize {
+        let listed = self.try_git(&["ls-tree", "--name-only", "skep/field"]);
+        listed
+            .out
+            .lines()
+            .filter(|name| name.starts_with('f'))
+            .count()
     }
 
     /// What must hold at the end: every task merged once, no attempt started twice, git sound, the checkout as

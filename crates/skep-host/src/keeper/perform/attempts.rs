@@ -207,7 +207,7 @@ fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Runnin
         .name(format!("a{attempt}"))
         .stack_size(WATCHER_STACK);
     if thread.spawn(wait).is_err() {
-        // Out of threads: the attempt runs on, bounded by its shim; the lease's end or a restart finds it.
+        // Out of threads: the attempt runs on, bounded by its shim; the next beat looks for it again.
         world.running().remove(&attempt);
     }
     watched
@@ -371,6 +371,22 @@ fn ended_unbegun(attempt: Attempt) -> Vec<Observation> {
 /// Ends an attempt that nobody waits for any more. Does not wait for it.
 pub(super) fn end_now(running: &Running) {
     let _ = running.stop(Stop::AtOnce);
+}
+
+/// Attempts for which no watcher could be started are looked for again.
+pub(super) fn watch_the_unwatched(world: &Arc<World>, state: &State) {
+    for live in state.live() {
+        let watched = world.running().contains_key(&live.attempt);
+        if watched || live.phase == Phase::Claimed {
+            continue;
+        }
+        if let Look::Running(running) = run::look(&folder(world, live.attempt)) {
+            watch(world, live.attempt, live.worker, running);
+        } else {
+            // It may have ended just now, and its end be on its way: said twice, it is taken once.
+            world.tell(ended(world, live.attempt));
+        }
+    }
 }
 
 /// The attempts whose shims have not shown for too long that they live (L-3).
