@@ -125,7 +125,6 @@ fn a_missing_object_is_named_and_once_it_is_back_the_run_goes_on() {
     world.open_gate();
     let status = keeper.wait();
     let said = world.said();
-    println!("{status}\n{said}");
     assert_ne!(status.code(), Some(0), "{said}");
     assert!(
         said.contains(blob.trim()),

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 pub(crate) const SKEP: &str = env!("CARGO_BIN_EXE_skep");
 /// Far longer than anything takes, even on a busy machine.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A program started as a person would start it.
 #[allow(clippy::disallowed_methods)] // Tests stand outside.
@@ -137,6 +137,8 @@ impl World {
     /// A program that this world's user starts in its repository.
     pub(crate) fn program(&self, name: &str) -> Command {
         let mut command = command(name, &self.repo());
+        // By this, whatever they start is found again.
+        command.env("SKEP_FAULTS", self.root());
         if let Some(user) = self.user {
             command.uid(user).gid(user).env("HOME", self.root());
         }
