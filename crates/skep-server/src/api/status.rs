@@ -39,7 +39,8 @@ pub struct Status {
     /// Questions that wait for a person.
     pub asks: u32,
     /// What keeps the keeper from going on, such as a full disk; it goes on by itself once that is over.
-    #[serde(default)]
+    /// Left out when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
 }
 

@@ -1,7 +1,10 @@
 //! `.skep` deleted while a swarm runs: the keeper says so and ends, shims end their trees, and the next run says
 //! what the branches still hold.
 
-use crate::world::{GATE, Shape, World, until};
+use crate::{
+    programs::until,
+    world::{GATE, Shape, World},
+};
 use std::fs;
 
 // proves: T-1, W-5, W-12

@@ -3,7 +3,8 @@
 
 use crate::{
     alone,
-    world::{GATE, Shape, World, until},
+    programs::until,
+    world::{GATE, Shape, World},
 };
 use std::{
     fs,

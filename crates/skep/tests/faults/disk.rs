@@ -2,8 +2,10 @@
 //! is room. Nothing that was acknowledged is lost, and no task pays for it.
 
 use crate::{
-    is_root, skip,
-    world::{GATE, Shape, World, fill, until},
+    is_root,
+    programs::{fill, until},
+    skip,
+    world::{GATE, Shape, World},
 };
 use std::{fs, path::PathBuf};
 

@@ -1,7 +1,10 @@
 //! The log's files damaged between two keepers: the start says exactly what is damaged and what to do, never goes
 //! on with a silently shorter log, and what is on refs is left as it is.
 
-use crate::world::{GATE, Ran, Shape, World, until};
+use crate::{
+    programs::{Ran, until},
+    world::{GATE, Shape, World},
+};
 use skep_store::{Log, OpenMode, Snapshot, SqliteLog};
 use std::{
     fs,

@@ -12,6 +12,7 @@ mod descriptors;
 mod disk;
 mod log;
 mod processes;
+mod programs;
 mod repository;
 mod storm;
 mod world;

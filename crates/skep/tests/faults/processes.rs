@@ -2,8 +2,10 @@
 //! by itself once there are some.
 
 use crate::{
-    alone, is_root, skip,
-    world::{Shape, World, until},
+    alone, is_root,
+    programs::until,
+    skip,
+    world::{Shape, World},
 };
 use std::process::{Child, Stdio};
 

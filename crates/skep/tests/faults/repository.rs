@@ -1,6 +1,9 @@
 //! The git repository damaged under a run: recovery, or a halt with a sentence that says what to do.
 
-use crate::world::{GATE, Shape, World, until};
+use crate::{
+    programs::until,
+    world::{GATE, Shape, World},
+};
 use std::fs;
 
 fn gated() -> World {

@@ -3,8 +3,10 @@
 //! The seed is printed; `SKEP_SEED=N` repeats its choices as far as real time repeats.
 
 use crate::{
-    alone, is_root, skip,
-    world::{Shape, World, fill, kill},
+    alone, is_root,
+    programs::{fill, kill},
+    skip,
+    world::{Shape, World},
 };
 use std::{
     collections::BTreeMap,
