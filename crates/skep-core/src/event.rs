@@ -142,6 +142,14 @@ pub enum Event {
         /// Which.
         attempt: Attempt,
     },
+    /// The keeper gives an attempt up at another moment than was thought: a new keeper measured how long it has
+    /// run, and the clock had jumped.
+    LeaseMoved {
+        /// Which.
+        attempt: Attempt,
+        /// The moment.
+        give_up: Time,
+    },
     /// An attempt is being stopped.
     StopAsked {
         /// Which.
@@ -362,6 +370,7 @@ impl Event {
             Event::Claimed { .. } => "claimed",
             Event::AttemptStarted { .. } => "attempt_started",
             Event::AgentEnded { .. } => "agent_ended",
+            Event::LeaseMoved { .. } => "lease_moved",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",

@@ -7,6 +7,7 @@ use crate::{
     merge::{Clash, Link, Severity},
     spec::{Plan, Policy, Priority, TaskSpec},
     task::TaskState,
+    time::Millis,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt::{self, Write};
@@ -235,6 +236,11 @@ pub enum Observation {
         reason: String,
         /// What its worktree held.
         saved: Saved,
+    },
+    /// A new keeper found these attempts at work, and measured how long each has run, by a clock that nobody sets.
+    Adopted {
+        /// The attempts, with their ages.
+        ages: Vec<(Attempt, Millis)>,
     },
     /// An attempt's host has not been heard of for too long.
     Silent {

@@ -16,7 +16,7 @@ mod report;
 mod turn;
 
 pub use codec::{CodecError, decode, encode};
-pub use inbox::{Gone, Handle, RequestError};
+pub use inbox::{Gone, Handle, Held, RequestError};
 pub use pulse::Presence;
 
 use crate::{git::Repo, site::Site};

@@ -9,6 +9,7 @@ pub mod litter;
 pub mod notify;
 pub mod pane;
 pub mod presence;
+pub mod room;
 pub mod run;
 pub mod shim;
 pub mod site;

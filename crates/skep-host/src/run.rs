@@ -36,6 +36,7 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
 };
 
 /// Every process of a run carries this in its environment: see [`sweep()`].
@@ -98,6 +99,15 @@ impl Running {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// How long the shim has run, by the clock that also counts the machine's sleep and that nobody can set; none
+    /// if it has ended.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let process = procfs::read(self.pid.as_raw_nonzero().get())?;
+        // Of the descriptor's process, and not of one that got its number.
+        is_alive(&self.pidfd).then(|| procfs::age(process.id))
     }
 
     /// Asks the shim to stop the run. Stopping a run that has ended does nothing.
@@ -347,7 +357,7 @@ pub fn look(folder: &Path) -> Look {
     if let Some(over) = ended(folder) {
         return over;
     }
-    let file = match File::open(folder.join(STARTED)) {
+    let file = match patiently(|| File::open(folder.join(STARTED))) {
         Ok(file) => file,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
             return if folder.exists() {
@@ -369,7 +379,7 @@ pub fn look(folder: &Path) -> Look {
     // number all its life, so the descriptor is the shim's. A holder that was just forked has the
     // lock for a moment longer than a shim that is killed then, so the shim must live, too.
     let pid = i32::try_from(started.pid).ok().and_then(Pid::from_raw);
-    let pidfd = pid.and_then(|pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?)));
+    let pidfd = pid.and_then(|pid| Some((pid, hold(pid)?)));
     match pidfd {
         Some((pid, pidfd)) if is_locked(&file) && is_alive(&pidfd) => {
             Look::Running(Running { pid, pidfd })
@@ -377,6 +387,32 @@ pub fn look(folder: &Path) -> Look {
         // It may have written its report between the first glance and now.
         _ => ended(folder).unwrap_or_else(|| lost("its shim died without a report".into())),
     }
+}
+
+/// How long a look waits for descriptors or memory: without them it would take what it cannot read for lost.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+fn patiently<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    use rustix::io::Errno;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match read() {
+            Err(fault)
+                if Instant::now() < deadline
+                    && matches!(
+                        Errno::from_io_error(&fault),
+                        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)
+                    ) =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn hold(pid: Pid) -> Option<OwnedFd> {
+    patiently(|| Ok(pidfd_open(pid, PidfdFlags::empty())?)).ok()
 }
 
 fn is_alive(pidfd: &OwnedFd) -> bool {
@@ -388,7 +424,7 @@ fn is_alive(pidfd: &OwnedFd) -> bool {
 }
 
 fn ended(folder: &Path) -> Option<Look> {
-    let why = match fs::read(folder.join(EXIT)) {
+    let why = match patiently(|| fs::read(folder.join(EXIT))) {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => return None,
         Err(fault) if fault.kind() == io::ErrorKind::NotADirectory => return None,
         Err(fault) => format!("{EXIT} cannot be read: {fault}"),

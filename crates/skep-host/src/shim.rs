@@ -19,6 +19,7 @@ pub(crate) mod tree;
 use crate::{
     git::snapshot::{Snapshot, changed_since, is_own, snapshot},
     pane::Screen,
+    room,
     run::{
         Begun, Phase, Progress, SPEC, cookie,
         files::{Containment, Cut, RunReport, RunSpec, StepEnd, StepKind, StepReport, StepSpec},
@@ -235,7 +236,7 @@ impl<'a> Shim<'a> {
         }
         tree::end_children(Duration::from_secs(5));
         let changed_by_checks = changed_by_checks(self.spec, &steps, &snapshot);
-        let report = RunReport {
+        let mut report = RunReport {
             version: 1,
             run: self.spec.run.clone(),
             started,
@@ -247,7 +248,11 @@ impl<'a> Shim<'a> {
             survivors: self.survivors,
             containment: self.containment,
             cut: self.cut,
+            full: None,
         };
+        if report.fell_short() {
+            report.full = room::lacking(&self.spec.worktree);
+        }
         let published = self.reserve.publish(&report);
         self.tell();
         if let Some(mut screen) = self.screen.take() {

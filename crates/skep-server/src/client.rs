@@ -20,8 +20,12 @@ use sse::Lines;
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tokio::net::UnixStream;
+
+/// How long a keeper gets to show that it is there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
@@ -62,16 +66,33 @@ impl Client {
         }
     }
 
-    /// Whether a keeper answers.
+    /// Whether there is a keeper: one that answers, or is too busy to.
+    ///
+    /// That its socket takes a connection is not enough: one that was killed while it started a process leaves the
+    /// socket to that process for an instant, which a machine under load makes long.
     ///
     /// # Errors
     /// Anything but that there is none.
     pub async fn is_there(&self) -> Result<bool, ClientError> {
-        match self.connect().await {
-            Ok(_) => Ok(true),
-            Err(ClientError::NoKeeper) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let connected = self.connect().await;
+        let stream = match connected {
+            Ok(stream) => TokioIo::new(stream),
+            Err(ClientError::NoKeeper) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        // Any answer will do, so the address is one that asks nothing of the keeper's loop.
+        let request = self
+            .request(Method::GET, "/api/v1/")
+            .body(Full::<Bytes>::default())
+            .map_err(not_understood)?;
+        let asked = async {
+            let (mut sender, connection) = http1::handshake(stream).await?;
+            tokio::spawn(connection);
+            sender.send_request(request).await
+        };
+        // One that neither answers nor hangs up is slow, or stopped.
+        let answered = tokio::time::timeout(PATIENCE, asked).await;
+        Ok(answered.is_err() || answered.is_ok_and(|answer| answer.is_ok()))
     }
 
     /// The swarm at a glance.

@@ -3,6 +3,7 @@
 //! The router knows nothing of how a request came. A TCP listener with a token, TLS and checks of Host and
 //! Origin is a second front of the same router, beside [`socket`].
 
+mod apart;
 mod config;
 mod events;
 mod read;
@@ -75,8 +76,18 @@ async fn no_such_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail)
 }
 
-/// The keeper's loop has ended while its socket still answers.
-fn gone(_: Gone) -> Problem {
+/// The keeper's loop has ended while its socket still answers, or waits for room on its disk.
+fn gone(error: Gone) -> Problem {
+    if let Gone::Held(_) = error {
+        return Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk_full",
+            error.to_string(),
+        )
+        .hint(
+            "free some space: the keeper then goes on by itself, with what it was asked meanwhile",
+        );
+    }
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "keeper_gone",

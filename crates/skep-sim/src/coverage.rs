@@ -46,6 +46,7 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::Claimed { .. } => "event: claimed",
         Event::AttemptStarted { .. } => "event: attempt started",
         Event::AgentEnded { .. } => "event: agent ended",
+        Event::LeaseMoved { .. } => "event: lease moved",
         Event::StopAsked { .. } => "event: stop asked",
         Event::AttemptAccepted { .. } => "event: attempt accepted",
         Event::AttemptEnded { failure, .. } => match failure.outcome {

@@ -81,6 +81,13 @@ pub trait Log: Send {
     /// is in doubt. For every other error see the trait.
     fn append(&mut self, expected: u64, entries: &[NewEntry]) -> Result<u64, AppendError>;
 
+    /// Whether what was written is still where everybody else would look for it. Reads no entry, so it is quick
+    /// enough for every turn of a loop.
+    ///
+    /// # Errors
+    /// The damage: a file was moved, replaced or cut while in use.
+    fn in_place(&self) -> Result<(), Damage>;
+
     /// Gives `each` the entries that follow entry `after`, in order, until it breaks or the log ends.
     /// To follow a growing log, load again from the last entry seen.
     ///

@@ -2,7 +2,7 @@
 //!
 //! Handles share one log, so a test can crash a keeper by dropping its handle, or let two keepers race.
 
-use crate::{AppendError, Entry, Fault, LoadError, Log, NewEntry, Snapshot, check_sizes};
+use crate::{AppendError, Damage, Entry, Fault, LoadError, Log, NewEntry, Snapshot, check_sizes};
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
@@ -135,6 +135,10 @@ impl Log for MemoryLog {
             }
             shared.entries.len() as u64
         })
+    }
+
+    fn in_place(&self) -> Result<(), Damage> {
+        Ok(())
     }
 
     fn load(

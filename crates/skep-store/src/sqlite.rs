@@ -133,6 +133,14 @@ impl SqliteLog {
         })
     }
 
+    /// Whether there is a log at `path`, or was one: then its high-water mark is still there, and opening it says
+    /// what is missing.
+    #[must_use]
+    pub fn is_known(path: &Path) -> bool {
+        path.exists()
+            || Place::of(path, false).is_ok_and(|place| mark::read(&place) != mark::Found::None)
+    }
+
     /// The database's path, symlinks resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -301,6 +309,10 @@ impl Log for SqliteLog {
             mark.set(self.at.tip).ok();
         }
         Ok(self.at.tip.seq)
+    }
+
+    fn in_place(&self) -> Result<(), Damage> {
+        self.at.stamps.check(&self.place)
     }
 
     fn load(

@@ -49,6 +49,7 @@ pub(crate) struct Follow<'p> {
     signals: Signals,
     interrupts: u32,
     stuck: Option<(Time, String)>,
+    held: bool,
 }
 
 impl<'p> Follow<'p> {
@@ -73,6 +74,7 @@ impl<'p> Follow<'p> {
             signals,
             interrupts,
             stuck,
+            held: false,
         })
     }
 
@@ -107,9 +109,12 @@ impl<'p> Follow<'p> {
             && let Some(hosted) = self.hosted
             && let Err(error) = hosted.keeper.closed().await
         {
+            // Its folder may be going away at this moment, so nothing more is promised than holds then, too.
+            let hint = "running attempts live on, unless their folders are gone; `skep run` goes on with the plan, \
+                        or says what is wrong";
             return Err(Failure::new(Exit::Refused, "the keeper has ended")
                 .because(&error)
-                .hint("running attempts live on; `skep run` goes on with the plan"));
+                .hint(hint));
         }
         Ok((end, self.state))
     }
@@ -142,6 +147,17 @@ impl<'p> Follow<'p> {
     }
 
     fn looked(&mut self) {
+        if let Some(hosted) = self.hosted {
+            let held = hosted.keeper.handle().held();
+            match (&held, self.held) {
+                (Some(held), false) => self
+                    .progress
+                    .note(&format!("{}; it goes on by itself", held.why)),
+                (None, true) => self.progress.note("there is room again"),
+                _ => {}
+            }
+            self.held = held.is_some();
+        }
         if self.state.seq() < self.until {
             return;
         }

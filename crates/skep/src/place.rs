@@ -24,14 +24,12 @@ use skep_server::{
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
+use skep_store::SqliteLog;
 use std::{
     sync::Once,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
-
-/// As long as the keeper waits for its log's lock, for the same reason.
-const SOCKET_LINGERS: Duration = Duration::from_secs(2);
 
 /// A repository with its site.
 #[derive(Clone)]
@@ -82,22 +80,6 @@ impl Place {
         Ok(Source::Keeper(self.client.clone()))
     }
 
-    /// Whether a keeper runs and answers. One that was killed while it started a process leaves its socket to that
-    /// process for an instant: whoever connects then is let in, and gets no answer.
-    pub(crate) async fn keeper_answers(&self) -> Result<bool, Failure> {
-        let deadline = Instant::now() + SOCKET_LINGERS;
-        while self.client.is_there().await? {
-            match self.client.status().await {
-                Ok(_) => return Ok(true),
-                Err(ClientError::NoKeeper | ClientError::Unreachable { .. })
-                    if Instant::now() < deadline => {}
-                Err(error) => return Err(error.into()),
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Ok(false)
-    }
-
     /// The state as the log has it; an empty one when there is no log yet.
     pub(crate) fn fold(&self) -> Result<State, Failure> {
         if !self.has_log() {
@@ -108,7 +90,7 @@ impl Place {
 
     /// Whether a keeper has ever run here.
     pub(crate) fn has_log(&self) -> bool {
-        self.site.log().exists()
+        SqliteLog::is_known(&self.site.log())
     }
 
     /// The state, as the keeper's events or, without one, the log has it.

@@ -4,7 +4,7 @@
 use super::conflict;
 use crate::{
     attempt::{Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
-    due,
+    claim, due,
     event::{Event, Next, WorkerNext},
     id::{Attempt, Oid, WorkerId},
     judge::{Verdict, judge},
@@ -13,7 +13,7 @@ use crate::{
     retry,
     state::State,
     task::{Accepted, Task},
-    time::Time,
+    time::{Millis, Time},
 };
 use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
 
@@ -66,6 +66,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             reason,
             saved,
         } => lost(state, now, *attempt, reason, saved),
+        Observation::Adopted { ages } => adopted(state, now, ages),
         Observation::Silent { attempt } => {
             let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
             known(live.stopping.is_none_or(|s| !s.at_once))?;
@@ -151,6 +152,27 @@ fn merging(state: &State, wave: u32) -> Result<&Merge, Refusal> {
         .merge()
         .filter(|m| m.wave == wave)
         .ok_or(Refusal::OutOfDate)
+}
+
+/// By how much a lease may differ from what was measured before it is moved: starting takes a moment.
+const LEASE_TOLERANCE: Millis = Millis::secs(10);
+
+/// The wall clock may have jumped since the attempts were claimed, by years: their leases are what is left of them,
+/// and not the dates that were noted.
+fn adopted(state: &State, now: Time, ages: &[(Attempt, Millis)]) -> Decision {
+    let moved = ages.iter().filter_map(|(attempt, age)| {
+        let live = state.attempt(*attempt)?;
+        let whole = claim::give_up_after(state, &state.task(&live.task)?.spec);
+        let give_up = now + Millis(whole.0.saturating_sub(age.0));
+        let off = give_up.since(live.give_up).max(live.give_up.since(give_up));
+        (off > LEASE_TOLERANCE).then_some(Event::LeaseMoved {
+            attempt: *attempt,
+            give_up,
+        })
+    });
+    let moved: Vec<Event> = moved.collect();
+    known(!moved.is_empty())?;
+    Ok(moved)
 }
 
 fn worker_ready(state: &State, worker: WorkerId, base: &Oid, turn: u32) -> Decision {

@@ -46,6 +46,7 @@ impl State {
             Event::Claimed { .. }
             | Event::AttemptStarted { .. }
             | Event::AgentEnded { .. }
+            | Event::LeaseMoved { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }

@@ -178,3 +178,36 @@ fn what_is_staged_is_lost_with_the_engine_and_decided_again_from_the_log() {
             .repeated
     );
 }
+
+// proves: T-1, L-4
+#[test]
+fn a_lease_is_what_is_left_of_it_and_not_a_date() {
+    let mut t = Swarm::load_with("a b", |p| p.swarm.workers = Workers::Count(2));
+    let attempts = [t.attempt_of("a"), t.attempt_of("b")];
+    let whole = t.state().attempt(attempts[0]).unwrap().give_up;
+    let whole = whole.since(t.now);
+    let age = Millis::mins(1);
+    let seen = |t: &mut Swarm| {
+        t.see(Observation::Adopted {
+            ages: attempts.iter().map(|a| (*a, age)).collect(),
+        })
+    };
+    // As it should be, there is nothing to say.
+    t.now = t.now + age;
+    assert_eq!(seen(&mut t), Err(Refusal::OutOfDate));
+    // The wall clock jumped while no keeper lived: forward, and then (from where the log ends) not at all.
+    t.now = t.now + Millis::mins(40 * 24 * 60);
+    seen(&mut t).unwrap();
+    for attempt in attempts {
+        let left = t.state().attempt(attempt).unwrap().give_up.since(t.now);
+        assert_eq!(left, Millis(whole.0 - age.0));
+    }
+    t.pass(Millis(whole.0 - age.0));
+    assert_eq!(
+        t.state()
+            .live()
+            .filter(|l| attempts.contains(&l.attempt))
+            .count(),
+        0
+    );
+}

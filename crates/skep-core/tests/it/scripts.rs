@@ -220,6 +220,9 @@ fn words(event: &Event) -> String {
         }
         Event::AttemptStarted { attempt } => format!("attempt {attempt} runs"),
         Event::AgentEnded { attempt } => format!("the agent of attempt {attempt} is done"),
+        Event::LeaseMoved { attempt, give_up } => {
+            format!("attempt {attempt} is given up at {}", give_up.0)
+        }
         Event::StopAsked {
             attempt, at_once, ..
         } => {

@@ -23,10 +23,26 @@ use std::{
 };
 use tokio::sync::{broadcast, oneshot, watch};
 
-/// The keeper's loop has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the keeper has ended")]
-pub struct Gone;
+/// Why nobody answers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Gone {
+    /// The keeper's loop has ended.
+    #[error("the keeper has ended")]
+    Ended,
+    /// The keeper cannot write down what it decides, and so answers nothing until it can. What was asked of it
+    /// takes effect then.
+    #[error("the keeper waits: {0}")]
+    Held(String),
+}
+
+/// What keeps a keeper from going on, though nobody is to blame and it goes on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// A sentence that says what is lacking.
+    pub why: String,
+    /// Whether not even answers are given.
+    pub mute: bool,
+}
 
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +95,7 @@ pub struct Handle {
     told: Option<Host>,
     tmux: Arc<Tmux>,
     pub(super) panes: Facts,
+    held: Arc<watch::Sender<Option<Held>>>,
 }
 
 impl Handle {
@@ -96,6 +113,7 @@ impl Handle {
             told: options.host,
             tmux: Arc::new(Tmux::from_vars(&options.env)),
             panes: Facts::default(),
+            held: Arc::default(),
         }
     }
 
@@ -142,8 +160,36 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.sender
             .send(Message::Request(request, reply))
-            .map_err(|_| Gone)?;
-        Ok(answer.await.map_err(|_| Gone)??)
+            .map_err(|_| Gone::Ended)?;
+        Ok(self.answered(answer).await??)
+    }
+
+    /// What keeps the keeper from going on, if anything does.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        self.held.borrow().clone()
+    }
+
+    pub(super) fn hold(&self, held: Option<Held>) {
+        self.held.send_if_modified(|now| {
+            let news = *now != held;
+            *now = held;
+            news
+        });
+    }
+
+    /// The answer, or why there is none.
+    async fn answered<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Gone> {
+        let mut held = self.held.subscribe();
+        let mute = held.wait_for(|held| held.as_ref().is_some_and(|h| h.mute));
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|_| Gone::Ended),
+            // The sender is this handle's own, so it is there.
+            held = mute => Err(held.map_or(Gone::Ended, |held| {
+                Gone::Held(held.as_ref().map_or_else(String::new, |h| h.why.clone()))
+            })),
+        }
     }
 
     /// Asks a question about the committed state. The question runs on the keeper's own thread, so it must
@@ -159,8 +205,10 @@ impl Handle {
         let query: Query = Box::new(move |state, now| {
             let _ = reply.send(question(state, now));
         });
-        self.sender.send(Message::Query(query)).map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
+        self.sender
+            .send(Message::Query(query))
+            .map_err(|_| Gone::Ended)?;
+        self.answered(answer).await
     }
 
     /// Committed records from now on, one batch an append. Who lags too far behind is told so and reads the

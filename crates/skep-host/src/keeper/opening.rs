@@ -89,6 +89,21 @@ pub enum OpeningError {
     /// A branch of that name holds commits that this swarm did not make.
     #[error("the branch {0} is somebody else's: it holds commits that this swarm did not make")]
     Foreign(String),
+    /// The branch is of a swarm of this name whose log is gone.
+    #[error(
+        "{branch} holds work of a swarm whose log is gone, and which the target does not have: {}",
+        tasks.join(", ")
+    )]
+    Forsaken {
+        /// The integration branch.
+        branch: String,
+        /// The tasks that were merged into it, oldest first.
+        tasks: Vec<String>,
+        /// Branches of its workers, which hold nothing that is not saved.
+        workers: Vec<String>,
+        /// How many refs hold work that was never merged.
+        saved: usize,
+    },
     /// git keeps a branch as a file and what is below it in a folder of that name: it cannot have both.
     #[error("git allows no branch {wanted} beside the branch {there}")]
     InTheWay {
@@ -127,6 +142,22 @@ impl OpeningError {
             OpeningError::Foreign(branch) => Some(format!(
                 "give the swarm another `name` in [swarm], or rename the branch: git branch -m {branch} …"
             )),
+            OpeningError::Forsaken {
+                branch,
+                workers,
+                saved,
+                ..
+            } => {
+                let workers = workers.join(" ");
+                let saved = match saved {
+                    0 => String::new(),
+                    n => format!("; {n} more that were never merged are in `skep salvage list`"),
+                };
+                Some(format!(
+                    "to keep it: git merge {branch}; to give it up: \
+                     git worktree prune && git branch -D {branch} {workers}{saved}"
+                ))
+            }
             OpeningError::InTheWay { there, .. } => Some(format!(
                 "rename that branch: git branch -m {there} {}",
                 if there == "skep" { "skep-mine" } else { "…" }
@@ -185,7 +216,7 @@ fn find(
         None => tip,
         Some(old) if repo.is_ancestor(old, &tip)? => tip,
         Some(old) if !is_ours(repo, &branch, old, last)? => {
-            return Err(OpeningError::Foreign(branch));
+            return Err(stranger(repo, plan, branch, old, &tip, last)?);
         }
         Some(old) if repo.is_ancestor(&tip, old)? => old.clone(),
         Some(old) => bring_in(repo, &branch, old, &target, &tip)?,
@@ -194,6 +225,36 @@ fn find(
     names_are_free(repo, &branch, is_ours)?;
     let kept = holds(repo, &base, last.map(|last| &last.tip))?;
     Ok((Opening { target, base, kept }, old))
+}
+
+/// Whose the integration branch is that is not ours.
+fn stranger(
+    repo: &Repo,
+    plan: &Plan,
+    branch: String,
+    old: &Oid,
+    target: &Oid,
+    last: Option<&Last>,
+) -> Result<OpeningError, GitError> {
+    let merged = match last {
+        None => repo.merged_attempts(Some(target), old)?,
+        Some(_) => Vec::new(),
+    };
+    if merged.is_empty() {
+        return Ok(OpeningError::Foreign(branch));
+    }
+    let mut tasks: Vec<String> = merged.iter().map(|m| m.task.to_string()).collect();
+    tasks.reverse();
+    let below = format!("{branch}.");
+    let all = repo.refs("refs/heads/skep")?;
+    let workers = all.iter().map(|(n, _)| n.trim_start_matches("refs/heads/"));
+    let workers = workers.filter(|name| name.starts_with(&below));
+    Ok(OpeningError::Forsaken {
+        workers: workers.map(String::from).collect(),
+        saved: repo.refs(&names::salvage_of(&plan.swarm.name))?.len(),
+        branch,
+        tasks,
+    })
 }
 
 /// Whether git will allow the swarm's branches, and none of them is a user's.

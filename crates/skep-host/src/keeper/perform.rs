@@ -5,6 +5,7 @@
 //! every performer must find that harmless.
 
 mod attempts;
+mod forgotten;
 mod merging;
 mod ports;
 mod runs;
@@ -13,11 +14,12 @@ mod worktrees;
 
 use super::{
     Options,
-    inbox::{Handle, Message},
+    inbox::{Handle, Held, Message},
     panes::{self, Panes},
 };
 use crate::{
     git::Repo,
+    room,
     run::{self, Running},
     site::Site,
 };
@@ -37,6 +39,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -46,6 +49,9 @@ const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// The first pause before an action that was done and is wanted still is begun again; it doubles, up to 256
 /// times this.
 const FIRST_PAUSE: Millis = Millis(20);
+
+/// How often a full disk is looked at again.
+const LOOK_FOR_ROOM: Millis = Millis(500);
 
 /// What every performer may use.
 pub(super) struct World {
@@ -66,6 +72,8 @@ pub(super) struct World {
     ports: Ports,
     /// The workers' panes, where there are panes.
     panes: Mutex<Option<Panes>>,
+    /// What the last performer was short of that others hold.
+    short_of: Mutex<Option<String>>,
 }
 
 impl World {
@@ -80,6 +88,15 @@ impl World {
 
     fn panes(&self) -> MutexGuard<'_, Option<Panes>> {
         self.panes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lacks(&self, what: Option<String>) {
+        *self.short_of.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn lacking(&self) -> Option<String> {
+        let short_of = self.short_of.lock().unwrap_or_else(PoisonError::into_inner);
+        short_of.clone()
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<Attempt, (WorkerId, Arc<Running>)>> {
@@ -103,6 +120,15 @@ impl World {
     fn tell(&self, seen: Vec<Observation>) {
         self.handle.send(Message::Performed(None, seen));
     }
+}
+
+/// What became of an action that was to be begun.
+enum Begun {
+    Yes,
+    /// The state holds no order for it: it is not wanted any more.
+    NotWanted,
+    /// The machine has no thread for it now.
+    NoThread(io::Error),
 }
 
 pub(super) struct Performer {
@@ -140,6 +166,7 @@ impl Performer {
             waited: Mutex::default(),
             ports: Ports::default(),
             panes: Mutex::default(),
+            short_of: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -180,13 +207,24 @@ impl Performer {
         }
     }
 
+    /// How long the attempts that run have run.
+    pub(super) fn ages(&self) -> Observation {
+        let running = self.world.running();
+        let age = |running: &Running| running.age().map_or(Millis(0), millis);
+        let ages = running.iter().map(|(a, (_, shim))| (*a, age(shim)));
+        Observation::Adopted {
+            ages: ages.collect(),
+        }
+    }
+
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
     pub(super) fn silent(&mut self, state: &State, now: Time) -> Vec<Observation> {
         if self.next_beat.is_some_and(|at| at > now) {
             return Vec::new();
         }
-        let some_run = !self.world.running().is_empty();
+        let some_run = state.live().len() > 0;
         self.next_beat = some_run.then(|| now + state.policy().heartbeat);
+        attempts::watch_the_unwatched(&self.world, state);
         attempts::silent(&self.world, state, &mut self.beats, now)
     }
 
@@ -210,7 +248,26 @@ impl Performer {
         self.held_off.retain(|action, _| actions.contains(action));
         let mut back = None;
         let hurried = self.world.handle.is_hurried();
+        let lacking = if actions.is_empty() {
+            None
+        } else {
+            room::lacking(self.world.site.dir())
+        };
+        let full = lacking.is_some();
+        if full {
+            back = Some(now + LOOK_FOR_ROOM);
+        }
+        if actions.is_empty() {
+            self.world.lacks(None);
+        }
+        let held = lacking.or_else(|| self.world.lacking());
+        let held = held.map(|why| Held { why, mute: false });
+        self.world.handle.hold(held);
         for action in actions {
+            // What would be begun could not be written down: it waits. Stopping needs no room, and makes some.
+            if full && !matches!(action, Action::Stop { .. }) {
+                continue;
+            }
             if hurried && runs_commands(&action) {
                 continue;
             }
@@ -221,10 +278,18 @@ impl Performer {
                 Some((until, _)) if *until > now => {
                     back = Some(back.map_or(*until, |b: Time| b.min(*until)));
                 }
-                _ if self.begin(state, action.clone()) => {
-                    self.under_way.insert(action);
-                }
-                _ => {}
+                _ => match self.begin(state, action.clone()) {
+                    Begun::Yes => {
+                        self.under_way.insert(action);
+                    }
+                    Begun::NotWanted => {}
+                    Begun::NoThread(error) => {
+                        self.world
+                            .lacks(Some(format!("no thread can be started: {error}")));
+                        let until = self.hold_off(&action, now);
+                        back = Some(back.map_or(until, |b: Time| b.min(until)));
+                    }
+                },
             }
         }
         self.end_orphans(state);
@@ -247,10 +312,15 @@ impl Performer {
     /// An action is done; if it is still wanted it may be begun again, after a pause.
     pub(super) fn done(&mut self, action: &Action, now: Time) {
         self.under_way.remove(action);
+        self.hold_off(action, now);
+    }
+
+    fn hold_off(&mut self, action: &Action, now: Time) -> Time {
         let times = self.held_off.get(action).map_or(0, |(_, times)| *times);
         let pause = FIRST_PAUSE.times(1 << times.min(8));
         self.held_off
             .insert(action.clone(), (now + pause, times + 1));
+        now + pause
     }
 
     /// Everything is to stop now: so do the checks and set-ups that performers wait for (attempts are stopped by
@@ -319,13 +389,12 @@ impl Performer {
         }
     }
 
-    /// False when the state holds no order for it: then it is not wanted any more.
-    fn begin(&self, state: &State, action: Action) -> bool {
+    fn begin(&self, state: &State, action: Action) -> Begun {
         let world = Arc::clone(&self.world);
         let job: Box<dyn FnOnce() -> Vec<Observation> + Send> = match &action {
             Action::Start { attempt } => {
                 let Some(order) = skep_core::plan::order(state, *attempt) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || attempts::start(&world, &order))
             }
@@ -335,7 +404,7 @@ impl Performer {
                 at_once,
             } => {
                 let Some(worker) = state.attempt(*attempt).map(|live| live.worker) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 let order = StopOrder {
                     attempt: *attempt,
@@ -344,24 +413,23 @@ impl Performer {
                     at_once: *at_once,
                 };
                 // Stays under way: see `forget_ended`.
-                self.spawn(None, Box::new(move || attempts::stop(&world, order)));
-                return true;
+                return self.spawn(None, Box::new(move || attempts::stop(&world, order)));
             }
             Action::Prepare { worker, base, turn } => {
                 let Some(order) = worktrees::order(state, *worker, base, *turn) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || worktrees::prepare(&world, &order))
             }
             Action::Remove { worker } => {
                 let Some(order) = worktrees::leaving(state, *worker) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || worktrees::remove(&world, &order))
             }
             Action::Build { wave, round } => {
                 let Some(order) = merging::build_order(state, *wave, *round) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::build(&world, &order))
             }
@@ -373,48 +441,54 @@ impl Performer {
             } => {
                 let Some(order) = merging::check_order(state, *wave, *round, *prefix, commit)
                 else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::check(&world, &order))
             }
             Action::Land { wave, from, to } => {
                 let Some(order) = merging::land_order(state, *wave, from, to) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::land(&world, &order))
             }
             Action::LandTarget { to } => {
                 let Some(order) = merging::target_order(state, to) else {
-                    return false;
+                    return Begun::NotWanted;
                 };
                 Box::new(move || merging::land_target(&world, &order))
             }
         };
-        self.spawn(Some(action), job);
-        true
+        self.spawn(Some(action), job)
     }
 
-    fn spawn(&self, action: Option<Action>, job: Box<dyn FnOnce() -> Vec<Observation> + Send>) {
+    fn spawn(
+        &self,
+        action: Option<Action>,
+        job: Box<dyn FnOnce() -> Vec<Observation> + Send>,
+    ) -> Begun {
         let world = Arc::clone(&self.world);
         // The job's own thread says what was seen: on a busy machine every further hop from thread to thread is
         // a wait of its own.
-        self.world
-            .runtime
-            .spawn_blocking(move || match catch_unwind(AssertUnwindSafe(job)) {
-                Ok(seen) => {
-                    let cut =
-                        world.handle.is_hurried() && action.as_ref().is_some_and(runs_commands);
-                    let seen = if cut { Vec::new() } else { seen };
-                    world.handle.send(Message::Performed(action, seen));
-                }
-                Err(_) => {
-                    let handle = world.handle.clone();
-                    world.runtime.spawn(async move {
-                        tokio::time::sleep(AFTER_PANIC).await;
-                        handle.send(Message::Performed(action, Vec::new()));
-                    });
-                }
-            });
+        let perform = move || match catch_unwind(AssertUnwindSafe(job)) {
+            Ok(seen) => {
+                let cut = world.handle.is_hurried() && action.as_ref().is_some_and(runs_commands);
+                let seen = if cut { Vec::new() } else { seen };
+                let seen = without_the_machines_faults(&world, seen);
+                world.handle.send(Message::Performed(action, seen));
+            }
+            Err(_) => {
+                let handle = world.handle.clone();
+                world.runtime.spawn(async move {
+                    tokio::time::sleep(AFTER_PANIC).await;
+                    handle.send(Message::Performed(action, Vec::new()));
+                });
+            }
+        };
+        // Not one of the runtime's threads: when none can be started it panics, or lets the job lie.
+        match thread::Builder::new().name("perform".into()).spawn(perform) {
+            Ok(_) => Begun::Yes,
+            Err(error) => Begun::NoThread(error),
+        }
     }
 }
 
@@ -424,6 +498,29 @@ fn runs_commands(action: &Action) -> bool {
         action,
         Action::Prepare { .. } | Action::Remove { .. } | Action::Check { .. }
     )
+}
+
+/// What failed on a full disk is nobody's fault, nor is a merge that failed for want of processes or descriptors:
+/// it is begun again once there is room. (Attempts and worktrees that cannot be begun for want of those count as
+/// spawn failures, with their back-off and halt: L-5.)
+fn without_the_machines_faults(world: &World, mut seen: Vec<Observation>) -> Vec<Observation> {
+    let full = room::lacking(world.site.dir()).is_some();
+    seen.retain(|seen| match seen {
+        Observation::StartFailed { .. } | Observation::WorkerFailed { .. } => !full,
+        Observation::MergeFailed { reason, .. } => {
+            let scarce = room::is_scarcity(reason);
+            if scarce {
+                world.lacks(Some(reason.clone()));
+            }
+            !full && !scarce
+        }
+        _ => true,
+    });
+    seen
+}
+
+fn millis(length: Duration) -> Millis {
+    Millis(length.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
 /// The trace of what follows from an observation: the attempt or the wave it is about.
@@ -443,6 +540,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::Landed { wave, .. }
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
+        Observation::Adopted { .. } => "adoption".into(),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
         Observation::Noticed { .. } => "host".into(),
     }

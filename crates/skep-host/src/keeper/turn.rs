@@ -5,10 +5,11 @@ use super::{
     clock::Clock,
     codec::encode,
     fold,
-    inbox::{Handle, Message},
+    inbox::{Handle, Held, Message},
     perform::Performer,
     pulse::Pulse,
 };
+use crate::room;
 use skep_core::{
     engine::Engine,
     event::By,
@@ -71,7 +72,11 @@ impl Turns {
         for observation in seen.into_iter().flatten() {
             self.observe(self.last, observation);
         }
-        self.tick(self.clock.now());
+        let now = self.clock.now();
+        if let Some(ages) = self.performer.as_ref().map(Performer::ages) {
+            self.observe(now, ages);
+        }
+        self.tick(now);
         loop {
             self.commit()?;
             let wake = self.perform();
@@ -207,10 +212,13 @@ impl Turns {
                     self.handle.publish(Arc::new(records));
                     break;
                 }
-                Err(AppendError::Full { .. }) if self.log_is_at(expected) => {
+                Err(full @ AppendError::Full { .. }) if self.log_is_at(expected) => {
                     if let Some(pulse) = &mut self.pulse {
                         pulse.beat()?;
                     }
+                    let why = room::lacking(self.handle.site().dir());
+                    let why = why.unwrap_or_else(|| full.to_string());
+                    self.handle.hold(Some(Held { why, mute: true }));
                     std::thread::sleep(RETRY_APPEND);
                 }
                 Err(error) => {
@@ -221,10 +229,18 @@ impl Turns {
                 }
             }
         }
+        if self.handle.held().is_some_and(|held| held.mute) {
+            self.handle.hold(None);
+        }
         for (reply, answer) in self.waiting.drain(..) {
             // Whoever asked may have left.
             let _ = reply.send(answer);
         }
+        // A deleted folder takes no entries either, but nobody might have any for a long time; and meanwhile
+        // another keeper could be started in its place.
+        self.log
+            .in_place()
+            .map_err(|damage| Ended(format!("the log is not in its place any more: {damage}")))?;
         self.snapshot()
     }
 

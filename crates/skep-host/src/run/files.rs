@@ -104,6 +104,18 @@ pub struct RunReport {
     pub containment: Containment,
     /// Why the run was cut short, if it was.
     pub cut: Option<Cut>,
+    /// What the disk lacked when a step had failed, or the snapshot: then that says nothing about the work.
+    #[serde(default)]
+    pub full: Option<String>,
+}
+
+impl RunReport {
+    /// Whether a step failed, or what the worktree held could not be saved.
+    #[must_use]
+    pub fn fell_short(&self) -> bool {
+        let unsaved = matches!(self.snapshot, Some(Err(_)));
+        unsaved || self.steps.iter().any(|s| s.end != StepEnd::Exited(0))
+    }
 }
 
 /// How one step ended.

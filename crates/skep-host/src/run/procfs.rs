@@ -3,7 +3,7 @@
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
-use std::{collections::HashSet, fs, os::fd::OwnedFd};
+use std::{collections::HashSet, fs, os::fd::OwnedFd, time::Duration};
 
 /// One process for certain: numbers are reused, a number with its start time is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,9 +24,24 @@ pub(crate) struct Proc {
     pub(crate) zombie: bool,
 }
 
+/// The unit of `/proc`'s times on every architecture that Rust knows: USER_HZ, which the kernel never changes.
+const TICKS: u64 = 100;
+
 /// Reads one process; none if there is no such process.
 pub(crate) fn read(pid: i32) -> Option<Proc> {
     parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// How long a process has existed.
+pub(crate) fn age(process: ProcessId) -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let now = Duration::new(
+        now.tv_sec.try_into().unwrap_or_default(),
+        now.tv_nsec.try_into().unwrap_or_default(),
+    );
+    now.saturating_sub(Duration::from_millis(
+        process.start.saturating_mul(1_000 / TICKS),
+    ))
 }
 
 fn parse(pid: i32, stat: &[u8]) -> Option<Proc> {

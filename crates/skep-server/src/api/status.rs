@@ -39,6 +39,10 @@ pub struct Status {
     pub budget: BudgetDoc,
     /// Questions that wait for a person.
     pub asks: u32,
+    /// What keeps the keeper from going on, such as a full disk; it goes on by itself once that is over.
+    /// Left out when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 /// One wave.
@@ -144,6 +148,8 @@ impl Status {
             tasks: TaskCounts::of(state),
             budget: budget(state),
             asks: 0,
+            // The state knows nothing of the machine: the keeper adds it.
+            held: None,
         }
     }
 }

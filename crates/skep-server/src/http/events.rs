@@ -1,6 +1,6 @@
 //! The events stream: history from the log, then what is committed, without gap or repeat.
 
-use super::{App, gone};
+use super::{App, apart::apart, gone};
 use crate::api::{EventDoc, Problem};
 use axum::{
     extract::{Query, State as Shared},
@@ -108,7 +108,7 @@ async fn follow(handle: Handle, mut watch: Watch, after: u64, on: bool, sender: 
 /// the log cannot be read (the client then sees its stream end, and asks again).
 async fn history(handle: &Handle, last: u64, sender: &Sender) -> Option<u64> {
     let (site, sender) = (handle.site().clone(), sender.clone());
-    let read = tokio::task::spawn_blocking(move || {
+    let read = apart(move || {
         let mut last = last;
         let mut heard = true;
         let read = keeper::records(&site, last, &mut |record| {

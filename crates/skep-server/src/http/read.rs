@@ -40,12 +40,14 @@ async fn view<T: Send + 'static>(
 
 pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Problem> {
     let handle = app.handle.clone();
-    view(&app, move |state, now| {
+    let Json(mut status) = view(&app, move |state, now| {
         let mut status = Status::of(state, now, &live());
         placed(&handle, state, &mut status.workers);
         status
     })
-    .await
+    .await?;
+    status.held = app.handle.held().map(|held| held.why);
+    Ok(Json(status))
 }
 
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {

@@ -16,6 +16,18 @@ use tokio::{
 
 /// Connections at one time. A person and the agents of a large swarm stay far below; the rest wait.
 const CONNECTIONS: usize = 1_024;
+/// What of the process's descriptors connections may have: one that reads the log takes four, and the keeper needs
+/// some to do its work.
+const SHARE: usize = 6;
+/// So many connections there are in any case.
+const FEWEST: usize = 4;
+
+/// How many connections this process can afford.
+fn affordable() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |n| n.try_into().unwrap_or(usize::MAX));
+    (limit / SHARE).clamp(FEWEST, CONNECTIONS)
+}
 
 /// Why the socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +92,7 @@ impl Socket {
             let _ = fs::remove_file(&fresh);
             io(error)
         })?;
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Arc::new(Semaphore::new(affordable()));
         let inode = (meta.dev(), meta.ino());
         Ok(Socket {
             listener,

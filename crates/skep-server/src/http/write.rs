@@ -1,6 +1,6 @@
 //! The routes that change something: a command, and a plan.
 
-use super::{App, gone};
+use super::{App, apart::apart, gone};
 use crate::{
     api::{AnswerDoc, CommandDoc, Problem, cannot_open, refusal},
     plan, unique_id,
@@ -247,7 +247,6 @@ async fn begin(app: &App, plan: &Plan) -> Result<Opening, Problem> {
     };
     // git is asked for the branches, which blocks.
     let (repo, plan) = (app.repo.clone(), plan.clone());
-    let opened = tokio::task::spawn_blocking(move || opening(&repo, &plan, last.as_ref())).await;
-    let opened = opened.map_err(|_| bug("opening the plan failed"))?;
+    let opened = apart(move || opening(&repo, &plan, last.as_ref())).await?;
     opened.map_err(|error| cannot_open(&error))
 }

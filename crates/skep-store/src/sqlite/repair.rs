@@ -9,7 +9,8 @@ use super::{
     place::{Place, beside},
     rows, schema,
 };
-use crate::{AppendError, Damage, Fault, LoadError, Log, NewEntry, OpenError, chain};
+use crate::{AppendError, Fault, LoadError, Log, NewEntry, OpenError, chain};
+use rusqlite::Connection;
 use std::{
     fs, io,
     ops::ControlFlow,
@@ -31,10 +32,11 @@ pub struct Repair {
 }
 
 /// Accepts that the log at `path` is shorter than it was: keeps all entries up to the first that is
-/// damaged or missing, and moves the damaged files aside. Does nothing to a log that is sound.
+/// damaged or missing, and moves the damaged files aside: of a log that cannot be read at all, or is gone, nothing
+/// is kept. Does nothing to a log that is sound.
 ///
 /// # Errors
-/// When the log is in use, or so damaged that not even its schema can be read.
+/// When the log is in use, is another program's or another version's, or the disk will not do.
 pub fn accept_shorter(path: &Path) -> Result<Repair, OpenError> {
     attach::check_library()?;
     let place = Place::of(path, false)?;
@@ -45,7 +47,8 @@ pub fn accept_shorter(path: &Path) -> Result<Repair, OpenError> {
     };
     match fs::metadata(&place.db) {
         Ok(_) => {}
-        Err(_) if had > 0 => return Err(Damage::Missing { path: place.db }.into()),
+        // Nothing is left to keep, and a person said to go on without it.
+        Err(_) if had > 0 => place.create()?,
         Err(_) => return Err(OpenError::NotFound { path: place.db }),
     }
     if attach::attach(&place, OpenMode::Existing).is_ok_and(|(at, _)| is_whole(&at, &place)) {
@@ -79,17 +82,13 @@ fn is_whole(at: &attach::Attached, place: &Place) -> bool {
 
 /// Copies the entries that verify into a new log at `salvage` and returns its end.
 fn copy_sound(place: &Place, salvage: &Path) -> Result<Tip, OpenError> {
-    let from = attach::connect(place, true)?;
-    let read = |e| OpenError::from(super::fault::fault(place, "read", e));
-    let format = schema::Head::read(&from).map_err(read)?.format(place)?;
-    if format < schema::FORMAT {
-        return Err(OpenError::Older {
-            path: place.db.clone(),
-            found: format,
-            known: schema::FORMAT,
-        });
-    }
+    let from = readable(place)?;
     let mut to = SqliteLog::open(salvage, OpenMode::Create)?;
+    let Some(from) = from else {
+        let tip = to.at.tip;
+        to.close()?;
+        return Ok(tip);
+    };
     let mut batch = Vec::new();
     let mut failed = Ok(());
     // The end is not to be relied on: read until nothing more is sound.
@@ -126,6 +125,30 @@ fn copy_sound(place: &Place, salvage: &Path) -> Result<Tip, OpenError> {
     let tip = to.at.tip;
     to.close()?;
     Ok(tip)
+}
+
+/// The damaged database, if entries can be read from it at all; `None` if it is blank, as is one of which all that
+/// was written was in a write-ahead log that is gone, or if not even its first pages are sound.
+fn readable(place: &Place) -> Result<Option<Connection>, OpenError> {
+    let read = |e| super::fault::fault(place, "read", e);
+    let opened = attach::connect(place, true)
+        .and_then(|conn| Ok((schema::Head::read(&conn).map_err(read)?, conn)));
+    let (head, conn) = match opened {
+        Ok(opened) => opened,
+        Err(Fault::Damaged(_)) => return Ok(None),
+        Err(trouble) => return Err(trouble.into()),
+    };
+    if head.is_blank() {
+        return Ok(None);
+    }
+    match head.format(place)? {
+        format if format < schema::FORMAT => Err(OpenError::Older {
+            path: place.db.clone(),
+            found: format,
+            known: schema::FORMAT,
+        }),
+        _ => Ok(Some(conn)),
+    }
 }
 
 fn flush(to: &mut SqliteLog, batch: &mut Vec<NewEntry>) -> Result<(), Fault> {

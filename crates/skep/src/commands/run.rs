@@ -92,7 +92,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     let told = args.host.as_deref().map(args::host).transpose()?;
     place::check_host(told)?;
     let signals = Signals::listen()?;
-    let there = place.keeper_answers().await?;
+    let there = place.client.is_there().await?;
     if plan.is_none() && !there && !place.has_log() {
         return Err(nothing_to_go_on_with());
     }

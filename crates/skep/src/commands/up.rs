@@ -65,7 +65,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         term::print(&unit::text(&place, hung_after)?)?;
         return Ok(Exit::Done);
     }
-    if place.keeper_answers().await? {
+    if place.client.is_there().await? {
         term::say("a keeper runs already\n");
         if args.detach && !args.no_watchdog {
             watch_again(&place).await?;

@@ -110,6 +110,8 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             ),
             None => Vec::new(),
         },
+        // Of interest to nobody: the attempt goes on as it did.
+        Event::LeaseMoved { .. } => Vec::new(),
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,

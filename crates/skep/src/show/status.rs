@@ -56,6 +56,9 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
             .map_or("unknown".into(), |usd| format!("${usd:.2}"));
         let _ = writeln!(out, "budget: {spent} of ${cap:.2}");
     }
+    if let Some(why) = &status.held {
+        let _ = writeln!(out, "waits: {}", escape(why));
+    }
     if status.asks > 0 {
         let _ = writeln!(out, "{} for you", count(status.asks as usize, "question"));
     }

@@ -60,6 +60,11 @@ impl State {
                     self.with(&task, TaskState::Verifying, now, |_| {});
                 }
             }
+            Event::LeaseMoved { attempt, give_up } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.give_up = *give_up;
+                }
+            }
             Event::StopAsked {
                 attempt,
                 why,

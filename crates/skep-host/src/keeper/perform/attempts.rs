@@ -1,6 +1,6 @@
 //! Attempts: starting, stopping, watching and adopting their shims.
 
-use super::{World, runs, shared, worktrees};
+use super::{World, forgotten, runs, shared, worktrees};
 use crate::{
     git::{self, snapshot::SnapshotSpec},
     keeper::report,
@@ -52,6 +52,9 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
             watch(world, attempt, order.worker, running);
             vec![Observation::Started { attempt }]
         }
+        Err(reason) if !is_of(&folder(world, attempt), order) => {
+            vec![Observation::StartFailed { attempt, reason }]
+        }
         Err(reason) => match run::look(&folder(world, attempt)) {
             // It had been started before: by an earlier keeper, or an earlier try.
             Look::Running(running) => {
@@ -62,6 +65,13 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
             Look::Absent | Look::NotStarted => vec![Observation::StartFailed { attempt, reason }],
         },
     }
+}
+
+/// Whether what the folder holds is this very attempt's, and not one of the same number that the log forgot.
+fn is_of(folder: &Path, order: &Order) -> bool {
+    let spec = run::read_spec(folder).ok();
+    let snapshot = spec.and_then(|spec| spec.snapshot);
+    snapshot.is_none_or(|snapshot| snapshot.reference == salvage_ref(order))
 }
 
 fn try_start(world: &World, order: &Order) -> Result<Running, String> {
@@ -218,7 +228,7 @@ fn watch(world: &Arc<World>, attempt: Attempt, worker: WorkerId, running: Runnin
         .name(format!("a{attempt}"))
         .stack_size(WATCHER_STACK);
     if thread.spawn(wait).is_err() {
-        // Out of threads: the attempt runs on, bounded by its shim; the lease's end or a restart finds it.
+        // Out of threads: the attempt runs on, bounded by its shim; the next beat looks for it again.
         world.running().remove(&attempt);
     }
     watched
@@ -241,6 +251,20 @@ fn is_saved(seen: &Observation) -> bool {
 pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
     let folder = folder(world, attempt);
     match run::look(&folder) {
+        Look::Ended(report) if report.full.is_some() && report.fell_short() => {
+            let saved = report
+                .snapshot
+                .as_ref()
+                .map_or(Saved::Nothing, |s| match s {
+                    Ok(snapshot) => report::saved(snapshot),
+                    Err(why) => Saved::Failed(why.clone()),
+                });
+            vec![Observation::Lost {
+                attempt,
+                reason: report.full.unwrap_or_default(),
+                saved,
+            }]
+        }
         Look::Ended(report) => {
             let (limited, untouched) = (rate_limited(&folder), untouched(&report));
             let mut report = report::convert(&report, &limited, &folder.join("result.json"));
@@ -371,6 +395,22 @@ pub(super) fn end_now(running: &Running) {
     let _ = running.stop(Stop::AtOnce);
 }
 
+/// Attempts for which no watcher could be started are looked for again.
+pub(super) fn watch_the_unwatched(world: &Arc<World>, state: &State) {
+    for live in state.live() {
+        let watched = world.running().contains_key(&live.attempt);
+        if watched || live.phase == Phase::Claimed {
+            continue;
+        }
+        if let Look::Running(running) = run::look(&folder(world, live.attempt)) {
+            watch(world, live.attempt, live.worker, running);
+        } else {
+            // It may have ended just now, and its end be on its way: said twice, it is taken once.
+            world.tell(ended(world, live.attempt));
+        }
+    }
+}
+
 /// The attempts whose shims have not shown for too long that they live (L-3).
 pub(super) fn silent(
     world: &World,
@@ -405,6 +445,7 @@ pub(super) fn adopt(
     let mut seen = Vec::new();
     // Whatever the last keeper saved, this one cannot know: every worktree is looked at before its reset.
     world.unsaved().extend(state.workers().map(|w| w.id));
+    forgotten::set_aside(&world.site.runs(), state);
     end_strays(world, state);
     for live in state.live() {
         alive();
@@ -435,12 +476,8 @@ fn end_strays(world: &Arc<World>, state: &State) {
         return;
     };
     for entry in folders.flatten() {
-        let name = entry.file_name();
-        let number = name
-            .to_str()
-            .and_then(|n| n.strip_prefix('a'))
-            .and_then(|n| n.parse().ok());
-        let Some(attempt) = number.map(Attempt).filter(|a| state.attempt(*a).is_none()) else {
+        let attempt = forgotten::attempt_of(&entry.path());
+        let Some(attempt) = attempt.filter(|a| state.attempt(*a).is_none()) else {
             continue;
         };
         if let Look::Running(running) = run::look(&entry.path())

@@ -16,7 +16,10 @@ use skep_core::{
     task::FixStrategy,
     time::Millis,
 };
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    thread,
+};
 
 /// A chain to build.
 pub(super) struct BuildOrder {
@@ -358,11 +361,13 @@ pub(super) fn learn(world: &std::sync::Arc<World>, state: &State, event: &Event)
     };
     let (world, theirs) = (std::sync::Arc::clone(world), fix.theirs.clone());
     let folder = super::attempts::folder(&world, accepted.attempt);
-    world.runtime.clone().spawn_blocking(move || {
+    let learn = move || {
         let spec = crate::run::read_spec(&folder).ok();
         if let Some(base) = spec.and_then(|s| s.snapshot).map(|s| s.base) {
             // Remembering is a convenience: without it the conflict is only resolved once more.
             let _ = world.repo.learn(&base, &theirs, &resolved);
         }
-    });
+    };
+    // And so it is when no thread can be started.
+    let _ = thread::Builder::new().name("learn".into()).spawn(learn);
 }
