@@ -351,7 +351,7 @@ pub(super) fn run_commands(
             "`{}` {}: {}",
             failed.name,
             runs::shown(&failed.end),
-            failed.tail
+            failed.tail.trim_end()
         )),
     }
 }
