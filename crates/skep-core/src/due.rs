@@ -111,22 +111,15 @@ fn halt(state: &State, now: Time) -> Option<Event> {
         && state
             .workers()
             .all(|w| w.crashes >= CRASH_ROUNDS && w.current.is_none());
+    let troubled = state.workers().filter(|w| w.trouble.is_some());
+    let last = troubled.max_by_key(|w| w.since);
+    let last = last.and_then(|w| w.trouble.as_deref()).unwrap_or("unknown");
     let reason = if state.spawn_failures() >= policy.spawn_failures {
-        let last = state
-            .workers()
-            .filter_map(|w| w.trouble.as_deref())
-            .next()
-            .unwrap_or("unknown");
         format!(
             "{} spawn failures in a row, the last: {last}",
             state.spawn_failures()
         )
     } else if storm {
-        let last = state
-            .workers()
-            .filter_map(|w| w.trouble.as_deref())
-            .next()
-            .unwrap_or("unknown");
         format!("every worker has crashed {CRASH_ROUNDS} times in a row, the last: {last}")
     } else {
         return None;

@@ -194,6 +194,14 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
     }
 }
 
+/// Whether a worker's worktree is being made ready.
+pub(crate) fn prepares(state: &State, id: WorkerId) -> bool {
+    let mut actions = Vec::new();
+    workers(state, &mut actions);
+    let mut all = actions.iter();
+    all.any(|action| matches!(action, Action::Prepare { worker, .. } if *worker == id))
+}
+
 /// What is to be merged, for [`Action::Build`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildOrder {

@@ -243,7 +243,13 @@ pub fn worker(state: &State, worker: &Worker, now: Time) -> String {
         WorkerState::Spawning if state.shares_worktree() && state.live().len() > 0 => {
             "the shared worktree is made ready once the attempts in it have ended".to_string()
         }
-        WorkerState::Spawning => "its worktree is being made ready".to_string(),
+        WorkerState::Spawning if crate::plan::prepares(state, worker.id) => {
+            "its worktree is being made ready".to_string()
+        }
+        WorkerState::Spawning => {
+            let closed = claim::open(state, now).err().map(|c| c.to_string());
+            closed.unwrap_or_else(|| "no task is ready for it".to_string())
+        }
         WorkerState::Paused => format!("a person paused it {age} ago"),
         WorkerState::Crashed => {
             let rest = worker.not_before.map_or(0, |at| at.since(now).0);

@@ -41,6 +41,9 @@ pub enum ClientError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// It is there, and says nothing: it hangs, or somebody suspended it. It may still do what it was asked.
+    #[error("the keeper does not answer")]
+    Silent,
     /// It answered, and the answer is no.
     #[error("{}", .0.detail)]
     Refused(Box<Problem>),
@@ -49,11 +52,18 @@ pub enum ClientError {
     NotUnderstood(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A keeper that lives answers a question within this time.
+const ANSWER: Duration = Duration::from_secs(10);
+/// And a command: it may have to make a large plan durable, or to wait for room on the disk.
+const DONE: Duration = Duration::from_secs(60);
+
 /// A way to the keeper behind a socket. Each call is a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
     path: PathBuf,
     name: String,
+    answer: Duration,
+    done: Duration,
 }
 
 impl Client {
@@ -63,6 +73,18 @@ impl Client {
         Client {
             path: socket.into(),
             name: name.into(),
+            answer: ANSWER,
+            done: DONE,
+        }
+    }
+
+    /// The same, with another patience for answers.
+    #[must_use]
+    pub fn patience(self, most: Duration) -> Client {
+        Client {
+            answer: most,
+            done: most,
+            ..self
         }
     }
 
@@ -187,8 +209,9 @@ impl Client {
     pub async fn events(&self, after: u64, follow: bool) -> Result<Events, ClientError> {
         let uri = format!("/api/v1/events?after={after}&follow={follow}");
         let request = self.request(Method::GET, &uri).body(Full::default());
-        let response = self.send(request.map_err(not_understood)?).await?;
-        let response = self.accepted(response).await?;
+        let request = request.map_err(not_understood)?;
+        let begun = async { self.accepted(self.send(request).await?).await };
+        let response = within(self.answer, begun).await?;
         Ok(Events {
             body: response.into_body(),
             lines: Lines::default(),
@@ -200,8 +223,9 @@ impl Client {
         let request = self
             .request(Method::GET, &format!("/api/v1/{what}"))
             .body(Full::default());
-        self.read(self.send(request.map_err(not_understood)?).await?)
-            .await
+        let request = request.map_err(not_understood)?;
+        let read = async { self.read(self.send(request).await?).await };
+        within(self.answer, read).await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -227,8 +251,9 @@ impl Client {
             .header(header::CONTENT_TYPE, media_type)
             .header("idempotency-key", key)
             .body(Full::from(body));
-        self.read(self.send(request.map_err(not_understood)?).await?)
-            .await
+        let request = request.map_err(not_understood)?;
+        let read = async { self.read(self.send(request).await?).await };
+        within(self.done, read).await
     }
 
     fn request(&self, method: Method, uri: &str) -> hyper::http::request::Builder {
@@ -301,6 +326,14 @@ impl Client {
             source: source.into(),
         }
     }
+}
+
+async fn within<T>(
+    most: Duration,
+    call: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let answered = tokio::time::timeout(most, call).await;
+    answered.unwrap_or(Err(ClientError::Silent))
 }
 
 fn not_understood(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {

@@ -141,6 +141,8 @@ impl From<ClientError> for Failure {
                 .hint("start one with `skep run` (until the plan is done) or `skep up` (for good)"),
             ClientError::Unreachable { .. } => Failure::with_sources(Exit::NoKeeper, &error)
                 .hint("if it hangs, `skep doctor` says what is wrong"),
+            ClientError::Silent => Failure::new(Exit::NoKeeper, error.to_string())
+                .hint("`fg` wakes one that Ctrl-Z suspended; `skep doctor` says more"),
             ClientError::Refused(problem) => (*problem).into(),
             ClientError::NotUnderstood(_) => Failure::with_sources(Exit::NoKeeper, &error)
                 .hint("is the keeper of another version? `skep down` and `skep up` replace it"),

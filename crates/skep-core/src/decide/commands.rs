@@ -452,8 +452,11 @@ fn boost_task(state: &State, id: &TaskId, priority: Option<Priority>) -> Decisio
 
 fn assign_task(state: &State, id: &TaskId, worker: Option<WorkerId>) -> Decision {
     let task = find(state, id)?;
-    if let Some(worker) = worker {
-        find_worker(state, worker)?;
+    if let Some(worker) = worker
+        && find_worker(state, worker)?.stopping
+    {
+        let why = format!("worker {worker} is leaving and takes no more tasks");
+        return Err(Refusal::Fault(why));
     }
     if !matches!(
         task.state,
@@ -498,6 +501,12 @@ fn remove_worker(state: &State, id: WorkerId, now: bool) -> Decision {
     let mut events = Vec::new();
     if !worker.stopping {
         events.push(Event::WorkerLeaving { worker: id });
+        // No other worker ever has its id: what was for it alone would wait for ever.
+        let its_own = state.tasks().iter().filter(|t| t.assigned == Some(id));
+        events.extend(its_own.map(|t| Event::TaskAssigned {
+            task: t.id().clone(),
+            worker: None,
+        }));
     }
     events.extend(
         worker

@@ -187,6 +187,30 @@ fn an_assigned_task_waits_for_its_worker() {
     t.finish();
 }
 
+// proves: Q-3, W-1
+#[test]
+fn a_worker_that_leaves_keeps_no_task_for_itself() {
+    let mut t = Swarm::load("a b c");
+    let assign = |task, worker| Command::AssignTask {
+        task: id(task),
+        worker: Some(WorkerId(worker)),
+    };
+    t.ask(assign("c", 2)).unwrap();
+    let leave = Command::RemoveWorker {
+        worker: WorkerId(2),
+        now: false,
+    };
+    t.ask(leave).unwrap();
+    assert_eq!(t.task("c").assigned, None);
+    assert_eq!(
+        refused(t.ask(assign("c", 2))),
+        "worker w2 is leaving and takes no more tasks"
+    );
+    t.succeed("a");
+    assert_eq!(t.running(), "b:w2 c:w1");
+    t.finish();
+}
+
 // proves: Q-3, W-7
 #[test]
 fn a_fix_is_not_skipped_and_not_retried_after_its_task_went_on_without_it() {

@@ -155,6 +155,28 @@ fn a_swarm_that_only_a_person_can_move_says_so() {
 
 // proves: L-4a
 #[test]
+fn a_worker_is_made_ready_only_when_that_is_so() {
+    let mut t = Swarm::load_with("a b<-a", |p| {
+        p.swarm.check = check_line();
+        p.swarm.workers = Workers::Count(3);
+    });
+    let says = |t: &Swarm, n| waiting::worker(t.state(), t.worker(n), t.now);
+    t.crash("a");
+    t.pass(Millis::mins(1));
+    t.prepare();
+    t.succeed("a");
+    assert!(t.state().merge().is_some());
+    for n in 1..=3 {
+        assert_eq!(
+            says(&t, n),
+            "wave 1 is being merged; claims go on from its result"
+        );
+    }
+    t.finish();
+}
+
+// proves: L-4a
+#[test]
 fn a_worker_says_why_it_is_what_it_is() {
     let mut t = Swarm::load("a");
     let says = |t: &Swarm, n| waiting::worker(t.state(), t.worker(n), t.now);

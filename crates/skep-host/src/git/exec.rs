@@ -27,6 +27,10 @@ pub(crate) const LONG: Duration = Duration::from_secs(600);
 const OUTPUT_MAX: usize = 256 << 20;
 /// How much of git's complaints is kept.
 const STDERR_MAX: usize = 16 << 10;
+/// The most characters shown of one line of it.
+const LINE_MAX: usize = 400;
+/// How git's warning begins that it leaves a folder out.
+const UNREAD: &[u8] = b"could not open directory";
 
 /// Options of every call. The worktree is untrusted, and the user's settings must not change what
 /// a merge gives: hooks, helpers, signing and automatic maintenance are off, results are fixed.
@@ -248,6 +252,14 @@ impl Output {
         }
         Err(self.failure(command, dir))
     }
+    /// Itself, if git ended well and saw all there is. Of a folder that it cannot read it only warns, and then says
+    /// nothing of what is in it: taken for an empty one, that would be lost.
+    pub(crate) fn complete(self, command: String, dir: PathBuf) -> Result<Self, GitError> {
+        if self.stderr.windows(UNREAD.len()).any(|w| w == UNREAD) {
+            return Err(self.failure(command, dir));
+        }
+        self.success(command, dir)
+    }
     /// The error that this output is.
     pub(crate) fn failure(self, command: String, dir: PathBuf) -> GitError {
         let status = match (self.status.code(), self.status.signal()) {
@@ -259,7 +271,7 @@ impl Output {
             .stderr
             .split(|b| *b == b'\n')
             .filter(|l| !l.is_empty())
-            .map(shown)
+            .map(|l| brief(shown(l)))
             .collect();
         GitError::Failed {
             command,
@@ -268,6 +280,19 @@ impl Output {
             stderr: stderr.join("; "),
         }
     }
+}
+
+/// A line of git's as a person can read it: a path in it may be thousands of characters long.
+fn brief(line: String) -> String {
+    let all = line.chars().count();
+    if all <= LINE_MAX {
+        return line;
+    }
+    let start = line.chars().take(LINE_MAX / 2);
+    start
+        .chain(" … ".chars())
+        .chain(line.chars().skip(all - LINE_MAX / 2))
+        .collect()
 }
 
 /// Ends git and whatever it started (filters, helpers): they share its process group.

@@ -72,7 +72,10 @@ fn status(place: &Place) -> Result<Vec<u8>, GitError> {
         .git()
         .args(["status", "--porcelain=v2", "--branch", "-z"]);
     let git = git.args(["--untracked-files=normal", "--ignore-submodules=dirty"]);
-    git.args(["--no-renames", "--no-ahead-behind"]).run()
+    let git = git.args(["--no-renames", "--no-ahead-behind"]);
+    let text = git.text();
+    let seen = git.output()?.complete(text, place.files.clone())?;
+    Ok(seen.stdout)
 }
 
 /// The paths that are changed or untracked.
@@ -153,8 +156,21 @@ fn clean(place: &Place) -> Result<(), GitError> {
         match place.git().args(["clean", "-ffd"]).run() {
             Ok(said) if !said.windows(10).any(|part| part == b".gitignore") => return Ok(()),
             Ok(_) => {}
-            Err(_) => place.forcing(|| place.git().args(["clean", "-ffdq"]))?,
+            Err(_) => place
+                .forcing(|| place.git().args(["clean", "-ffdq"]))
+                .or_else(|failed| remove_untracked(place).map_err(|_| failed))?,
         }
+    }
+    Ok(())
+}
+
+/// Removes what `git clean` could not: it gives up on paths that are longer than the system takes in one piece,
+/// and a worktree that no reset brings back would take its worker along for good.
+fn remove_untracked(place: &Place) -> Result<(), GitError> {
+    let git = place.git().args(["ls-files", "-z", "--others"]);
+    let listed = git.args(["--directory", "--exclude-standard"]).run()?;
+    for name in records(&listed) {
+        remove_all(&place.files.join(path(name)))?;
     }
     Ok(())
 }

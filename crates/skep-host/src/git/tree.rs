@@ -14,7 +14,7 @@ use skep_core::id::Oid;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -181,7 +181,7 @@ impl Changes {
 
 /// Compares index and files, in one process.
 fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
-    let look = || {
+    let output = list(&place.files, &|| {
         let git = git().args([
             "ls-files",
             "-z",
@@ -190,20 +190,12 @@ fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
             "--modified",
             "--deleted",
         ]);
-        let git = git.args(["--others", "--exclude-standard"]);
-        let (text, dir) = (git.text(), place.files.clone());
-        git.output()?.success(text, dir)
-    };
-    let mut output = look()?;
-    // A folder that cannot be read is only a warning to git, and its files would be missing.
-    if output.stderr.windows(17).any(|w| w == b"Permission denied") {
-        open_up(&place.files, false)?;
-        output = look()?;
-    }
+        git.args(["--others", "--exclude-standard"])
+    })?;
     let mut changes = Changes::default();
     let mut links = Links::default();
     let mut skipped = Vec::new();
-    for record in records(&output.stdout) {
+    for record in records(&output) {
         let Some((tag, name)) = record.split_first().map(|(t, r)| (*t, r.get(1..))) else {
             continue;
         };
@@ -247,6 +239,23 @@ fn survey(place: &Place, git: &dyn Fn() -> Git) -> Result<Changes, GitError> {
     Ok(changes)
 }
 
+/// What a call lists of the files in `folder`, with permissions out of its way.
+fn list(folder: &Path, call: &dyn Fn() -> Git) -> Result<Vec<u8>, GitError> {
+    let look = || {
+        let git = call();
+        let text = git.text();
+        git.output()?.complete(text, folder.into())
+    };
+    let seen = match look() {
+        Err(e) if e.says("Permission denied") => {
+            open_up(folder, false)?;
+            look()
+        }
+        seen => seen,
+    };
+    seen.map(|output| output.stdout)
+}
+
 /// Which folders are links, by their paths.
 #[derive(Default)]
 struct Links(BTreeMap<PathBuf, bool>);
@@ -273,13 +282,15 @@ fn expand_nested(place: &Place, changes: &mut Changes) -> Result<(), GitError> {
     let mut todo: Vec<_> = changes.nested.drain(..).map(|n| (n, 0)).collect();
     while let Some((name, depth)) = todo.pop() {
         let folder = place.files.join(path(&name));
-        let git = Git::new(&folder).limit(place.limit);
-        let git = git
-            .env("GIT_DIR", &place.common)
-            .env("GIT_WORK_TREE", &folder)
-            .env("GIT_INDEX_FILE", place.common.join("skep-no-index"));
-        let listed = git.args(["ls-files", "-z", "--others", "--exclude-standard"]);
-        for inner in records(&listed.run()?) {
+        let listed = list(&folder, &|| {
+            let git = Git::new(&folder).limit(place.limit);
+            let git = git
+                .env("GIT_DIR", &place.common)
+                .env("GIT_WORK_TREE", &folder)
+                .env("GIT_INDEX_FILE", place.common.join("skep-no-index"));
+            git.args(["ls-files", "-z", "--others", "--exclude-standard"])
+        })?;
+        for inner in records(&listed) {
             let whole = [&name, inner].concat();
             if !inner.ends_with(b"/") {
                 changes.there.insert(whole);

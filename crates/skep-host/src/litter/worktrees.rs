@@ -29,7 +29,9 @@ pub(super) fn find(scene: &Scene<'_>) -> Result<Vec<Litter>, String> {
     for worktree in &registered {
         let shown = name(&worktree.path);
         let at_top = worktree.path.parent() == Some(&*base);
-        if worktree.prunable || !worktree.path.exists() {
+        // git calls one prunable, too, whose `.git` file an agent removed: its files are there, and may be all
+        // that is left of somebody's work.
+        if !worktree.path.exists() {
             let (repo, path) = (scene.repo.clone(), worktree.path.clone());
             found.push(Litter::new(
                 KIND,

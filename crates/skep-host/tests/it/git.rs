@@ -123,6 +123,19 @@ pub(crate) fn write(root: &Path, path: &str, content: &str) {
     fs::write(path, content).unwrap();
 }
 
+/// A file `name/…/f` whose path, even below `root`, is longer than the system takes in one piece.
+pub(crate) fn bury(root: &Path, name: &str, content: &str) {
+    let (inner, outer) = (root.join("n".repeat(200)), root.join(name));
+    write(&inner, "f", content);
+    // From the inside out, for each step to get along with short paths.
+    for _ in 0..25 {
+        fs::create_dir(&outer).unwrap();
+        fs::rename(&inner, outer.join(inner.file_name().unwrap())).unwrap();
+        fs::rename(&outer, &inner).unwrap();
+    }
+    fs::rename(&inner, &outer).unwrap();
+}
+
 pub(crate) fn script(path: &Path, content: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();

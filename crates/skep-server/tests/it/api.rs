@@ -18,6 +18,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -366,6 +367,22 @@ async fn the_socket_is_this_users_alone_and_has_one_keeper() {
     assert!(!dead.exists(), "in good order it takes its file along");
     fs::set_permissions(dir.path().join("s"), fs::Permissions::from_mode(0o777)).unwrap();
     assert!(matches!(Socket::bind(&dead), Err(BindError::Folder(_))));
+}
+
+// proves: U-1
+#[tokio::test]
+async fn a_keeper_that_says_nothing_is_not_waited_for_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keeper.sock");
+    // As one that was suspended: connections are made, and nobody reads them.
+    let _suspended = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let client = Client::new(&path, "t").patience(Duration::from_millis(50));
+    assert!(client.is_there().await.unwrap());
+    let silent = |error| matches!(error, ClientError::Silent);
+    assert!(silent(client.status().await.unwrap_err()));
+    assert!(silent(client.events(0, true).await.unwrap_err()));
+    let drain = client.command(&CommandDoc::Drain, "k").await;
+    assert!(silent(drain.unwrap_err()));
 }
 
 // proves: T-2

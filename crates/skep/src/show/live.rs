@@ -4,6 +4,7 @@ use super::{clock, count, length};
 use crate::term::{Style, escape, fit, paint, width};
 use skep_core::{
     attempt::Phase,
+    plan::{Action, plan},
     state::{State, SwarmState},
     task::TaskState,
     time::Time,
@@ -45,6 +46,15 @@ pub(crate) fn block(
     }
     if live.len() > room {
         lines.push(format!("  and {} more", live.len() - room));
+    }
+    // A set-up may take minutes, in which nothing else is to be seen.
+    let making = plan(state, now).actions;
+    let making = making
+        .iter()
+        .filter(|action| matches!(action, Action::Prepare { .. }));
+    if let n @ 1.. = making.count() {
+        let text = format!("  making {} ready", count(n, "worktree"));
+        lines.push(fit(&text, wide));
     }
     lines.push(fit(&format!("  {}", totals(state)), wide));
     lines

@@ -59,6 +59,19 @@ struct Story {
 
 impl Story {
     fn begin(wide: Option<usize>) -> Story {
+        let mut story = Story::planned(wide);
+        for worker in [1, 2].map(WorkerId) {
+            let turn = story.engine.state().worker(worker).unwrap().turn;
+            story.see(Observation::WorkerReady {
+                worker,
+                base: oid(1),
+                turn,
+            });
+        }
+        story
+    }
+
+    fn planned(wide: Option<usize>) -> Story {
         let mut story = Story {
             engine: Engine::new(State::default()),
             now: 1_000_000,
@@ -73,14 +86,6 @@ impl Story {
             kept: false,
             again: false,
         }));
-        for worker in [1, 2].map(WorkerId) {
-            let turn = story.engine.state().worker(worker).unwrap().turn;
-            story.see(Observation::WorkerReady {
-                worker,
-                base: oid(1),
-                turn,
-            });
-        }
         story
     }
 
@@ -140,6 +145,17 @@ fn the_block_fits_every_width_and_says_the_same() {
         let _ = writeln!(all, "{wide} columns\n{}\n", lines.join("\n"));
     }
     insta::assert_snapshot!(all);
+}
+
+// proves: U-1, L-4a
+#[test]
+fn the_block_says_that_worktrees_are_being_made_ready() {
+    let story = Story::planned(None);
+    let lines = live::block(story.state(), Time(story.now), 80, 24, false);
+    assert!(
+        lines.contains(&"  making 2 worktrees ready".into()),
+        "{lines:#?}"
+    );
 }
 
 /// With nothing left to do, the wave that is shown is the last that there was.

@@ -283,6 +283,29 @@ fn worktrees_that_nothing_explains_are_saved_and_removed() {
 
 // proves: W-12, W-15
 #[test]
+fn a_worktree_without_its_git_file_is_not_gone() {
+    let sandbox = Sandbox::new();
+    let plan = PLAN.replace("echo a > a.txt", "echo a > a.txt; rm .git");
+    sandbox.write("plan.toml", &plan);
+    sandbox.expect(0, &["run", "plan.toml"]);
+    let tree = skep(&sandbox).join("worktrees/w1");
+    assert!(tree.join("a.txt").exists() && !tree.join(".git").exists());
+    // A worker has it, and its next attempt mends it.
+    assert_eq!(report(&sandbox, &["--fix"]), [""; 0]);
+    // Nobody has this one: it is saved, as any other is.
+    let nine = skep(&sandbox).join("worktrees/w9");
+    let path = nine.to_str().unwrap();
+    sandbox.git(&["worktree", "add", "-q", "--detach", path, "skep/tidy"]);
+    fs::write(nine.join("nine.txt"), "changed\n").unwrap();
+    fs::remove_file(nine.join(".git")).unwrap();
+    let wanted = ["w9: no worker of the swarm has it"];
+    found_and_mended(&sandbox, "worktrees", &wanted);
+    let saved = "refs/skep/salvage/tidy/_w9/clean:nine.txt";
+    assert_eq!(sandbox.git(&["show", saved]), "changed\n");
+}
+
+// proves: W-12, W-15
+#[test]
 fn branches_and_refs_that_nothing_explains_are_moved_to_salvage() {
     let sandbox = done();
     let tree = sandbox.git(&["rev-parse", "main^{tree}"]);

@@ -182,6 +182,21 @@ fn ctrl_c_twice_ends_set_ups_and_checks_too_and_the_next_run_does_them_again() {
     }
 }
 
+// proves: L-5, U-1
+#[test]
+fn a_set_up_that_fails_halts_the_run_with_what_it_said() {
+    let sandbox = Sandbox::new();
+    let setup = "setup = [\"echo no such registry; exit 3\"]\n[policy]\nbackoff = \"10ms\"\n[[task]]\nid = \"a\"";
+    sandbox.write("plan.toml", &TWO.replacen("[[task]]\nid = \"a\"", setup, 1));
+    let ran = sandbox.expect(3, &["run", "plan.toml"]);
+    let said = "`echo no such registry; exit 3` exited with 3: no such registry\n`skep resume`";
+    assert!(ran.err.contains(said), "{}", ran.err);
+    assert!(
+        !(ran.out + &ran.err).contains("\\n"),
+        "escaped ends of lines"
+    );
+}
+
 #[test]
 fn a_forecast_starts_nothing() {
     let sandbox = Sandbox::new();

@@ -347,6 +347,11 @@ pub(super) fn run_commands(
     let _ = std::fs::remove_dir_all(&folder);
     match report.steps.iter().find(|s| s.end != StepEnd::Exited(0)) {
         None => Ok(()),
-        Some(failed) => Err(format!("`{}` {}: {}", failed.name, failed.end, failed.tail)),
+        Some(failed) => Err(format!(
+            "`{}` {}: {}",
+            failed.name,
+            failed.end,
+            failed.tail.trim_end()
+        )),
     }
 }

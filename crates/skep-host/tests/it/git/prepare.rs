@@ -174,6 +174,7 @@ fn whatever_an_agent_did_the_worktree_comes_back() {
             write(d, ".gitignore", "*\n");
             write(d, "junk", "x");
         }),
+        ("a path too long for git", |d| bury(d, "junk", "f")),
     ];
     for (deed, act) in deeds {
         let world = World::new();

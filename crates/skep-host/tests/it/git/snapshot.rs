@@ -91,6 +91,26 @@ fn names(world: &World, commit: &Oid) -> Vec<String> {
 
 // proves: W-12
 #[test]
+fn what_git_cannot_reach_is_not_taken_for_nothing() {
+    for (folder, nested) in [("", false), ("sub", true)] {
+        let world = World::new();
+        let dir = worktree(&world);
+        if nested {
+            write(&dir, "sub/b.txt", "b");
+            git(&dir.join("sub"), &["init", "-q"]);
+        }
+        bury(&dir.join(folder), "deep", "precious");
+        let refused = snapshot(&dir, &spec(&world)).unwrap_err();
+        assert!(refused.contains("could not open directory"), "{refused}");
+        assert!(refused.len() < 1_500, "{refused}");
+        // Nor is a worktree removed because git saw nothing in it.
+        world.repo.remove(&dir, &["main"], None).unwrap_err();
+        assert!(dir.join(folder).join("deep").exists());
+    }
+}
+
+// proves: W-12
+#[test]
 fn every_kind_of_change_is_saved() {
     let world = World::with(|root| {
         for name in [

@@ -5,6 +5,7 @@ use crate::{commands::watchdog, place::Place};
 use rustix::process::{Signal, pidfd_send_signal};
 use skep_core::time::Millis;
 use skep_host::presence::{KeeperFile, WatchdogFile, WatchdogLock, WatchdogState};
+use skep_server::client::ClientError;
 use std::time::{Duration, Instant};
 
 /// How long a keeper that was killed gets to be gone.
@@ -33,6 +34,15 @@ pub(super) async fn check(place: &Place, fix: bool, report: &mut Report) -> bool
             report.add("keeper", Verdict::Note, what, hint);
             true
         }
+        Some(keeper) if is_silent(place).await => {
+            let what = format!("process {} does not answer", keeper.who.process.pid);
+            let limit = Millis(keeper.hung_after_ms);
+            let hint = format!(
+                "`fg` wakes one that Ctrl-Z suspended; after {limit} without a sign of life `--fix` ends it"
+            );
+            report.add("keeper", Verdict::Bad, what, &hint);
+            true
+        }
         None if !answers => {
             report.add("keeper", Verdict::Good, "none runs", "");
             false
@@ -49,6 +59,11 @@ pub(super) async fn check(place: &Place, fix: bool, report: &mut Report) -> bool
         watched(place, &keeper, fix, report).await;
     }
     lives
+}
+
+/// Whether it takes calls and says nothing, which is so long before it counts as hung.
+async fn is_silent(place: &Place) -> bool {
+    matches!(place.client.status().await, Err(ClientError::Silent))
 }
 
 fn hangs(place: &Place, keeper: &KeeperFile) -> bool {
