@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod affinity;
 pub mod attempt;
 pub mod claim;
 pub mod decide;
@@ -23,6 +24,7 @@ pub mod plan;
 pub mod prompt;
 pub mod request;
 pub mod retry;
+pub mod scale;
 pub mod spec;
 pub mod state;
 pub mod task;

@@ -1,5 +1,7 @@
 //! What must hold in every world, checked against the log and the world, never against the keeper's word.
 
+mod scaling;
+
 use crate::{
     git::Works,
     hosts::{Folder, FolderState},
@@ -61,6 +63,7 @@ pub(crate) struct Audit {
     crashes: BTreeMap<WorkerId, VecDeque<u64>>,
     stops: BTreeMap<Attempt, u64>,
     looked: u64,
+    coming: scaling::Coming,
 }
 
 impl Audit {
@@ -79,6 +82,7 @@ impl Audit {
             crashes: BTreeMap::new(),
             stops: BTreeMap::new(),
             looked: 0,
+            coming: scaling::Coming::default(),
         }
     }
 
@@ -183,6 +187,7 @@ impl World {
             "L-10: time does not run backwards",
             || format!("#{} is at {}, after {last}", record.seq, record.at.0),
         );
+        self.audit_scaling(record);
         match &record.event {
             Event::PlanLoaded { .. } => self.audit.accepted.clear(),
             Event::TaskRequeued { task } => {

@@ -9,7 +9,7 @@ use crate::{
 use skep_core::{
     event::By,
     id::{TaskId, WorkerId},
-    request::{Answer, Command, Refusal, Request, What},
+    request::{Answer, Command, Observation, Refusal, Request, What},
     spec::Priority,
 };
 use std::sync::Arc;
@@ -127,8 +127,19 @@ impl World {
                 self.command(command);
             }
         }
+        self.see_memory();
         let later = self.dice.spread(2_000, 3_600_000);
         self.after(later, Due::Person);
+    }
+
+    /// A machine that people work at has now more memory free and now less.
+    fn see_memory(&mut self) {
+        let each = self.plan.swarm.policy.scaling.memory_per_worker;
+        let available = each * self.dice.of(0..=9);
+        let seen = Letter::seen(Observation::Memory { available }, None);
+        if let Some(life) = self.keeper.as_ref().map(|k| k.life) {
+            self.after(1, Due::Deliver(life, Box::new(seen)));
+        }
     }
 
     /// When the faults end, most people also undo what would keep the swarm from going on, and then leave.
@@ -177,7 +188,7 @@ impl World {
         let task = self.dice.pick(&tasks)?.clone();
         let worker = self.dice.pick(&workers).copied();
         let roles = self.plan.tasks.iter().any(|t| t.role.is_some());
-        Some(match self.dice.of(0..=31) {
+        Some(match self.dice.of(0..=33) {
             0..=2 => {
                 self.people.added += 1;
                 let id = plans::task_id(1000 + self.people.added);
@@ -227,6 +238,9 @@ impl World {
                 worker: worker?,
                 now: self.dice.chance(500),
             },
+            30 | 31 => Command::Scale {
+                mode: plans::mode(&mut self.dice),
+            },
             18 => Command::PauseWorker { worker: worker? },
             19 | 20 => Command::ResumeWorker { worker: worker? },
             21 => Command::RestartWorker { worker: worker? },
@@ -263,6 +277,7 @@ fn word(command: &Command) -> &'static str {
         Command::AssignTask { .. } => "command: assign",
         Command::AddWorkers { .. } => "command: add workers",
         Command::RemoveWorker { .. } => "command: remove worker",
+        Command::Scale { .. } => "command: scale",
         Command::PauseWorker { .. } => "command: pause worker",
         Command::ResumeWorker { .. } => "command: resume worker",
         Command::RestartWorker { .. } => "command: restart worker",

@@ -3,7 +3,7 @@
 use crate::{
     commands::{
         clean, completions, demo, doctor, down, events, import, init, logs, pause, retry, run,
-        salvage, schema, status, tasks, up, why, workers,
+        salvage, scale, schema, status, tasks, up, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -79,9 +79,11 @@ pub(crate) enum Verb {
     Tasks(tasks::Args),
     /// List and change workers
     Workers(workers::Args),
+    /// Set how many workers there are: auto, a number, or bounds
+    Scale(scale::Args),
     /// Show what an attempt printed
     Logs(logs::Args),
-    /// Say why a task or worker is not moving
+    /// Say why a task or worker is not moving, or why the swarm is as large as it is
     Why(why::Args),
     /// Begin tasks anew
     Retry(retry::Args),

@@ -13,6 +13,7 @@ pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod salvage;
+pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tasks;
@@ -51,6 +52,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Status(args) => status::run(ctx, &args).await,
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,
+        Verb::Scale(args) => scale::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,
         Verb::Retry(args) => retry::run(ctx, &args).await,

@@ -13,6 +13,7 @@ mod worktrees;
 use super::{
     Options,
     inbox::{Handle, Message},
+    memory,
 };
 use crate::{git::Repo, run::Running, site::Site};
 use attempts::StopOrder;
@@ -83,6 +84,7 @@ pub(super) struct Performer {
     /// The last sign of life of each running shim, and when it was first seen.
     beats: BTreeMap<Attempt, (SystemTime, Time)>,
     next_beat: Option<Time>,
+    memory: memory::Watch,
 }
 
 impl Performer {
@@ -111,6 +113,7 @@ impl Performer {
             held_off: BTreeMap::new(),
             beats: BTreeMap::new(),
             next_beat: None,
+            memory: memory::Watch::default(),
         })
     }
 
@@ -129,11 +132,18 @@ impl Performer {
         attempts::silent(&self.world, state, &mut self.beats, now)
     }
 
-    /// When to look for silent shims next.
+    /// How much memory there is, if that matters now.
+    pub(super) fn memory(&mut self, state: &State, now: Time) -> Option<Observation> {
+        self.memory.look(state, now)
+    }
+
+    /// When to look for silent shims, or for memory, next.
     pub(super) fn next_beat(&self, state: &State, now: Time) -> Option<Time> {
         let some_run = state.live().len() > 0;
-        self.next_beat
-            .or_else(|| some_run.then(|| now + state.policy().heartbeat))
+        let beat = self
+            .next_beat
+            .or_else(|| some_run.then(|| now + state.policy().heartbeat));
+        beat.into_iter().chain(self.memory.next(state, now)).min()
     }
 
     /// Begins every action that is not under way. Says when to come back for those that must wait.
@@ -330,5 +340,6 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
+        Observation::Memory { .. } => "memory".into(),
     }
 }

@@ -62,7 +62,9 @@ impl Turns {
         for observation in seen.into_iter().flatten() {
             self.observe(self.last, observation);
         }
-        self.tick(self.clock.now());
+        let now = self.clock.now();
+        self.look_at_memory(now);
+        self.tick(now);
         loop {
             self.commit()?;
             let wake = self.perform();
@@ -70,6 +72,8 @@ impl Turns {
                 return Ok(());
             };
             let now = self.clock.now();
+            // Before what has come is decided: it may ask for workers.
+            self.look_at_memory(now);
             let mut next = first;
             for _ in 0..GROUP {
                 match next.take() {
@@ -143,6 +147,14 @@ impl Turns {
         };
         // A refused observation is out of date: nothing to do, and nobody to tell.
         let _ = self.engine.decide(now, &request);
+    }
+
+    fn look_at_memory(&mut self, now: Time) {
+        let state = self.engine.state();
+        let seen = self.performer.as_mut().and_then(|p| p.memory(state, now));
+        if let Some(observation) = seen {
+            self.observe(now, observation);
+        }
     }
 
     fn tick(&mut self, now: Time) {

@@ -48,6 +48,7 @@ impl State {
                 }
                 if let Some(w) = self.workers.get_mut(worker) {
                     (w.current, w.since) = (Some(*attempt), now);
+                    w.last = Some(task.clone());
                 }
                 if let Some(halt) = &mut self.halted {
                     halt.probing = Some(*attempt);
@@ -171,7 +172,7 @@ impl State {
         if let Some(w) = self.workers.get_mut(&worker)
             && w.current == Some(attempt)
         {
-            (w.current, w.since) = (None, now);
+            (w.current, w.since, w.free_since) = (None, now, now);
             if !untouched {
                 w.ready_at = None;
                 w.turn += 1;
