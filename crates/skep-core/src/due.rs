@@ -32,6 +32,7 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| overtime(state, now))
         .or_else(|| halt(state, now))
         .or_else(|| cap_warning(state))
+        .or_else(|| scale::down::before_claims(state, now))
         .or_else(|| claim(state, now))
         .or_else(|| scale::down::next(state, now))
         .or_else(|| scale::up::next(state, now))

@@ -95,6 +95,10 @@ impl Audit {
                 (policy.backoff.0, policy.backoff_cap.0) = (0, 0);
             }
             Some(Mutant::IgnoreCap) => policy.concurrency = 1_000,
+            Some(Mutant::ScaleWildly) => {
+                policy.scaling.max_workers = 1_000;
+                policy.scaling.idle_after.0 = 1_000;
+            }
             _ => {}
         }
         plan

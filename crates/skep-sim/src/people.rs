@@ -176,6 +176,16 @@ impl World {
         }
     }
 
+    fn one_more(&mut self, roles: bool) -> Command {
+        self.people.added += 1;
+        let id = plans::task_id(1000 + self.people.added);
+        let (spec, character) = plans::task(&mut self.dice, id, &self.known, roles);
+        self.characters.insert(spec.id.clone(), character);
+        let spec = Arc::new(spec);
+        self.add_known(&spec);
+        Command::AddTask { spec }
+    }
+
     fn some_command(&mut self) -> Option<Command> {
         let tasks: Vec<TaskId> = self
             .audit
@@ -190,13 +200,13 @@ impl World {
         let roles = self.plan.tasks.iter().any(|t| t.role.is_some());
         Some(match self.dice.of(0..=33) {
             0..=2 => {
-                self.people.added += 1;
-                let id = plans::task_id(1000 + self.people.added);
-                let (spec, character) = plans::task(&mut self.dice, id, &self.known, roles);
-                self.characters.insert(spec.id.clone(), character);
-                let spec = Arc::new(spec);
-                self.add_known(&spec);
-                Command::AddTask { spec }
+                // Now and then somebody has a lot to do.
+                let more = if self.dice.chance(100) { 12 } else { 0 };
+                for _ in 0..more {
+                    let command = self.one_more(roles);
+                    self.command(command);
+                }
+                self.one_more(roles)
             }
             3..=5 => {
                 let known = self.known.clone();

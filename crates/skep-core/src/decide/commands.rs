@@ -385,8 +385,13 @@ fn boost_task(state: &State, id: &TaskId, priority: Option<Priority>) -> Decisio
 
 fn assign_task(state: &State, id: &TaskId, worker: Option<WorkerId>) -> Decision {
     let task = find(state, id)?;
-    if let Some(worker) = worker {
-        find_worker(state, worker)?;
+    if let Some(worker) = worker
+        && find_worker(state, worker)?.stopping
+    {
+        // Else the task would wait for a worker that never comes back.
+        return Err(Refusal::Fault(format!(
+            "{worker} is leaving and takes no more tasks"
+        )));
     }
     if !matches!(
         task.state,

@@ -1,11 +1,11 @@
 //! What scaling remembers. Changed only by [`apply`](crate::state::State::apply).
 
-use super::{Added, Mode};
+use super::{Added, Mode, Retired};
 use crate::{
     spec::Scaling,
     time::{Millis, Time},
 };
-use alloc::collections::VecDeque;
+use alloc::{collections::VecDeque, string::String};
 use serde::{Deserialize, Serialize};
 
 /// Arrivals are counted by slots of so many milliseconds, so that what is remembered of them is bounded.
@@ -30,6 +30,8 @@ pub struct Book {
     pub(crate) regretted: bool,
     /// When tasks last became ready.
     pub(crate) arrived: Option<Time>,
+    /// The role for which a worker made room, until the one it made room for has come.
+    pub(crate) promised: Option<Option<String>>,
     /// For how many more workers the machine has memory; `None` while nobody has looked.
     pub(crate) room: Option<u32>,
     /// The slots in which tasks were added, oldest first, each with how many.
@@ -93,6 +95,7 @@ impl Book {
     }
 
     pub(crate) fn worker_added(&mut self, why: &Added, scaling: &Scaling, now: Time) {
+        self.promised = None;
         // What the next one needs is not seen as free until a host has looked again.
         self.room = self.room.map(|room| room.saturating_sub(1));
         if !matches!(why, Added::Tasks { .. } | Added::Arrivals { .. }) {
@@ -111,7 +114,15 @@ impl Book {
         }
     }
 
-    pub(crate) fn worker_retired(&mut self, now: Time) {
+    pub(crate) fn worker_retired(&mut self, why: &Retired, now: Time) {
+        match why {
+            Retired::Idle { .. } => {}
+            Retired::Room { role } => {
+                self.promised = Some(role.clone());
+                return;
+            }
+            Retired::Over { .. } => return,
+        }
         if !self.regretted {
             self.regrets = 0;
         }
@@ -147,6 +158,7 @@ mod tests {
     // proves: S-2
     #[test]
     fn each_worker_that_was_missed_doubles_the_wait_and_one_that_was_not_ends_that() {
+        let idle = Retired::Idle { for_ms: 0 };
         let (mut book, scaling) = (Book::default(), Scaling::default());
         let missed = Added::Tasks {
             ready: 1,
@@ -158,12 +170,12 @@ mod tests {
                 scaling.down_interval.times(1 << n.min(REGRETS))
             );
             let at = Time(u64::from(n) * 1_000_000);
-            book.worker_retired(at);
+            book.worker_retired(&idle, at);
             book.worker_added(&missed, &scaling, at + Millis::secs(10));
             book.worker_added(&missed, &scaling, at + Millis::secs(10));
         }
-        book.worker_retired(Time(20_000_000));
-        book.worker_retired(Time(21_000_000));
+        book.worker_retired(&idle, Time(20_000_000));
+        book.worker_retired(&idle, Time(21_000_000));
         assert_eq!(book.down_interval(&scaling), scaling.down_interval);
     }
 }

@@ -75,7 +75,7 @@ struct Wanted {
 fn wanted(state: &State, now: Time) -> Option<Wanted> {
     let scaling = scaling(state)?;
     let groups = groups(state, now);
-    if let Some(group) = starved(&groups) {
+    if let Some(group) = starved(state, &groups) {
         let role = group.role.cloned();
         return Some(Wanted {
             role: role.clone(),
@@ -106,9 +106,12 @@ fn lacks(state: &State, group: &Group<'_>) -> bool {
     })
 }
 
-/// The first group whose tasks no worker can take.
-fn starved<'g, 's>(groups: &'g [Group<'s>]) -> Option<&'g Group<'s>> {
-    groups.iter().find(|g| g.fitting == 0)
+/// The first group whose tasks no worker can take; before it the one for which another worker made room.
+fn starved<'g, 's>(state: &State, groups: &'g [Group<'s>]) -> Option<&'g Group<'s>> {
+    let promised = state.scale().promised.as_ref();
+    let is_promised = |g: &&Group<'_>| promised.is_some_and(|role| role.as_ref() == g.role);
+    let mut starved = groups.iter().filter(|g| g.fitting == 0);
+    starved.clone().find(is_promised).or_else(|| starved.next())
 }
 
 /// S-3: a worker ahead of tasks that keep coming. They will be like the last one.
@@ -138,7 +141,7 @@ fn first_missing(state: &State, now: Time) -> Option<String> {
     let groups = groups(state, now);
     let per_worker = scaling(state).map_or(1, |s| s.tasks_per_worker);
     let short = groups.iter().find(|g| g.missing(per_worker) > 0);
-    starved(&groups).or(short)?.role.cloned()
+    starved(state, &groups).or(short)?.role.cloned()
 }
 
 /// The tasks of a role that no worker can take, while there is no place for one more worker.

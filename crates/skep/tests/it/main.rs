@@ -8,6 +8,7 @@ mod keeper;
 mod leftovers;
 mod refusals;
 mod runs;
+mod scaling;
 mod streams;
 mod unattended;
 

@@ -1,6 +1,6 @@
 //! Workers: added, made ready, paused, crashed, gone.
 
-use crate::{event::Event, scale::Retired, state::State, time::Time};
+use crate::{event::Event, state::State, time::Time};
 
 impl State {
     pub(super) fn apply_worker(&mut self, event: &Event, now: Time) {
@@ -50,8 +50,8 @@ impl State {
             Event::WorkerLeaving { why, .. } => {
                 w.stopping = true;
                 w.retired.clone_from(why);
-                if let Some(Retired::Idle { .. }) = why {
-                    self.scale.worker_retired(now);
+                if let Some(why) = why {
+                    self.scale.worker_retired(why, now);
                 }
             }
             Event::WorkerGone { .. } => {
