@@ -3,6 +3,7 @@
 mod commands;
 mod conflict;
 mod observations;
+mod staff;
 
 use crate::{
     event::Event,

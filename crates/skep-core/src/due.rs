@@ -4,6 +4,7 @@
 //! and when [`wake_at`] comes. Each policy is a small function, in the order in which they matter.
 
 use crate::{
+    affinity,
     attempt::{Failure, Outcome, StopWhy},
     claim,
     event::{Event, WorkerNext},
@@ -11,6 +12,7 @@ use crate::{
     limits,
     merge::{MergeStep, Probe, Queued, Severity},
     retry,
+    scale::{self, Mode},
     spec::Landing,
     state::State,
     task::TaskState,
@@ -30,7 +32,10 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| overtime(state, now))
         .or_else(|| halt(state, now))
         .or_else(|| cap_warning(state))
+        .or_else(|| scale::down::before_claims(state, now))
         .or_else(|| claim(state, now))
+        .or_else(|| scale::down::next(state, now))
+        .or_else(|| scale::up::next(state, now))
         .or_else(|| merge_starts(state))
         .or_else(|| merge_goes_on(state))
         .or_else(|| empty_merge_lands(state))
@@ -55,6 +60,7 @@ pub fn wake_at(state: &State, now: Time) -> Option<Time> {
         .chain(attempts)
         .chain(probe)
         .chain(state.next_not_before())
+        .chain(scale::wake_at(state, now))
         .filter(|at| *at > now)
         .min()
 }
@@ -132,9 +138,10 @@ fn halt(state: &State, now: Time) -> Option<Event> {
 
 /// L-7: the warning comes one before the cap.
 fn cap_warning(state: &State) -> Option<Event> {
-    let cap = state.policy().concurrency as usize;
-    if state.cap_warned() || cap < 2 || state.live().len() + 1 < cap || state.workers().len() < cap
-    {
+    let cap = state.swarm()?.spec.policy.concurrency as usize;
+    // With fewer workers than that nothing could ever be at the cap, unless more are added as tasks ask for them.
+    let reachable = state.workers().len() >= cap || state.scale().mode() != Mode::Manual;
+    if state.cap_warned() || cap < 2 || state.live().len() + 1 < cap || !reachable {
         return None;
     }
     let text = format!(
@@ -155,32 +162,21 @@ fn claim(state: &State, now: Time) -> Option<Event> {
     if idle.is_empty() {
         return None;
     }
-    for task in state.ready() {
-        if claim::free(state, task, now).is_err() {
-            continue;
-        }
-        let fitting = idle
-            .iter()
-            .find_map(|w| claim::fits(state, task, w).ok().map(|m| (w.id, m)));
-        let Some((worker, model)) = fitting else {
-            continue;
-        };
-        let agent = task
-            .spec
-            .agent
-            .as_ref()
-            .unwrap_or(&state.swarm()?.spec.agent);
-        return Some(Event::Claimed {
-            attempt: state.next_attempt(),
-            task: task.id().clone(),
-            worker,
-            agent: agent.clone(),
-            model,
-            base: base.clone(),
-            give_up: now + claim::give_up_after(state, &task.spec),
-        });
-    }
-    None
+    let (task, worker, model) = affinity::choose(state, now, &idle)?;
+    let agent = task
+        .spec
+        .agent
+        .as_ref()
+        .unwrap_or(&state.swarm()?.spec.agent);
+    Some(Event::Claimed {
+        attempt: state.next_attempt(),
+        task: task.id().clone(),
+        worker,
+        agent: agent.clone(),
+        model,
+        base: base.clone(),
+        give_up: now + claim::give_up_after(state, &task.spec),
+    })
 }
 
 /// W-6: a wave merges when nothing of it is still to be done.

@@ -5,6 +5,7 @@ use crate::{
     attempt::{Failure, StopWhy},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
+    scale::{Added, Mode, Retired},
     spec::{Plan, Policy, Priority, TaskSpec},
     task::{Accepted, Origin},
     time::Time,
@@ -200,6 +201,9 @@ pub enum Event {
         worker: WorkerId,
         /// Its role.
         role: Option<String>,
+        /// Why policy added it; none: the plan or a person did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Added>,
     },
     /// A worker's worktree is ready at a commit.
     WorkerReady {
@@ -243,6 +247,9 @@ pub enum Event {
     WorkerLeaving {
         /// Which.
         worker: WorkerId,
+        /// Why policy lets it go; none: a person does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Retired>,
     },
     /// A worker is gone, its worktree removed.
     WorkerGone {
@@ -336,6 +343,16 @@ pub enum Event {
         /// All numbers from now on.
         policy: Box<Policy>,
     },
+    /// Somebody else decides how many workers there are (S-1).
+    ScaleSet {
+        /// Who, and between which bounds.
+        mode: Mode,
+    },
+    /// A host looked how much memory its machine has free (S-1).
+    MemorySeen {
+        /// Enough for so many more workers; the rest of what is free does not matter.
+        room: u32,
+    },
     /// Nothing more is claimed until a person resumes.
     SwarmPaused {},
     /// Claims go on.
@@ -394,6 +411,8 @@ impl Event {
             Event::TargetRefused { .. } => "target_refused",
             Event::Signal { .. } => "signal",
             Event::PolicyChanged { .. } => "policy_changed",
+            Event::ScaleSet { .. } => "scale_set",
+            Event::MemorySeen { .. } => "memory_seen",
             Event::SwarmPaused { .. } => "swarm_paused",
             Event::SwarmResumed { .. } => "swarm_resumed",
             Event::SwarmDraining { .. } => "swarm_draining",

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod affinity;
 pub mod attempt;
 pub mod claim;
 pub mod decide;
@@ -24,6 +25,7 @@ pub mod prompt;
 pub mod request;
 pub mod restarts;
 pub mod retry;
+pub mod scale;
 pub mod spec;
 pub mod state;
 pub mod task;

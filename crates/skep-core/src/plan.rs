@@ -6,7 +6,7 @@ use crate::{
     due,
     id::{Attempt, Oid, SwarmName, WorkerId},
     merge::{MergeStep, Probe, Queued},
-    prompt,
+    prompt, scale,
     spec::{AgentSpec, Command, Glob, Landing, TaskSpec},
     state::State,
     task::{Fix, TaskState},
@@ -96,7 +96,7 @@ pub fn plan(state: &State, now: Time) -> Steps {
     let mut actions = Vec::new();
     attempts(state, &mut actions);
     merge(state, &mut actions);
-    workers(state, &mut actions);
+    workers(state, now, &mut actions);
     Steps {
         actions,
         wake_at: due::wake_at(state, now),
@@ -161,18 +161,17 @@ fn merge(state: &State, actions: &mut Vec<Action>) {
     }
 }
 
-fn workers(state: &State, actions: &mut Vec<Action>) {
+fn workers(state: &State, now: Time, actions: &mut Vec<Action>) {
     let Some(swarm) = state.swarm() else { return };
     let open = state.merge().is_none() && !state.draining();
     let state_of = |worker: &Worker| worker.state(Some(&swarm.tip));
     // Tasks that wait begin from what the next merge leaves: a worktree made ready before it would be made ready
     // again after it, and all of them at the moment when the wave's last results are saved and merged.
     let all = state.count(TaskState::Ready) > 0 || state.unblocked().next().is_some();
-    // One is kept ready for the task of an agent that dies.
-    let mut spare = state.live().len() > 0
-        && !state
-            .workers()
-            .any(|worker| state_of(worker) == WorkerState::Idle);
+    // One is kept ready for the task of an agent that dies, and some for tasks that keep coming (S-3).
+    let idle = |worker: &&Worker| state_of(worker) == WorkerState::Idle;
+    let wanted = scale::spare(state, now).max(u32::from(state.live().len() > 0));
+    let mut spare = wanted.saturating_sub(state.workers().filter(idle).count() as u32);
     // A worktree that all share is brought to a commit at one worker's word for all, while nobody is in it.
     let mut shared = state.shares_worktree().then_some(state.live().len() == 0);
     for worker in state.workers() {
@@ -182,7 +181,8 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
         };
         match state_of(worker) {
             WorkerState::Stopped => actions.push(Action::Remove { worker: worker.id }),
-            WorkerState::Spawning if open && turn && (all || mem::take(&mut spare)) => {
+            WorkerState::Spawning if open && turn && (all || spare > 0) => {
+                spare = spare.saturating_sub(1);
                 actions.push(Action::Prepare {
                     worker: worker.id,
                     base: swarm.tip.clone(),
@@ -195,9 +195,9 @@ fn workers(state: &State, actions: &mut Vec<Action>) {
 }
 
 /// Whether a worker's worktree is being made ready.
-pub(crate) fn prepares(state: &State, id: WorkerId) -> bool {
+pub(crate) fn prepares(state: &State, id: WorkerId, now: Time) -> bool {
     let mut actions = Vec::new();
-    workers(state, &mut actions);
+    workers(state, now, &mut actions);
     let mut all = actions.iter();
     all.any(|action| matches!(action, Action::Prepare { worker, .. } if *worker == id))
 }

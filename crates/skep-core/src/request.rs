@@ -5,6 +5,7 @@ use crate::{
     event::By,
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Link, Severity},
+    scale::Mode,
     spec::{Plan, Policy, Priority, TaskSpec},
     task::TaskState,
     time::Millis,
@@ -108,6 +109,11 @@ pub enum Command {
         worker: WorkerId,
         /// Stop its attempt rather than wait for it.
         now: bool,
+    },
+    /// Say who decides how many workers there are.
+    Scale {
+        /// Who, and between which bounds.
+        mode: Mode,
     },
     /// Let a worker take no more tasks.
     PauseWorker {
@@ -300,6 +306,11 @@ pub enum Observation {
         wave: u32,
         /// Why.
         reason: String,
+    },
+    /// How much memory the machine could give to more processes.
+    Memory {
+        /// In bytes.
+        available: u64,
     },
     /// The target branch moved to this commit, or was there already.
     TargetLanded {

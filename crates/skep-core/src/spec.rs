@@ -12,7 +12,7 @@ mod policy;
 pub use check::{Fault, FaultKind, FieldPath, Step, check};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
-pub use policy::Policy;
+pub use policy::{Policy, Scaling};
 
 use crate::{
     id::{SwarmName, TaskId},
@@ -117,8 +117,15 @@ impl Host {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workers {
-    /// One worker per distinct role in the plan, and at least one.
+    /// One worker per distinct role in the plan, and at least one; then as many as the tasks ask for (S-1).
     Auto,
+    /// The fewest, and then as many as the tasks ask for, up to the most (S-1).
+    Between {
+        /// The fewest.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
     /// So many workers that take tasks of any role. Zero: workers are added by hand.
     Count(u32),
     /// So many workers of each role.

@@ -13,6 +13,7 @@ use crate::{
     attempt::Live,
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Conflict, Merge},
+    scale::Book,
     spec::{Policy, SwarmSpec},
     task::{Task, TaskState},
     time::Time,
@@ -48,6 +49,7 @@ pub struct State {
     finished: Option<Time>,
     spawn_failures: u32,
     cap_warned: bool,
+    scale: Book,
     #[serde(skip)]
     index: Index,
 }
@@ -302,6 +304,27 @@ impl State {
     #[must_use]
     pub fn cap_warned(&self) -> bool {
         self.cap_warned
+    }
+    /// Who decides how many workers there are, and what is remembered for that.
+    #[must_use]
+    pub fn scale(&self) -> &Book {
+        &self.scale
+    }
+    /// Whether some task waits for this worker and no other.
+    #[must_use]
+    pub fn is_pinned(&self, worker: WorkerId) -> bool {
+        self.index.is_pinned(worker)
+    }
+    /// What a worker of a role would be, with what the plan says of the role.
+    #[must_use]
+    pub(crate) fn new_worker(&self, id: WorkerId, role: Option<String>, now: Time) -> Worker {
+        let mut new = Worker::new(id, role, now);
+        let roles = self.swarm.as_ref().map(|s| &s.spec.roles);
+        if let Some(role) = new.role.as_ref().and_then(|r| roles?.get(r)) {
+            new.capabilities.clone_from(&role.capabilities);
+            new.model.clone_from(&role.model);
+        }
+        new
     }
     /// The event that answered an idempotency key, and the fingerprint of the command it was used for.
     #[must_use]

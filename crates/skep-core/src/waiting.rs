@@ -227,6 +227,17 @@ fn accepted(state: &State, task: &Task) -> Waiting {
 /// Why a worker is what it is, in one line.
 #[must_use]
 pub fn worker(state: &State, worker: &Worker, now: Time) -> String {
+    let mut text = standing(state, worker, now);
+    // A worker that policy made says why it is there, and one that leaves why it goes.
+    let why = match (&worker.retired, &worker.added) {
+        (Some(retired), _) => Some(format!("; {retired}")),
+        (None, added) => added.as_ref().map(|added| format!("; added: {added}")),
+    };
+    text.extend(why);
+    text
+}
+
+fn standing(state: &State, worker: &Worker, now: Time) -> String {
     let base = state.swarm().map(|s| &s.tip);
     let age = crate::time::Millis(now.since(worker.since).0 / 1000 * 1000);
     match worker.state(base) {
@@ -243,7 +254,7 @@ pub fn worker(state: &State, worker: &Worker, now: Time) -> String {
         WorkerState::Spawning if state.shares_worktree() && state.live().len() > 0 => {
             "the shared worktree is made ready once the attempts in it have ended".to_string()
         }
-        WorkerState::Spawning if crate::plan::prepares(state, worker.id) => {
+        WorkerState::Spawning if crate::plan::prepares(state, worker.id, now) => {
             "its worktree is being made ready".to_string()
         }
         WorkerState::Spawning => {

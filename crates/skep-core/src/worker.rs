@@ -1,7 +1,8 @@
 //! A worker: a slot that runs attempts one at a time, with its own worktree.
 
 use crate::{
-    id::{Attempt, Oid, WorkerId},
+    id::{Attempt, Oid, TaskId, WorkerId},
+    scale::{Added, Retired},
     time::Time,
 };
 use alloc::{string::String, vec::Vec};
@@ -77,6 +78,14 @@ pub struct Worker {
     pub not_before: Option<Time>,
     /// What went wrong last.
     pub trouble: Option<String>,
+    /// Since when it has had no attempt.
+    pub free_since: Time,
+    /// The task it last worked on, or works on: what its worktree and caches are warm for.
+    pub last: Option<TaskId>,
+    /// Why policy added it; none: the plan or a person did.
+    pub added: Option<Added>,
+    /// Why policy lets it go.
+    pub retired: Option<Retired>,
 }
 
 impl Worker {
@@ -97,6 +106,10 @@ impl Worker {
             crashes: 0,
             not_before: None,
             trouble: None,
+            free_since: now,
+            last: None,
+            added: None,
+            retired: None,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod clock;
 mod codec;
 mod fold;
 mod inbox;
+mod memory;
 pub mod opening;
 mod panes;
 mod perform;

@@ -1,5 +1,7 @@
 //! What must hold in every world, checked against the log and the world, never against the keeper's word.
 
+mod scaling;
+
 use crate::{
     git::Works,
     hosts::{Folder, FolderState},
@@ -60,6 +62,7 @@ pub(crate) struct Audit {
     crashes: BTreeMap<WorkerId, VecDeque<u64>>,
     stops: BTreeMap<Attempt, u64>,
     looked: u64,
+    coming: scaling::Coming,
 }
 
 impl Audit {
@@ -78,6 +81,7 @@ impl Audit {
             crashes: BTreeMap::new(),
             stops: BTreeMap::new(),
             looked: 0,
+            coming: scaling::Coming::default(),
         }
     }
 
@@ -90,6 +94,10 @@ impl Audit {
                 (policy.backoff.0, policy.backoff_cap.0) = (0, 0);
             }
             Some(Mutant::IgnoreCap) => policy.concurrency = 1_000,
+            Some(Mutant::ScaleWildly) => {
+                policy.scaling.max_workers = 1_000;
+                policy.scaling.idle_after.0 = 1_000;
+            }
             _ => {}
         }
         plan
@@ -182,6 +190,7 @@ impl World {
             "L-10: time does not run backwards",
             || format!("#{} is at {}, after {last}", record.seq, record.at.0),
         );
+        self.audit_scaling(record);
         match &record.event {
             Event::PlanLoaded { .. } => self.audit.accepted.clear(),
             Event::TaskRequeued { task } => {

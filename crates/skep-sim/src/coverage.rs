@@ -1,6 +1,9 @@
 //! What was exercised, and what must be: a simulator that no longer meets a fault proves nothing.
 
-use skep_core::event::Event;
+use skep_core::{
+    event::Event,
+    scale::{Added, Retired},
+};
 use std::collections::BTreeMap;
 
 /// How often each thing happened.
@@ -58,6 +61,12 @@ pub(crate) fn event(event: &Event) -> &'static str {
             _ => "outcome: other",
         },
         Event::AttemptFenced { .. } => "outcome: fenced",
+        Event::WorkerAdded { why: Some(why), .. } => match why {
+            Added::Floor { .. } => "scaled up: to the floor",
+            Added::Role { .. } => "scaled up: for a role",
+            Added::Tasks { .. } => "scaled up: for tasks",
+            Added::Arrivals { .. } => "scaled up: ahead of arrivals",
+        },
         Event::WorkerAdded { .. } => "event: worker added",
         Event::WorkerReady { .. } => "event: worker ready",
         Event::WorkerFailed { .. } => "event: worker failed",
@@ -65,6 +74,11 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::WorkerPaused { .. } => "event: worker paused",
         Event::WorkerModelSet { .. } => "event: worker model set",
         Event::WorkerResumed { .. } => "event: worker resumed",
+        Event::WorkerLeaving { why: Some(why), .. } => match why {
+            Retired::Idle { .. } => "scaled down: idle",
+            Retired::Over { .. } => "scaled down: over the most",
+            Retired::Room { .. } => "scaled down: for another role",
+        },
         Event::WorkerLeaving { .. } => "event: worker leaving",
         Event::WorkerGone { .. } => "event: worker gone",
         Event::MergeStarted { .. } => "event: merge started",
@@ -82,6 +96,8 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::TargetRefused { .. } => "event: target refused",
         Event::Signal { .. } => "event: signal",
         Event::PolicyChanged { .. } => "event: policy changed",
+        Event::ScaleSet { .. } => "event: scale set",
+        Event::MemorySeen { .. } => "event: memory seen",
         Event::SwarmPaused {} => "event: swarm paused",
         Event::SwarmResumed {} => "event: swarm resumed",
         Event::SwarmDraining {} => "event: swarm draining",
@@ -122,6 +138,7 @@ pub const EXPECTED: &[&str] = &[
     "command: resume",
     "command: resume worker",
     "command: retry",
+    "command: scale",
     "command: set policy",
     "command: skip",
     "command: stop all",
@@ -168,6 +185,8 @@ pub const EXPECTED: &[&str] = &[
     "event: task skipped",
     "event: tasks ready",
     "event: wave landed",
+    "event: memory seen",
+    "event: scale set",
     "event: worker added",
     "event: worker failed",
     "event: worker gone",
@@ -211,6 +230,13 @@ pub const EXPECTED: &[&str] = &[
     "people: send a command twice",
     "people: send again",
     "race: folder was taken",
+    "scaled down: for another role",
+    "scaled down: idle",
+    "scaled down: over the most",
+    "scaled up: ahead of arrivals",
+    "scaled up: for a role",
+    "scaled up: for tasks",
+    "scaled up: to the floor",
     "salvage: dirty worktree saved",
     "salvage: shared worktree saved",
     "shared: cleared as a whole",

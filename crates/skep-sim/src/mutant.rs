@@ -25,6 +25,8 @@ pub enum Mutant {
     NoBackoff,
     /// Claims beyond the concurrency cap.
     IgnoreCap,
+    /// Adds workers beyond their most, and lets them go before they have been idle for long.
+    ScaleWildly,
     /// Goes on with its engine after an append that failed.
     KeepEngine,
     /// Loses the idempotency keys of commands.
@@ -43,7 +45,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 18] = [
+    pub const ALL: [Mutant; 19] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -55,6 +57,7 @@ impl Mutant {
         Mutant::ApplyTwice,
         Mutant::NoBackoff,
         Mutant::IgnoreCap,
+        Mutant::ScaleWildly,
         Mutant::KeepEngine,
         Mutant::ForgetKeys,
         Mutant::StopNothing,

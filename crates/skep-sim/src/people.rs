@@ -9,7 +9,7 @@ use crate::{
 use skep_core::{
     event::By,
     id::{TaskId, WorkerId},
-    request::{Answer, Command, Refusal, Request, What},
+    request::{Answer, Command, Observation, Refusal, Request, What},
     spec::Priority,
 };
 use std::sync::Arc;
@@ -127,8 +127,19 @@ impl World {
                 self.command(command);
             }
         }
+        self.see_memory();
         let later = self.dice.spread(2_000, 3_600_000);
         self.after(later, Due::Person);
+    }
+
+    /// A machine that people work at has now more memory free and now less.
+    fn see_memory(&mut self) {
+        let each = self.plan.swarm.policy.scaling.memory_per_worker;
+        let available = each * self.dice.of(0..=9);
+        let seen = Letter::seen(Observation::Memory { available }, None);
+        if let Some(life) = self.keeper.as_ref().map(|k| k.life) {
+            self.after(1, Due::Deliver(life, Box::new(seen)));
+        }
     }
 
     /// When the faults end, most people also undo what would keep the swarm from going on, and then leave.
@@ -165,6 +176,16 @@ impl World {
         }
     }
 
+    fn one_more(&mut self, roles: bool) -> Command {
+        self.people.added += 1;
+        let id = plans::task_id(1000 + self.people.added);
+        let (spec, character) = plans::task(&mut self.dice, id, &self.known, roles);
+        self.characters.insert(spec.id.clone(), character);
+        let spec = Arc::new(spec);
+        self.add_known(&spec);
+        Command::AddTask { spec }
+    }
+
     fn some_command(&mut self) -> Option<Command> {
         let tasks: Vec<TaskId> = self
             .audit
@@ -177,15 +198,15 @@ impl World {
         let task = self.dice.pick(&tasks)?.clone();
         let worker = self.dice.pick(&workers).copied();
         let roles = self.plan.tasks.iter().any(|t| t.role.is_some());
-        Some(match self.dice.of(0..=31) {
+        Some(match self.dice.of(0..=33) {
             0..=2 => {
-                self.people.added += 1;
-                let id = plans::task_id(1000 + self.people.added);
-                let (spec, character) = plans::task(&mut self.dice, id, &self.known, roles);
-                self.characters.insert(spec.id.clone(), character);
-                let spec = Arc::new(spec);
-                self.add_known(&spec);
-                Command::AddTask { spec }
+                // Now and then somebody has a lot to do.
+                let more = if self.dice.chance(100) { 12 } else { 0 };
+                for _ in 0..more {
+                    let command = self.one_more(roles);
+                    self.command(command);
+                }
+                self.one_more(roles)
             }
             3..=5 => {
                 let known = self.known.clone();
@@ -227,6 +248,9 @@ impl World {
                 worker: worker?,
                 now: self.dice.chance(500),
             },
+            30 | 31 => Command::Scale {
+                mode: plans::mode(&mut self.dice),
+            },
             18 => Command::PauseWorker { worker: worker? },
             19 | 20 => Command::ResumeWorker { worker: worker? },
             21 => Command::RestartWorker { worker: worker? },
@@ -234,7 +258,7 @@ impl World {
             23..=27 => Command::Resume,
             28 => Command::Drain,
             29 => Command::StopAll,
-            30 => Command::SetWorkerModel {
+            32 => Command::SetWorkerModel {
                 worker: worker?,
                 model: self.dice.chance(500).then(|| "strong".into()),
             },
@@ -271,6 +295,7 @@ fn word(command: &Command) -> &'static str {
         Command::AssignTask { .. } => "command: assign",
         Command::AddWorkers { .. } => "command: add workers",
         Command::RemoveWorker { .. } => "command: remove worker",
+        Command::Scale { .. } => "command: scale",
         Command::PauseWorker { .. } => "command: pause worker",
         Command::ResumeWorker { .. } => "command: resume worker",
         Command::RestartWorker { .. } => "command: restart worker",

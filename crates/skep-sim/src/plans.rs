@@ -3,9 +3,10 @@
 use crate::{agents::Character, dice::Dice, git::file_name};
 use skep_core::{
     id::TaskId,
+    scale::Mode,
     spec::{
         AgentSpec, Budget, Command, Criterion, Glob, Host, Landing, ModelWish, Plan, Policy,
-        Priority, SwarmSpec, TaskSpec, Workers,
+        Priority, Scaling, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -73,7 +74,9 @@ pub(crate) fn task(
         success,
         depends_on,
         role,
-        category: None,
+        category: dice
+            .chance(400)
+            .then(|| ["db", "ui", "doc"][dice.index(3)].to_string()),
         priority: [
             Priority::P0,
             Priority::P1,
@@ -109,7 +112,14 @@ pub(crate) fn task(
 fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
     let workers = match dice.of(0..=9) {
         0 => Workers::Count(0),
-        1..=3 => Workers::Auto,
+        1 | 2 => Workers::Auto,
+        3 => {
+            let min = dice.of(0..=3) as u32;
+            Workers::Between {
+                min,
+                max: min.max(1) + dice.of(0..=6) as u32,
+            }
+        }
         4 if roles => Workers::PerRole([("back".into(), 2), ("front".into(), 1)].into()),
         _ if roles => Workers::Auto,
         _ => Workers::Count(dice.of(1..=8) as u32),
@@ -151,12 +161,27 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
     }
 }
 
+/// Who decides how many workers there are.
+pub(crate) fn mode(dice: &mut Dice) -> Mode {
+    if dice.chance(400) {
+        return Mode::Auto;
+    }
+    let min = dice.of(0..=4) as u32;
+    let max = min + dice.of(0..=4) as u32;
+    Mode::Between { min, max }
+}
+
 /// The back-off stays at its default: the audit counts restarts against it.
 pub(crate) fn policy(dice: &mut Dice) -> Policy {
     Policy {
         concurrency: dice.of(1..=8) as u32,
         max_retries: dice.of(0..=2) as u32,
         crash_retries: dice.of(0..=4) as u32,
+        scaling: Scaling {
+            tasks_per_worker: dice.of(1..=3) as u32,
+            max_workers: dice.of(2..=12) as u32,
+            ..Scaling::default()
+        },
         ..Policy::default()
     }
 }

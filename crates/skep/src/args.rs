@@ -3,7 +3,7 @@
 use crate::{
     commands::{
         attach, clean, completions, config, demo, doctor, down, events, import, init, logs, pause,
-        retry, run, salvage, schema, status, tasks, up, watchdog, why, workers,
+        retry, run, salvage, scale, schema, status, tasks, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -86,9 +86,11 @@ pub(crate) enum Verb {
     Workers(workers::Args),
     /// Watch workers in their tmux session
     Attach(attach::Args),
+    /// Set how many workers there are: auto, a number, or bounds
+    Scale(scale::Args),
     /// Show what an attempt printed
     Logs(logs::Args),
-    /// Say why a task or worker is not moving
+    /// Say why a task or worker is not moving, or why the swarm is as large as it is
     Why(why::Args),
     /// Begin tasks anew
     Retry(retry::Args),

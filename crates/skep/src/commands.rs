@@ -15,6 +15,7 @@ pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod salvage;
+pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tasks;
@@ -60,6 +61,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,
         Verb::Attach(args) => attach::run(ctx, &args).await,
+        Verb::Scale(args) => scale::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,
         Verb::Retry(args) => retry::run(ctx, &args).await,

@@ -1,27 +1,21 @@
 //! What people and programs ask for.
 
+use super::staff;
 use crate::{
     attempt::StopWhy,
-    due,
     event::Event,
     id::{Oid, TaskId, WorkerId},
     limits,
     request::{Command, Refusal},
-    spec::{self, Plan, Priority, TaskSpec, Workers},
+    spec::{self, Plan, Priority, TaskSpec},
     state::State,
     task::{Origin, Task, TaskState},
     time::Time,
     worker::Worker,
 };
-use alloc::{
-    collections::BTreeSet,
-    format,
-    string::{String, ToString},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, format, string::ToString, sync::Arc, vec::Vec};
 
-type Decision = Result<Vec<Event>, Refusal>;
+pub(super) type Decision = Result<Vec<Event>, Refusal>;
 
 pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
     match command {
@@ -47,8 +41,9 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
         Command::RetryTask { task } => retry_task(state, task),
         Command::BoostTask { task, priority } => boost_task(state, task, *priority),
         Command::AssignTask { task, worker } => assign_task(state, task, *worker),
-        Command::AddWorkers { count, role } => add_workers(state, *count, role.as_ref()),
-        Command::RemoveWorker { worker, now } => remove_worker(state, *worker, *now),
+        Command::AddWorkers { count, role } => staff::add(state, *count, role.as_ref()),
+        Command::RemoveWorker { worker, now } => staff::remove(state, *worker, *now),
+        Command::Scale { mode } => staff::scale(state, *mode),
         Command::PauseWorker { worker } => pause_worker(state, *worker),
         Command::ResumeWorker { worker } => resume_worker(state, *worker),
         Command::RestartWorker { worker } => restart_worker(state, *worker),
@@ -100,7 +95,7 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
     }
 }
 
-fn once(changes: bool, event: Event, otherwise: &str) -> Decision {
+pub(super) fn once(changes: bool, event: Event, otherwise: &str) -> Decision {
     if changes {
         Ok([event].into())
     } else {
@@ -114,7 +109,7 @@ fn find<'s>(state: &'s State, id: &TaskId) -> Result<&'s Task, Refusal> {
         .ok_or_else(|| Refusal::NoSuchTask(id.clone()))
 }
 
-fn find_worker(state: &State, id: WorkerId) -> Result<&Worker, Refusal> {
+pub(super) fn find_worker(state: &State, id: WorkerId) -> Result<&Worker, Refusal> {
     state.worker(id).ok_or(Refusal::NoSuchWorker(id))
 }
 
@@ -172,7 +167,7 @@ fn load_plan(
     if shut {
         events.push(Event::SwarmResumed {});
     }
-    events.extend(staff(state, plan));
+    events.extend(staff::of_plan(state, plan));
     Ok(events)
 }
 
@@ -184,53 +179,6 @@ fn carried(state: &State, plan: &Plan) -> Vec<(TaskId, Oid)> {
         (task.state == TaskState::Merged).then(|| (spec.id.clone(), commit))
     };
     plan.tasks.iter().filter_map(merged).collect()
-}
-
-/// The workers that the plan asks for, less those that are there already (W-1).
-fn staff(state: &State, plan: &Plan) -> Vec<Event> {
-    let mut wanted: Vec<Option<String>> = Vec::new();
-    match &plan.swarm.workers {
-        Workers::Count(n) => wanted.extend((0..*n).map(|_| None)),
-        Workers::PerRole(roles) => {
-            for (role, n) in roles {
-                wanted.extend((0..*n).map(|_| Some(role.clone())));
-            }
-        }
-        Workers::Auto => wanted = auto(plan),
-    }
-    for worker in state.workers().filter(|w| !w.stopping) {
-        if let Some(at) = wanted.iter().position(|role| *role == worker.role) {
-            wanted.swap_remove(at);
-        }
-    }
-    wanted.sort();
-    let ids = due::new_workers(state, wanted.len() as u32);
-    ids.zip(wanted)
-        .map(|(worker, role)| Event::WorkerAdded { worker, role })
-        .collect()
-}
-
-/// One worker per distinct role. A plan without roles would then get one worker and run in single file, so it
-/// gets as many as its widest wave can use, within the cap.
-fn auto(plan: &Plan) -> Vec<Option<String>> {
-    let roles: BTreeSet<Option<String>> = plan.tasks.iter().map(|t| t.role.clone()).collect();
-    if roles.iter().any(Option::is_some) {
-        return roles.into_iter().collect();
-    }
-    let index = |id: &TaskId| plan.tasks.iter().position(|t| t.id == *id);
-    let edges = plan
-        .tasks
-        .iter()
-        .map(|t| t.depends_on.iter().filter_map(index).collect());
-    let waves = spec::Graph {
-        edges: edges.collect(),
-    }
-    .waves();
-    let deepest = waves.iter().flatten().max().copied().unwrap_or(1);
-    let width = |wave| waves.iter().filter(|w| **w == Some(wave)).count();
-    let widest = (1..=deepest).map(width).max().unwrap_or(1).max(1);
-    let cap = plan.swarm.policy.concurrency.max(1) as usize;
-    (0..widest.min(cap)).map(|_| None).collect()
 }
 
 /// Checks a task as part of the plan that it would make. Only what the task leads to is looked at, since
@@ -478,48 +426,6 @@ fn assign_task(state: &State, id: &TaskId, worker: Option<WorkerId>) -> Decision
     )
 }
 
-fn add_workers(state: &State, count: u32, role: Option<&String>) -> Decision {
-    state.swarm().ok_or(Refusal::NoPlan)?;
-    let room = limits::WORKERS.saturating_sub(state.workers().len() as u32);
-    if count > room {
-        let max = limits::WORKERS;
-        return Err(Refusal::Limit(format!(
-            "a swarm has at most {max} workers; {room} more fit"
-        )));
-    }
-    let ids = due::new_workers(state, count);
-    Ok(ids
-        .map(|worker| Event::WorkerAdded {
-            worker,
-            role: role.cloned(),
-        })
-        .collect())
-}
-
-fn remove_worker(state: &State, id: WorkerId, now: bool) -> Decision {
-    let worker = find_worker(state, id)?;
-    let mut events = Vec::new();
-    if !worker.stopping {
-        events.push(Event::WorkerLeaving { worker: id });
-        // No other worker ever has its id: what was for it alone would wait for ever.
-        let its_own = state.tasks().iter().filter(|t| t.assigned == Some(id));
-        events.extend(its_own.map(|t| Event::TaskAssigned {
-            task: t.id().clone(),
-            worker: None,
-        }));
-    }
-    events.extend(
-        worker
-            .current
-            .filter(|_| now)
-            .and_then(|a| stop(state, a, StopWhy::WorkerGone, false)),
-    );
-    if events.is_empty() {
-        return Err(Refusal::NothingToDo("the worker is leaving already".into()));
-    }
-    Ok(events)
-}
-
 fn pause_worker(state: &State, id: WorkerId) -> Decision {
     let worker = find_worker(state, id)?;
     once(
@@ -550,7 +456,12 @@ fn restart_worker(state: &State, id: WorkerId) -> Decision {
         .collect())
 }
 
-fn stop(state: &State, attempt: crate::id::Attempt, why: StopWhy, at_once: bool) -> Option<Event> {
+pub(super) fn stop(
+    state: &State,
+    attempt: crate::id::Attempt,
+    why: StopWhy,
+    at_once: bool,
+) -> Option<Event> {
     let live = state.attempt(attempt)?;
     let fresh = live.stopping.is_none_or(|s| at_once && !s.at_once);
     // A reason given before stands: a cancelled task stays cancelled even if all is stopped later.

@@ -10,7 +10,7 @@ use crate::{
     judge::{Verdict, judge},
     merge::{Merge, MergeStep, Probe},
     request::{Observation, Refusal},
-    retry,
+    retry, scale,
     state::State,
     task::{Accepted, Task},
     time::{Millis, Time},
@@ -116,6 +116,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        Observation::Memory { available } => memory(state, *available),
         Observation::TargetLanded { tip } => {
             let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
             known(swarm.landed.as_ref() != Some(tip))?;
@@ -145,6 +146,13 @@ fn known(waited_for: bool) -> Result<(), Refusal> {
     } else {
         Err(Refusal::OutOfDate)
     }
+}
+
+/// Only what changes the room for more workers is worth an event: a machine's free memory never stands still.
+fn memory(state: &State, available: u64) -> Decision {
+    let room = scale::room(state, available).ok_or(Refusal::OutOfDate)?;
+    known(state.scale().room() != Some(room))?;
+    Ok([Event::MemorySeen { room }].into())
 }
 
 fn merging(state: &State, wave: u32) -> Result<&Merge, Refusal> {

@@ -55,11 +55,17 @@ fn check_swarm(plan: &Plan, faults: &mut Faults) {
     let swarm = &plan.swarm;
     let count: u64 = match &swarm.workers {
         Workers::Auto => 1,
+        Workers::Between { max, .. } => u64::from(*max),
         Workers::Count(n) => u64::from(*n),
         Workers::PerRole(roles) => roles.values().map(|n| u64::from(*n)).sum(),
     };
     if count > u64::from(limits::WORKERS) {
         faults.swarm("workers", FaultKind::TooManyWorkers(count));
+    }
+    if let Workers::Between { min, max } = swarm.workers
+        && (max < min || max == 0)
+    {
+        faults.swarm("workers", FaultKind::BadRange { min, max });
     }
     if let Some(target) = &swarm.target
         && !is_branch_name(target)
@@ -225,7 +231,8 @@ fn check_agent(plan: &Plan, i: usize, faults: &mut Faults) {
 /// The roles that the plan's workers will have, sorted; `None` in the list is a worker that takes any role.
 fn worker_roles(plan: &Plan) -> Vec<Option<&String>> {
     match &plan.swarm.workers {
-        Workers::Auto => {
+        // As they are needed, so for every role sooner or later.
+        Workers::Auto | Workers::Between { .. } => {
             let roles: BTreeSet<Option<&String>> =
                 plan.tasks.iter().map(|t| t.role.as_ref()).collect();
             roles.into_iter().collect()

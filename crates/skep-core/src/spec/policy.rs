@@ -1,5 +1,9 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
+mod scaling;
+
+pub use scaling::Scaling;
+
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +47,8 @@ pub struct Policy {
     pub output_bytes: u64,
     /// Ports reserved for each worktree (W-13).
     pub ports_per_worktree: u16,
+    /// How many workers there are, and which of them takes what.
+    pub scaling: Scaling,
 }
 
 impl Default for Policy {
@@ -66,6 +72,7 @@ impl Default for Policy {
             setup_timeout: Millis::mins(10),
             output_bytes: 64 * 1024 * 1024,
             ports_per_worktree: 10,
+            scaling: Scaling::default(),
         }
     }
 }

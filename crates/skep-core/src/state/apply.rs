@@ -11,6 +11,7 @@ use crate::{
     event::{By, Event, Key, Record},
     id::{Oid, TaskId},
     limits,
+    scale::Mode,
     task::{Task, TaskState},
     time::Time,
 };
@@ -75,6 +76,8 @@ impl State {
                     swarm.spec.policy = (**policy).clone();
                 }
             }
+            Event::ScaleSet { mode } => self.scale.set(*mode),
+            Event::MemorySeen { room } => self.scale.room = Some(*room),
             Event::SwarmPaused {} => self.paused = true,
             Event::SwarmResumed {} => {
                 (self.paused, self.draining, self.halted) = (false, false, None);
@@ -148,6 +151,7 @@ impl State {
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;
+        self.scale.set(Mode::of(&plan.swarm.workers));
         for spec in &plan.tasks {
             let order = self.next.order;
             self.next.order += 1;

@@ -2,7 +2,7 @@
 
 use crate::{
     attempt::Live,
-    id::{Attempt, TaskId},
+    id::{Attempt, TaskId, WorkerId},
     spec::{Graph, Priority},
     task::{Task, TaskState},
     time::Time,
@@ -30,6 +30,7 @@ pub(super) struct Index {
     holding: BTreeMap<u32, usize>,
     owners: BTreeMap<String, Attempt>,
     not_before: BTreeSet<(Time, usize)>,
+    pinned: BTreeMap<WorkerId, u32>,
 }
 
 impl Index {
@@ -58,6 +59,10 @@ impl Index {
         self.not_before.first().map(|(at, _)| *at)
     }
 
+    pub(super) fn is_pinned(&self, worker: WorkerId) -> bool {
+        self.pinned.contains_key(&worker)
+    }
+
     pub(super) fn own(&mut self, key: &str, attempt: Attempt) {
         self.owners.insert(key.into(), attempt);
     }
@@ -72,6 +77,9 @@ impl Index {
         self.counts[task.state as usize] += 1;
         if task.state.holds_wave() {
             *self.holding.entry(task.wave).or_default() += 1;
+        }
+        if let Some(worker) = pinned_to(task) {
+            *self.pinned.entry(worker).or_default() += 1;
         }
         match task.state {
             TaskState::Ready => {
@@ -100,6 +108,14 @@ impl Index {
             *n -= 1;
             if *n == 0 {
                 self.holding.remove(&task.wave);
+            }
+        }
+        if let Some(worker) = pinned_to(task)
+            && let Some(n) = self.pinned.get_mut(&worker)
+        {
+            *n -= 1;
+            if *n == 0 {
+                self.pinned.remove(&worker);
             }
         }
         self.ready
@@ -202,6 +218,7 @@ impl Index {
         self.accepted.clear();
         self.holding.clear();
         self.not_before.clear();
+        self.pinned.clear();
         for (ix, task) in tasks.iter().enumerate() {
             self.enter(ix, task);
         }
@@ -242,6 +259,12 @@ impl Index {
             }
         }
     }
+}
+
+/// The worker that a task waits for, if it still needs one.
+fn pinned_to(task: &Task) -> Option<WorkerId> {
+    let open = !task.state.is_over() && task.state != TaskState::Accepted;
+    task.assigned.filter(|_| open)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod swarm;
 mod words;
 
+mod affinity;
 mod backoff;
 mod claims;
 mod keys_and_fences;
@@ -13,6 +14,7 @@ mod landing;
 mod live_changes;
 mod merging;
 mod retries;
+mod scaling;
 mod scripts;
 mod sharing;
 mod tables;

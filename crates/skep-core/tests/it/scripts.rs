@@ -9,6 +9,7 @@ use skep_core::{
     id::Attempt,
     plan::Action,
     request::{Command, Observation},
+    scale::Mode,
     spec::{Landing, Workers},
 };
 use std::{fmt::Write, fs, path::Path};
@@ -79,6 +80,12 @@ fn take(t: &mut Swarm, step: &str) -> Result<(), String> {
 fn happens(t: &mut Swarm, words: &[&str]) -> bool {
     match words {
         ["status"] => {}
+        ["worktrees", "are", "removed"] => t.remove(),
+        ["memory", "for", n, ..] => {
+            let each = t.state().policy().scaling.memory_per_worker;
+            let available = n.parse::<u64>().unwrap() * each;
+            let _ = t.see(Observation::Memory { available });
+        }
         ["worktrees", ..] => t.prepare(),
         [task, "succeeds"] => drop(t.succeed(task)),
         [task, "fails"] => t.fail(task),
@@ -106,7 +113,7 @@ fn asked(words: &[&str]) -> Option<Command> {
         ["plan", rest @ ..] => {
             let (tasks, with) = rest.split_at(rest.iter().position(|w| *w == "with").unwrap());
             let mut plan = a_plan(&tasks.join(" "));
-            plan.swarm.workers = Workers::Count(with[1].parse().unwrap());
+            plan.swarm.workers = workers(with[1]);
             if with.contains(&"check") {
                 plan.swarm.check = check_line();
             }
@@ -128,11 +135,27 @@ fn asked(words: &[&str]) -> Option<Command> {
         ["restart", worker] => Command::RestartWorker {
             worker: worker.parse().unwrap(),
         },
+        ["scale", to] => Command::Scale {
+            mode: Mode::of(&workers(to)),
+        },
         ["pause"] => Command::Pause,
         ["resume"] => Command::Resume,
         ["stop", "all"] => Command::StopAll,
         _ => return None,
     })
+}
+
+/// `3`, `1..3` or `auto`.
+fn workers(text: &str) -> Workers {
+    let number = |text: &str| text.parse().unwrap();
+    match text.split_once("..") {
+        Some((min, max)) => Workers::Between {
+            min: number(min),
+            max: number(max),
+        },
+        None if text == "auto" => Workers::Auto,
+        None => Workers::Count(number(text)),
+    }
 }
 
 /// What hosts see that may be refused.
@@ -264,7 +287,10 @@ fn words(event: &Event) -> String {
         Event::AttemptFenced { attempt, .. } => {
             format!("the late result of attempt {attempt} changes nothing; its work is kept")
         }
-        Event::WorkerAdded { worker, .. } => format!("{worker} joins"),
+        Event::WorkerAdded { worker, why, .. } => {
+            let why = why.as_ref().map(|why| format!(": {why}"));
+            format!("{worker} joins{}", why.unwrap_or_default())
+        }
         Event::WorkerReady { worker, .. } => format!("{worker} is ready"),
         Event::WorkerFailed { worker, reason, .. } => format!("{worker} is not ready: {reason}"),
         Event::WorkerRestored { worker } => format!("{worker} has waited long enough"),
@@ -276,7 +302,12 @@ fn words(event: &Event) -> String {
         }
         Event::WorkerPaused { worker } => format!("{worker} is paused"),
         Event::WorkerResumed { worker } => format!("{worker} goes on"),
-        Event::WorkerLeaving { worker } => format!("{worker} is leaving"),
+        Event::WorkerLeaving { worker, why } => {
+            let why = why.as_ref().map(|why| format!(": {why}"));
+            format!("{worker} is leaving{}", why.unwrap_or_default())
+        }
+        Event::ScaleSet { mode } => format!("the number of workers is {mode}"),
+        Event::MemorySeen { room } => format!("there is memory for {room} more workers"),
         Event::WorkerGone { worker } => format!("{worker} is gone"),
         Event::MergeStarted { wave, queue, .. } => {
             let ids: Vec<_> = queue.iter().map(|q| q.task.clone()).collect();

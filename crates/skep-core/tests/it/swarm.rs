@@ -120,6 +120,15 @@ impl Swarm {
         }
     }
 
+    /// Removes every worktree that should go.
+    pub fn remove(&mut self) {
+        for action in self.actions() {
+            if let Action::Remove { worker } = action {
+                let _ = self.see(Observation::WorkerGone { worker });
+            }
+        }
+    }
+
     /// The live attempts in the order of their claims, as `a:w1 b:w2`.
     pub fn running(&self) -> String {
         let live = self

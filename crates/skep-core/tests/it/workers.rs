@@ -16,7 +16,9 @@ fn roles_with(text: &str, change: impl FnOnce(&mut Plan)) -> Vec<String> {
     let mut t = Swarm::new();
     t.ask(load(plan, "d1")).unwrap();
     let role = |w: &skep_core::worker::Worker| w.role.clone().unwrap_or_else(|| "any".into());
-    t.state().workers().map(role).collect()
+    // What the tasks ask for beyond that is for `scaling`.
+    let of_plan = t.state().workers().filter(|w| w.added.is_none());
+    of_plan.map(role).collect()
 }
 
 fn give_roles(plan: &mut Plan, roles: &[&str]) {

@@ -15,6 +15,7 @@ mod worktrees;
 use super::{
     Options,
     inbox::{Handle, Held, Message},
+    memory,
     panes::{self, Panes},
 };
 use crate::{
@@ -141,6 +142,7 @@ pub(super) struct Performer {
     next_beat: Option<Time>,
     /// Attempts that ended since run folders were last pruned; at the start nobody knows, so it is done soon.
     ended: u32,
+    memory: memory::Watch,
 }
 
 /// After so many attempts old run folders are looked for: a scan costs about as much as an attempt.
@@ -177,6 +179,7 @@ impl Performer {
             beats: BTreeMap::new(),
             next_beat: None,
             ended: PRUNE_AFTER,
+            memory: memory::Watch::default(),
         })
     }
 
@@ -228,11 +231,18 @@ impl Performer {
         attempts::silent(&self.world, state, &mut self.beats, now)
     }
 
-    /// When to look for silent shims next.
+    /// How much memory there is, if that matters now.
+    pub(super) fn memory(&mut self, state: &State, now: Time) -> Option<Observation> {
+        self.memory.look(state, now)
+    }
+
+    /// When to look for silent shims, or for memory, next.
     pub(super) fn next_beat(&self, state: &State, now: Time) -> Option<Time> {
         let some_run = state.live().len() > 0;
-        self.next_beat
-            .or_else(|| some_run.then(|| now + state.policy().heartbeat))
+        let beat = self
+            .next_beat
+            .or_else(|| some_run.then(|| now + state.policy().heartbeat));
+        beat.into_iter().chain(self.memory.next(state, now)).min()
     }
 
     /// Begins every action that is not under way. Says when to come back for those that must wait.
@@ -543,5 +553,6 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         Observation::Adopted { .. } => "adoption".into(),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
         Observation::Noticed { .. } => "host".into(),
+        Observation::Memory { .. } => "memory".into(),
     }
 }

@@ -76,6 +76,7 @@ impl Turns {
         if let Some(ages) = self.performer.as_ref().map(Performer::ages) {
             self.observe(now, ages);
         }
+        self.look_at_memory(now);
         self.tick(now);
         loop {
             self.commit()?;
@@ -84,6 +85,8 @@ impl Turns {
                 return Ok(());
             };
             let now = self.clock.now();
+            // Before what has come is decided: it may ask for workers.
+            self.look_at_memory(now);
             let mut next = first;
             for _ in 0..GROUP {
                 match next.take() {
@@ -181,6 +184,14 @@ impl Turns {
         };
         // A refused observation is out of date: nothing to do, and nobody to tell.
         let _ = self.engine.decide(now, &request);
+    }
+
+    fn look_at_memory(&mut self, now: Time) {
+        let state = self.engine.state();
+        let seen = self.performer.as_mut().and_then(|p| p.memory(state, now));
+        if let Some(observation) = seen {
+            self.observe(now, observation);
+        }
     }
 
     fn tick(&mut self, now: Time) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use skep_core::{
     id::{TaskId, WorkerId},
     request::{Answer, Command},
+    scale::Mode,
 };
 
 /// A command. `POST /api/v1/commands` takes one, with an `Idempotency-Key`.
@@ -41,6 +42,8 @@ pub enum CommandDoc {
         #[serde(default)]
         now: bool,
     },
+    /// Let the tasks decide how many workers there are, between these bounds or, without them, the policy's.
+    Scale { min: Option<u32>, max: Option<u32> },
     /// Let a worker take no more tasks.
     PauseWorker { worker: String },
     /// Let a paused or crashed worker take tasks again.
@@ -100,6 +103,14 @@ impl CommandDoc {
             CommandDoc::RemoveWorker { worker, now } => Command::RemoveWorker {
                 worker: worker_id(worker)?,
                 now: *now,
+            },
+            CommandDoc::Scale { min, max } => Command::Scale {
+                mode: match (*min, *max) {
+                    (None, None) => Mode::Auto,
+                    (Some(min), Some(max)) => Mode::Between { min, max },
+                    (Some(_), None) => return Err("max: it is missing beside min".into()),
+                    (None, Some(_)) => return Err("min: it is missing beside max".into()),
+                },
             },
             CommandDoc::PauseWorker { worker } => Command::PauseWorker {
                 worker: worker_id(worker)?,

@@ -4,16 +4,26 @@ use super::{SCHEMA, Stamp};
 use crate::near;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use skep_core::{id::WorkerId, state::State, time::Time, waiting};
+use skep_core::{
+    claim::{self, Closed},
+    id::WorkerId,
+    scale,
+    state::State,
+    time::Time,
+    waiting,
+};
 
-/// Why a task or a worker is where it is.
+/// The name of the swarm itself, and its kind. A task of this name goes first.
+const SWARM: &str = "swarm";
+
+/// Why a task or a worker is where it is, or why the swarm is as large as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyDoc {
     /// The document's version.
     pub schema: u32,
-    /// The task's or worker's name.
+    /// The task's or worker's name, or `swarm`.
     pub name: String,
-    /// `task` or `worker`.
+    /// `task`, `worker` or `swarm`.
     pub kind: String,
     /// Its state.
     pub state: String,
@@ -26,7 +36,7 @@ pub struct WhyDoc {
 }
 
 impl WhyDoc {
-    /// The view of the task or worker called `name`; `None` when there is neither.
+    /// The view of the task, worker or swarm called `name`; `None` when there is neither.
     #[must_use]
     pub fn of(state: &State, name: &str, now: Time) -> Option<WhyDoc> {
         if let Some(task) = near::is_task(state, name).and_then(|id| state.task(&id)) {
@@ -41,6 +51,9 @@ impl WhyDoc {
                 waiting: serde_json::to_value(&waiting).ok(),
             });
         }
+        if name == SWARM {
+            return WhyDoc::swarm(state, now);
+        }
         let worker = state.worker(name.parse::<WorkerId>().ok()?)?;
         Some(WhyDoc {
             schema: SCHEMA,
@@ -49,6 +62,26 @@ impl WhyDoc {
             state: worker.state(state.swarm().map(|s| &s.tip)).to_string(),
             since: Stamp(worker.since),
             reason: waiting::worker(state, worker, now),
+            waiting: None,
+        })
+    }
+
+    /// Why the swarm has as many workers as it has, and what keeps it from going on, if anything does.
+    fn swarm(state: &State, now: Time) -> Option<WhyDoc> {
+        let swarm = state.swarm()?;
+        let closed = claim::open(state, now).err();
+        // The cap has a sentence of its own, which also comes before it is reached.
+        let closed = closed.filter(|why| !matches!(why, Closed::AtCap(_)));
+        let closed = closed.map(|why| why.to_string());
+        let sentences = closed.into_iter().chain(scale::cap(state));
+        let sentences: Vec<_> = sentences.chain([scale::explain(state, now)]).collect();
+        Some(WhyDoc {
+            schema: SCHEMA,
+            name: SWARM.into(),
+            kind: SWARM.into(),
+            state: state.swarm_state().to_string(),
+            since: Stamp(swarm.since),
+            reason: sentences.join("; "),
             waiting: None,
         })
     }

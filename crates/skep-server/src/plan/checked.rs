@@ -217,6 +217,13 @@ impl Context<'_> {
             FaultKind::Empty => ("plan::empty", "write something, or remove it"),
             FaultKind::TooManyWorkers(_) => ("plan::too_many", "use fewer workers"),
             FaultKind::LabelTooLong(_) => ("plan::too_long", "shorten it"),
+            FaultKind::BadRange { .. } => {
+                ("plan::bad_number", "write such as { min = 1, max = 8 }")
+            }
+            FaultKind::Above { .. } => (
+                "plan::bad_number",
+                "write less, or remove the key for the default",
+            ),
             FaultKind::Control(_) => (
                 "plan::control_character",
                 "remove it: control characters drive terminals and do not belong in a plan",
@@ -232,7 +239,9 @@ impl Context<'_> {
             _ => ("plan::bad_value", "change it as the message says"),
         };
         let text = match kind {
-            FaultKind::TooManyWorkers(_) => format!("`workers` asks for {text}"),
+            FaultKind::TooManyWorkers(_) | FaultKind::BadRange { .. } => {
+                format!("`workers` asks for {text}")
+            }
             _ => format!("{} {text}", field.as_deref().unwrap_or("the plan")),
         };
         Fault::new(code, span, text).help(help)

@@ -78,7 +78,7 @@ struct SwarmDoc {
     /// Where results end: on `skep/<name>`, or on the target itself by fast-forward.
     #[schemars(extend("default" = "branch"))]
     landing: Option<LandingDoc>,
-    /// "auto" (one worker for each role in the plan), a number, or a number for each role.
+    /// "auto" (as many as the tasks ask for), { min = 1, max = 8 }, a number, or a number for each role.
     #[schemars(extend("default" = "auto"))]
     workers: Option<WorkersDoc>,
     /// The agent of tasks that name none.
@@ -130,12 +130,27 @@ enum LandingDoc {
 #[schemars(untagged, rename = "Workers")]
 #[expect(dead_code, reason = "only its schema is used")]
 enum WorkersDoc {
-    /// One worker for each role in the plan.
+    /// One worker for each role in the plan, and then as many as the tasks ask for.
     Auto(AutoDoc),
+    /// As many as the tasks ask for, between these.
+    Between(BetweenDoc),
     /// So many workers that take tasks of any role; 0: workers are added by hand.
     Count(#[schemars(range(max = 1000))] u32),
     /// So many workers of each role.
     PerRole(BTreeMap<String, u32>),
+}
+
+/// Bounds on the number of workers.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Between")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct BetweenDoc {
+    /// The fewest.
+    #[schemars(range(max = 1000))]
+    min: u32,
+    /// The most.
+    #[schemars(range(min = 1, max = 1000))]
+    max: u32,
 }
 
 #[derive(JsonSchema)]
@@ -429,6 +444,57 @@ struct PolicyDoc {
     /// Ports reserved for each worktree.
     #[schemars(extend("default" = 10))]
     ports_per_worktree: Option<u16>,
+    /// How many workers there are, where the tasks decide it, and which of them takes what.
+    scaling: Option<ScalingDoc>,
+}
+
+/// The numbers of scaling and affinity.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Scaling")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ScalingDoc {
+    /// Never fewer workers than this, where the plan does not say.
+    #[schemars(extend("default" = 1))]
+    min_workers: Option<u32>,
+    /// Never more workers than this.
+    #[schemars(extend("default" = 32))]
+    max_workers: Option<u32>,
+    /// Tasks that can run at once for which one worker is enough.
+    #[schemars(extend("default" = 1))]
+    tasks_per_worker: Option<u32>,
+    /// Between two looks at whether there are enough workers.
+    #[schemars(extend("default" = "5s"))]
+    check_interval: Option<Duration>,
+    /// The most workers that one such look adds.
+    #[schemars(extend("default" = 4))]
+    step: Option<u32>,
+    /// Workers are added when more than so many percent of them work, or none is idle.
+    #[schemars(extend("default" = 80))]
+    utilisation_percent: Option<u32>,
+    /// A worker that had nothing to do for so long may leave.
+    #[schemars(extend("default" = "5m"))]
+    idle_after: Option<Duration>,
+    /// Between two workers that leave; doubles with each that was missed soon after.
+    #[schemars(extend("default" = "30s"))]
+    down_interval: Option<Duration>,
+    /// Over how long the rate at which tasks are added is measured.
+    #[schemars(extend("default" = "2m"))]
+    arrival_window: Option<Duration>,
+    /// When more tasks than this are added in a minute, workers are made ready ahead of them.
+    #[schemars(extend("default" = 3))]
+    arrivals_per_minute: Option<u32>,
+    /// The most workers made ready ahead.
+    #[schemars(extend("default" = 2))]
+    spare_workers: Option<u32>,
+    /// Memory that must be free for each worker that is added, in bytes; 0 does not look.
+    #[schemars(extend("default" = 268_435_456))]
+    memory_per_worker: Option<u64>,
+    /// A worker that idles takes from one with more tasks than this in its backlog.
+    #[schemars(extend("default" = 5))]
+    backlog: Option<u32>,
+    /// A ready task waits for the worker it suits best for no longer than this.
+    #[schemars(extend("default" = "5m"))]
+    affinity_wait: Option<Duration>,
 }
 
 #[cfg(test)]

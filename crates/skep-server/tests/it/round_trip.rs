@@ -7,7 +7,7 @@ use skep_core::{
     money::Usd,
     spec::{
         AgentSpec, Budget, Command, Complexity, Criterion, Glob, Host, Landing, ModelWish, Plan,
-        Policy, Priority, Relation, RelationKind, Role, SwarmSpec, TaskSpec, Workers,
+        Policy, Priority, Relation, RelationKind, Role, Scaling, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -76,6 +76,12 @@ fn policy() -> impl Strategy<Value = Policy> {
                 heartbeat_timeout: heartbeat.times(3),
                 output_bytes,
                 ports_per_worktree: ports,
+                scaling: Scaling {
+                    tasks_per_worker: concurrency,
+                    idle_after: timebox,
+                    memory_per_worker: output_bytes,
+                    ..Scaling::default()
+                },
                 ..Policy::default()
             },
         )
@@ -122,7 +128,7 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
         name(),
         option::of("[a-z]{1,4}(/[a-z]{1,4})?"),
         any::<bool>(),
-        0..4u32,
+        0..6u32,
         any::<bool>(),
     );
     let prompt = option::of("[a-z {}\n\"]{1,20}x");
@@ -136,10 +142,13 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
             } else {
                 Landing::Branch
             },
-            workers: if head.3 == 0 {
-                Workers::Auto
-            } else {
-                Workers::Count(head.3 - 1)
+            workers: match head.3 {
+                0 => Workers::Auto,
+                n @ 1..=3 => Workers::Count(n - 1),
+                n => Workers::Between {
+                    min: n - 4,
+                    max: n + 3,
+                },
             },
             agent: "shell".into(),
             model: models.0,

@@ -126,6 +126,7 @@ fn the_schema_accepts_good_documents_and_refuses_bad_ones() {
         with("depends_on", json!("b")),
         json!({"task": [task], "swarm": {"workers": {"a": 1}, "landing": "main", "check": ["x", ["a", "b"]]}}),
         json!({"task": [task], "swarm": {"workers": 3}, "policy": {"timebox": "1h30m", "concurrency": 2}}),
+        json!({"task": [task], "swarm": {"workers": {"min": 1, "max": 8}}, "policy": {"scaling": {"idle_after": "10s", "step": 2}}}),
         json!({"task": [task], "agents": {"x": {"command": ["a"], "env": {"A": "b"}}}}),
     ] {
         assert_eq!(fault(&schema, &schema, &good), None, "{good}");
@@ -146,6 +147,7 @@ fn the_schema_accepts_good_documents_and_refuses_bad_ones() {
         with("id", json!("../x")),
         json!({"task": [task], "swarm": {"workers": "many"}}),
         json!({"task": [task], "swarm": {"name": "a.b"}}),
+        json!({"task": [task], "policy": {"scaling": {"workers": 3}}}),
     ] {
         assert!(fault(&schema, &schema, &bad).is_some(), "{bad}");
     }

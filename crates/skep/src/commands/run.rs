@@ -41,7 +41,7 @@ use std::{
 pub(crate) struct Args {
     /// The plan: TOML, YAML, JSON or a Markdown checklist; - is standard input
     plan: Option<PathBuf>,
-    /// auto, a number, or roles such as backend:2,frontend:1
+    /// auto, a number, bounds such as 1..8, or roles such as backend:2,frontend:1
     #[arg(long, short, value_name = "WORKERS", requires = "plan")]
     workers: Option<String>,
     /// Where results end: branch, or main (the target itself)
@@ -339,17 +339,26 @@ fn overridden(mut plan: Plan, args: &Args) -> Result<Plan, Failure> {
     }
 }
 
-/// `auto`, `3`, or `backend:2,frontend:1` (W-1).
-fn parse_workers(text: &str) -> Result<Workers, Failure> {
+/// `auto`, `3`, `1..8`, or `backend:2,frontend:1` (W-1, S-1).
+pub(super) fn parse_workers(text: &str) -> Result<Workers, Failure> {
     let bad = || {
         Failure::usage(format!("--workers {} is not understood", quoted(text)))
-            .hint("write auto, a number such as 3, or roles such as backend:2,frontend:1")
+            .hint(
+                "write auto, a number such as 3, bounds such as 1..8, or roles such as backend:2,frontend:1",
+            )
     };
     if text == "auto" {
         return Ok(Workers::Auto);
     }
     if let Ok(count) = text.parse() {
         return Ok(Workers::Count(count));
+    }
+    if let Some((min, max)) = text.split_once("..") {
+        let number = |text: &str| text.trim().parse().map_err(|_| bad());
+        return Ok(Workers::Between {
+            min: number(min)?,
+            max: number(max)?,
+        });
     }
     let mut roles = BTreeMap::new();
     for part in text.split(',') {
@@ -371,6 +380,10 @@ mod tests {
     fn workers_are_auto_a_number_or_roles() {
         assert_eq!(parse_workers("auto").unwrap(), Workers::Auto);
         assert_eq!(parse_workers("3").unwrap(), Workers::Count(3));
+        assert_eq!(
+            parse_workers("1..8").unwrap(),
+            Workers::Between { min: 1, max: 8 }
+        );
         let roles = BTreeMap::from([("backend".into(), 2), ("frontend".into(), 1)]);
         assert_eq!(
             parse_workers("backend:2,frontend:1").unwrap(),
@@ -385,6 +398,8 @@ mod tests {
             "a:b",
             "a:1,a:2",
             "1,2",
+            "1..",
+            "..8",
             "99999999999",
         ] {
             assert!(parse_workers(bad).is_err(), "{bad}");

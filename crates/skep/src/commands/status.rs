@@ -2,11 +2,12 @@
 
 use super::look;
 use crate::{
-    args::Context,
+    args::{self, Context},
     failure::{Exit, Failure},
-    place::Place,
+    place::{Place, Source},
     show, term,
 };
+use skep_server::api::Status;
 use std::{io::IsTerminal, time::Duration};
 
 /// Shows workers, and how many tasks are in each state.
@@ -26,6 +27,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             term::print_json(&status)?;
         } else {
             term::print(&show::status::status(&status, look(ctx)))?;
+            term::print(&size(&source, &status, ctx).await)?;
             term::print(&show::status::conflicts(
                 &source.conflicts().await?,
                 look(ctx),
@@ -40,19 +42,35 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         ""
     };
     loop {
-        let status = place.source().await?.status().await?;
+        let source = place.source().await?;
+        let status = source.status().await?;
         if ctx.json {
             let line = serde_json::to_string(&status).unwrap_or_default();
             term::print(&format!("{line}\n"))?;
         } else {
             term::print(&format!(
-                "{clear}{}",
-                show::status::status(&status, look(ctx))
+                "{clear}{}{}",
+                show::status::status(&status, look(ctx)),
+                size(&source, &status, ctx).await
             ))?;
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
             _ = signals.next() => return Ok(Exit::Interrupted),
         }
+    }
+}
+
+/// Why the swarm is as large as it is. What a keeper of another version does not say is left out.
+async fn size(source: &Source, status: &Status, ctx: &Context) -> String {
+    if status.swarm.is_none() {
+        return String::new();
+    }
+    let Ok(name) = args::task("swarm") else {
+        return String::new();
+    };
+    match source.why(&name).await {
+        Ok(why) if why.kind == "swarm" => show::status::size(&why, look(ctx)),
+        _ => String::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! `skep why`: why a task or worker is not moving, in one line.
+//! `skep why`: why a task or worker is not moving, or the swarm as large as it is, in one line.
 
 use super::look;
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
     term,
 };
 
-/// Says in one line why a task or worker is where it is.
+/// Says in one line why a task or worker is where it is, or why the swarm has as many workers as it has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A task's or worker's name
+    /// A task's or worker's name, or `swarm`
     name: String,
 }
 

@@ -34,6 +34,8 @@ struct Planned {
 /// The roles of the workers that a plan asks for; `None` takes any task.
 fn roles(plan: &Plan, widest: usize) -> Vec<Option<String>> {
     match &plan.swarm.workers {
+        // The fewest; the tasks then say how many more.
+        Workers::Between { min, .. } => (0..(*min).max(1)).map(|_| None).collect(),
         Workers::Count(n) => (0..*n).map(|_| None).collect(),
         Workers::PerRole(roles) => roles
             .iter()

@@ -166,11 +166,14 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
                 format!("attempt {attempt} came too late and changes nothing{kept}"),
             )
         }
-        Event::WorkerAdded { worker, role } => {
+        Event::WorkerAdded { worker, role, why } => {
             let role = role
                 .as_ref()
                 .map_or_else(String::new, |r| format!(" as {r}"));
-            say(Dim, worker, format!("joins{role}"))
+            let why = why
+                .as_ref()
+                .map_or_else(String::new, |why| format!(": {why}"));
+            say(Dim, worker, format!("joins{role}{why}"))
         }
         Event::WorkerFailed {
             worker,
@@ -193,7 +196,12 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         }
         Event::WorkerPaused { worker } => say(Care, worker, "paused"),
         Event::WorkerResumed { worker } => say(Plain, worker, "resumed"),
-        Event::WorkerLeaving { worker } => say(Dim, worker, "leaves"),
+        Event::WorkerLeaving { worker, why } => {
+            let why = why
+                .as_ref()
+                .map_or_else(String::new, |why| format!(": {why}"));
+            say(Dim, worker, format!("leaves{why}"))
+        }
         Event::WorkerGone { worker } => say(Dim, worker, "is gone"),
         _ => of_swarm(&record.event, state),
     }
@@ -277,6 +285,7 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             say(style, "skep", text.clone())
         }
         Event::PolicyChanged { asked, .. } => say(Plain, "config", format!("changed: {asked}")),
+        Event::ScaleSet { mode } => say(Plain, "workers", format!("are now {mode}")),
         Event::SwarmPaused {} => say(Care, "swarm", "paused"),
         Event::SwarmResumed {} => say(Plain, "swarm", "resumed"),
         Event::SwarmDraining {} => say(

@@ -8,7 +8,7 @@ use super::{
 use crate::term::{self, Style, escape, paint};
 use skep_core::time::Time;
 use skep_server::api::{
-    ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WorkerDoc, WorkerList,
+    ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WhyDoc, WorkerDoc, WorkerList,
 };
 use std::fmt::Write as _;
 
@@ -67,6 +67,12 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         out.push_str(&worker_table(&status.workers, look));
     }
     out
+}
+
+/// Why there are as many workers as there are, and how near the cap the swarm is.
+pub(crate) fn size(why: &WhyDoc, look: Look) -> String {
+    let line = format!("\nsize: {}\n", escape(&why.reason));
+    term::wrap(&line, look.width, 2)
 }
 
 /// Conflicts met so far; nothing without any.

@@ -14,6 +14,7 @@ mod litter;
 mod places;
 mod refusals;
 mod runs;
+mod scaling;
 mod shared;
 mod streams;
 mod terminal;

@@ -116,6 +116,22 @@ pub enum FaultKind {
     /// A number of workers beyond [`limits::WORKERS`].
     #[error("{0} workers; {max} is the most", max = limits::WORKERS)]
     TooManyWorkers(u64),
+    /// The most workers must be one at least, and not fewer than the fewest.
+    #[error("between {min} and {max} workers; the most must be at least 1 and at least the fewest")]
+    BadRange {
+        /// The fewest.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
+    /// A number or a length of time beyond what can be kept.
+    #[error("is {given}; {most} is the most")]
+    Above {
+        /// What is given.
+        given: String,
+        /// The most.
+        most: String,
+    },
     /// A list beyond its bound.
     #[error("has {0} entries; {max} is the most", max = limits::DEPENDENCIES)]
     TooManyEntries(usize),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     limits,
-    spec::{Command, Criterion, ModelWish, Plan, Policy, TaskSpec},
+    spec::{Command, Criterion, ModelWish, Plan, Policy, Scaling, TaskSpec},
     time::Millis,
 };
 use alloc::{string::ToString, vec::Vec};
@@ -87,6 +87,7 @@ impl Values<'_> {
     }
 
     fn policy(&mut self, policy: &Policy) {
+        self.scaling(&policy.scaling);
         let base = [Step::Key("policy")];
         for (key, length) in [
             ("timebox", policy.timebox),
@@ -125,6 +126,55 @@ impl Values<'_> {
         ] {
             if given < least {
                 self.push(at(&base, &[Step::Key(key)]), below(given, least));
+            }
+        }
+    }
+
+    fn scaling(&mut self, scaling: &Scaling) {
+        let key = |key| {
+            at(
+                &[Step::Key("policy"), Step::Key("scaling")],
+                &[Step::Key(key)],
+            )
+        };
+        for (name, length) in [
+            ("check_interval", scaling.check_interval),
+            ("idle_after", scaling.idle_after),
+            ("arrival_window", scaling.arrival_window),
+        ] {
+            self.some_time(key(name), length);
+        }
+        // No pause at all between two that leave would take them all at once.
+        if scaling.down_interval < Millis(1) {
+            self.push(
+                key("down_interval"),
+                below(scaling.down_interval, Millis(1)),
+            );
+        }
+        if scaling.arrival_window > Scaling::LONGEST_WINDOW {
+            let kind = above(scaling.arrival_window, Scaling::LONGEST_WINDOW);
+            self.push(key("arrival_window"), kind);
+        }
+        for (name, given, least) in [
+            (
+                "max_workers",
+                scaling.max_workers,
+                scaling.min_workers.max(1),
+            ),
+            ("tasks_per_worker", scaling.tasks_per_worker, 1),
+            ("step", scaling.step, 1),
+            ("backlog", scaling.backlog, 1),
+        ] {
+            if given < least {
+                self.push(key(name), below(given, least));
+            }
+        }
+        for (name, given, most) in [
+            ("max_workers", scaling.max_workers, limits::WORKERS),
+            ("utilisation_percent", scaling.utilisation_percent, 100),
+        ] {
+            if given > most {
+                self.push(key(name), above(given, most));
             }
         }
     }
@@ -246,5 +296,12 @@ fn below(given: impl ToString, least: impl ToString) -> FaultKind {
     FaultKind::Below {
         given: given.to_string(),
         least: least.to_string(),
+    }
+}
+
+fn above(given: impl ToString, most: impl ToString) -> FaultKind {
+    FaultKind::Above {
+        given: given.to_string(),
+        most: most.to_string(),
     }
 }

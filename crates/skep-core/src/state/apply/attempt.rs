@@ -48,6 +48,7 @@ impl State {
                 }
                 if let Some(w) = self.workers.get_mut(worker) {
                     (w.current, w.since) = (Some(*attempt), now);
+                    w.last = Some(task.clone());
                 }
                 if let Some(halt) = &mut self.halted {
                     halt.probing = Some(*attempt);
@@ -177,7 +178,7 @@ impl State {
         if let Some(w) = self.workers.get_mut(&worker)
             && w.current == Some(attempt)
         {
-            (w.current, w.since) = (None, now);
+            (w.current, w.since, w.free_since) = (None, now, now);
             if !untouched {
                 w.turn += 1;
                 // A shared worktree it spoils for its own files only, and whoever is next there cleans those.

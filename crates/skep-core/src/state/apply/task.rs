@@ -16,6 +16,7 @@ impl State {
                 self.tasks
                     .push(Task::new(spec.clone(), origin.clone(), order, now));
                 self.index.add(&mut self.tasks, self.next.wave);
+                self.scale.task_added(now);
             }
             Event::TaskEdited { spec } => {
                 if let Some(ix) = self.index.find(&spec.id) {
@@ -32,6 +33,7 @@ impl State {
                 for id in tasks {
                     self.with(id, TaskState::Ready, now, |_| {});
                 }
+                self.scale.tasks_ready(now);
             }
             Event::TaskSkipped { task } => {
                 let tip = self.swarm.as_ref().map(|s| s.tip.clone());

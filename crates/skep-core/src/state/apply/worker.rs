@@ -1,17 +1,15 @@
 //! Workers: added, made ready, paused, crashed, gone.
 
-use crate::{event::Event, id::Oid, state::State, time::Time, worker::Worker};
+use crate::{event::Event, id::Oid, state::State, time::Time};
 
 impl State {
     pub(super) fn apply_worker(&mut self, event: &Event, now: Time) {
-        if let Event::WorkerAdded { worker, role } = event {
-            let mut new = Worker::new(*worker, role.clone(), now);
-            if let Some(role) = role
-                .as_ref()
-                .and_then(|r| self.swarm.as_ref()?.spec.roles.get(r))
-            {
-                new.capabilities.clone_from(&role.capabilities);
-                new.model.clone_from(&role.model);
+        if let Event::WorkerAdded { worker, role, why } = event {
+            let mut new = self.new_worker(*worker, role.clone(), now);
+            new.added.clone_from(why);
+            if let (Some(why), Some(swarm)) = (why, &self.swarm) {
+                let scaling = &swarm.spec.policy.scaling;
+                self.scale.worker_added(why, scaling, now);
             }
             // With the last worker that stays, a shared worktree goes.
             if self.shares_worktree()
@@ -34,7 +32,7 @@ impl State {
         | Event::WorkerRestored { worker }
         | Event::WorkerPaused { worker }
         | Event::WorkerResumed { worker }
-        | Event::WorkerLeaving { worker }
+        | Event::WorkerLeaving { worker, .. }
         | Event::WorkerGone { worker }) = event
         else {
             return;
@@ -60,12 +58,19 @@ impl State {
                     self.share_ready(None);
                 }
             }
-            Event::WorkerRestored { .. } => w.not_before = None,
+            Event::WorkerRestored { .. } => (w.not_before, w.free_since) = (None, now),
             Event::WorkerPaused { .. } => w.paused = true,
             Event::WorkerResumed { .. } => {
                 (w.paused, w.not_before, w.crashes) = (false, None, 0);
+                w.free_since = now;
             }
-            Event::WorkerLeaving { .. } => w.stopping = true,
+            Event::WorkerLeaving { why, .. } => {
+                w.stopping = true;
+                w.retired.clone_from(why);
+                if let Some(why) = why {
+                    self.scale.worker_retired(why, now);
+                }
+            }
             Event::WorkerGone { .. } => {
                 self.workers.remove(worker);
             }

@@ -1,7 +1,7 @@
-//! The `[policy]` table: every number that steers a swarm.
+//! The `[policy]` table and `[policy.scaling]` in it: every number that steers a swarm.
 
 use super::{Decoder, Field, nowhere};
-use skep_core::spec::Policy;
+use skep_core::spec::{Policy, Scaling};
 
 impl Decoder {
     pub(super) fn policy(&mut self, field: &Field<'_>) -> Option<Policy> {
@@ -32,8 +32,37 @@ impl Decoder {
             setup_timeout: duration,
             output_bytes: count,
             ports_per_worktree: count,
+            scaling: scaling,
         };
         table.finish(self, nowhere);
         Some(policy)
+    }
+
+    fn scaling(&mut self, field: &Field<'_>) -> Option<Scaling> {
+        let mut table = self.table(field, "`scaling`", "[policy.scaling] with keys below it")?;
+        let base = Scaling::default();
+        macro_rules! read {
+            ($($key:ident: $how:ident),* $(,)?) => {
+                Scaling { $($key: table.take(self, stringify!($key), |d, f| d.$how(f)).unwrap_or(base.$key)),* }
+            };
+        }
+        let scaling = read! {
+            min_workers: count,
+            max_workers: count,
+            tasks_per_worker: count,
+            check_interval: duration,
+            step: count,
+            utilisation_percent: count,
+            idle_after: duration,
+            down_interval: duration,
+            arrival_window: duration,
+            arrivals_per_minute: count,
+            spare_workers: count,
+            memory_per_worker: count,
+            backlog: count,
+            affinity_wait: duration,
+        };
+        table.finish(self, nowhere);
+        Some(scaling)
     }
 }

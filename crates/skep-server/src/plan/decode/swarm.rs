@@ -118,7 +118,7 @@ impl Decoder {
     }
 
     fn workers(&mut self, field: &Field<'_>) -> Option<Workers> {
-        const HELP: &str = "write \"auto\", a number such as 3, or { backend = 2, frontend = 1 }";
+        const HELP: &str = "write \"auto\", { min = 1, max = 8 }, a number such as 3, or { backend = 2, frontend = 1 }";
         match &field.node.value {
             Value::Int(n) => match u32::try_from(*n) {
                 Ok(n) if n <= limits::WORKERS => Some(Workers::Count(n)),
@@ -134,6 +134,9 @@ impl Decoder {
                 let message = "`workers` names no role".into();
                 self.bad("plan::bad_value", field, message, HELP)
             }
+            Value::Table(entries) if entries.iter().any(|e| matches!(&*e.key, "min" | "max")) => {
+                self.between(field)
+            }
             Value::Table(entries) => {
                 let roles = self.named(field, HELP, true, Self::count)?;
                 // With a role left out, the rest is not what the plan says.
@@ -141,6 +144,21 @@ impl Decoder {
             }
             _ => self.wrong(field, "\"auto\", a number or a table of roles", HELP),
         }
+    }
+
+    /// Both bounds, and nothing beside them: roles have numbers of their own.
+    fn between(&mut self, field: &Field<'_>) -> Option<Workers> {
+        const EXAMPLE: &str = "{ min = 1, max = 8 }";
+        let mut table = self.table(field, "`workers`", EXAMPLE)?;
+        let min = table.need(self, "min", EXAMPLE, Self::count);
+        let max = table.need(self, "max", EXAMPLE, Self::count);
+        table.finish(self, |_| {
+            Some("with `min` and `max` the tasks decide which roles the workers have".into())
+        });
+        Some(Workers::Between {
+            min: min?,
+            max: max?,
+        })
     }
 
     fn budget(&mut self, field: &Field<'_>) -> Option<Budget> {

@@ -21,10 +21,12 @@ fn parsed() -> Value {
 const EVERY_TABLE: &str = r#"
 [swarm]
 budget = {}
+workers = { min = 1, max = 2 }
 [roles.backend]
 [agents.aider]
 command = ["aider"]
 [policy]
+[policy.scaling]
 [[task]]
 id = "a"
 mission = "m"
@@ -87,6 +89,8 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("an agent", "Agent"),
         ("`budget`", "Budget"),
         ("the policy", "Policy"),
+        ("`scaling`", "Scaling"),
+        ("`workers`", "Between"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -118,10 +122,14 @@ fn the_schema_and_the_decoder_know_the_same_keys() {
 #[test]
 fn the_defaults_in_the_schema_are_the_real_ones() {
     let schema = parsed();
-    let mut text = String::from("[policy]\n");
-    let properties = schema["$defs"]["Policy"]["properties"].as_object().unwrap();
-    for (key, property) in properties {
-        text.push_str(&format!("{key} = {}\n", property["default"]));
+    let mut text = String::new();
+    for (table, name) in [("policy", "Policy"), ("policy.scaling", "Scaling")] {
+        text.push_str(&format!("[{table}]\n"));
+        let properties = schema["$defs"][name]["properties"].as_object().unwrap();
+        // A table in it has defaults of its own.
+        for (key, property) in properties.iter().filter(|(key, _)| *key != "scaling") {
+            text.push_str(&format!("{key} = {}\n", property["default"]));
+        }
     }
     text.push_str("[swarm]\n");
     for key in ["landing", "workers", "check_timeout", "worktree"] {

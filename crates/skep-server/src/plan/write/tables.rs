@@ -8,7 +8,7 @@ use skep_core::{
     money::Usd,
     spec::{
         AgentSpec, Budget, Command, Complexity, Criterion, Landing, ModelWish, Plan, Policy,
-        Priority, Role, SwarmSpec, TaskSpec, Workers,
+        Priority, Role, Scaling, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -121,6 +121,11 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     }
     match workers {
         Workers::Auto => keys.put("workers", text("auto")),
+        Workers::Between { min, max } => {
+            let bounds = [("min", min), ("max", max)];
+            let bounds = bounds.map(|(key, n)| entry(key, Value::Int((*n).into())));
+            keys.put("workers", Value::Table(bounds.into()));
+        }
         Workers::Count(n) => keys.put("workers", Value::Int((*n).into())),
         Workers::PerRole(roles) => {
             let roles = roles.iter().map(|(r, n)| entry(r, Value::Int((*n).into())));
@@ -239,8 +244,39 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         setup_timeout,
         output_bytes,
         ports_per_worktree,
+        scaling,
     );
     keys.0
+}
+
+impl Written for Scaling {
+    fn written(&self) -> Value {
+        let base = Scaling::default();
+        let mut keys = Keys::default();
+        macro_rules! write {
+            ($($key:ident),* $(,)?) => {{
+                let Scaling { $($key),* } = self;
+                $(if *$key != base.$key { keys.put(stringify!($key), $key.written()); })*
+            }};
+        }
+        write!(
+            min_workers,
+            max_workers,
+            tasks_per_worker,
+            check_interval,
+            step,
+            utilisation_percent,
+            idle_after,
+            down_interval,
+            arrival_window,
+            arrivals_per_minute,
+            spare_workers,
+            memory_per_worker,
+            backlog,
+            affinity_wait,
+        );
+        Value::Table(keys.0)
+    }
 }
 
 fn criterion(criterion: &Criterion) -> Value {
