@@ -3,6 +3,7 @@
 
 use crate::{
     attempt::{Failure, StopWhy},
+    health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
     spec::{Plan, Policy, Priority, TaskSpec},
@@ -142,6 +143,22 @@ pub enum Event {
         /// Which.
         attempt: Attempt,
     },
+    /// The verdict on an attempt's health has changed, or its score has by much (L-4).
+    HealthChanged {
+        /// Which.
+        attempt: Attempt,
+        /// What was found.
+        health: Box<Logged>,
+    },
+    /// An attempt's agent was spoken to, or it is of a kind that cannot be (L-4a).
+    Told {
+        /// Which.
+        attempt: Attempt,
+        /// What about.
+        rung: Rung,
+        /// Whether the agent got it.
+        delivered: bool,
+    },
     /// An attempt is being stopped.
     StopAsked {
         /// Which.
@@ -174,6 +191,9 @@ pub enum Event {
         worker_next: WorkerNext,
         /// The agent's program could not even be started.
         spawn_failed: bool,
+        /// The agent itself died, by a signal that Skep did not send (L-6).
+        #[serde(default)]
+        agent_died: bool,
         /// Where its work is, if it left any.
         salvage: Option<Oid>,
     },
@@ -223,6 +243,15 @@ pub enum Event {
     WorkerResumed {
         /// Which.
         worker: WorkerId,
+    },
+    /// A worker that crashed too often is replaced by a new one, which waits as long as it would have (L-6).
+    WorkerRetired {
+        /// Which.
+        worker: WorkerId,
+        /// The new one: of the same role, with a worktree of its own.
+        by: WorkerId,
+        /// What went wrong last.
+        reason: String,
     },
     /// A worker leaves once its attempt has ended.
     WorkerLeaving {
@@ -306,6 +335,15 @@ pub enum Event {
         /// It has commits of its own, to be merged first.
         diverged: bool,
     },
+    /// A task has waited for too long for something that moves no more (L-8).
+    WaitedTooLong {
+        /// Which.
+        task: TaskId,
+        /// For what, in a sentence.
+        text: String,
+        /// It was for one worker, and is for any now.
+        freed: bool,
+    },
     /// Something was noticed.
     Signal {
         /// How much it matters.
@@ -352,6 +390,8 @@ impl Event {
             Event::Claimed { .. } => "claimed",
             Event::AttemptStarted { .. } => "attempt_started",
             Event::AgentEnded { .. } => "agent_ended",
+            Event::HealthChanged { .. } => "health_changed",
+            Event::Told { .. } => "told",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",
@@ -362,6 +402,7 @@ impl Event {
             Event::WorkerRestored { .. } => "worker_restored",
             Event::WorkerPaused { .. } => "worker_paused",
             Event::WorkerResumed { .. } => "worker_resumed",
+            Event::WorkerRetired { .. } => "worker_retired",
             Event::WorkerLeaving { .. } => "worker_leaving",
             Event::WorkerGone { .. } => "worker_gone",
             Event::MergeStarted { .. } => "merge_started",
@@ -372,6 +413,7 @@ impl Event {
             Event::WaveLanded { .. } => "wave_landed",
             Event::TargetLanded { .. } => "target_landed",
             Event::TargetRefused { .. } => "target_refused",
+            Event::WaitedTooLong { .. } => "waited_too_long",
             Event::Signal { .. } => "signal",
             Event::PolicyChanged { .. } => "policy_changed",
             Event::SwarmPaused { .. } => "swarm_paused",
@@ -397,6 +439,8 @@ pub enum Next {
     Flag,
     /// To the dead-letter list.
     DeadLetter,
+    /// To the dead-letter list, because it ends the agents of whoever takes it (L-6).
+    Quarantine,
     /// Given up.
     Cancel,
 }

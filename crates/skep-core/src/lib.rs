@@ -10,10 +10,12 @@ extern crate alloc;
 
 pub mod attempt;
 pub mod claim;
+pub mod deadlock;
 pub mod decide;
 pub mod due;
 pub mod engine;
 pub mod event;
+pub mod health;
 pub mod id;
 pub mod judge;
 pub mod limits;

@@ -40,7 +40,7 @@ impl World {
         let key = match &action {
             // Not beside a reset of the same worktree that is still under way.
             Action::Start { attempt } => Key::Worker(self.worker_of(*attempt)),
-            Action::Stop { attempt, .. } => Key::Stop(*attempt),
+            Action::Stop { attempt, .. } | Action::Tell { attempt, .. } => Key::Stop(*attempt),
             Action::Prepare { worker, .. } | Action::Remove { worker } => Key::Worker(*worker),
             Action::Build { .. } | Action::Check { .. } | Action::Land { .. } => Key::Merge,
             Action::LandTarget { .. } => Key::Target,
@@ -152,6 +152,11 @@ impl World {
             Action::Stop {
                 attempt, at_once, ..
             } => self.stop(*attempt, *at_once, op.order.as_deref()?),
+            Action::Tell { attempt, rung } => Some(Observation::Told {
+                attempt: *attempt,
+                rung: *rung,
+                delivered: false,
+            }),
             Action::Prepare { worker, base, turn } => Some(self.prepare(*worker, base, *turn)),
             Action::Remove { worker } => {
                 self.audit_reset(*worker);
@@ -448,6 +453,7 @@ fn word(action: &Action) -> &'static str {
         Action::Stop { .. } => "perform: stop",
         Action::Prepare { .. } => "perform: prepare",
         Action::Remove { .. } => "perform: remove",
+        Action::Tell { .. } => "perform: tell",
         Action::Build { .. } => "perform: build",
         Action::Check { .. } => "perform: check",
         Action::Land { .. } => "perform: land",

@@ -42,10 +42,13 @@ impl State {
             | Event::TaskCancelled { .. }
             | Event::TaskRequeued { .. }
             | Event::TaskBoosted { .. }
-            | Event::TaskAssigned { .. } => self.apply_task(&record.event, now),
+            | Event::TaskAssigned { .. }
+            | Event::WaitedTooLong { .. } => self.apply_task(&record.event, now),
             Event::Claimed { .. }
             | Event::AttemptStarted { .. }
             | Event::AgentEnded { .. }
+            | Event::HealthChanged { .. }
+            | Event::Told { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }
@@ -56,6 +59,7 @@ impl State {
             | Event::WorkerRestored { .. }
             | Event::WorkerPaused { .. }
             | Event::WorkerResumed { .. }
+            | Event::WorkerRetired { .. }
             | Event::WorkerLeaving { .. }
             | Event::WorkerGone { .. } => self.apply_worker(&record.event, now),
             Event::MergeStarted { .. }
@@ -78,7 +82,7 @@ impl State {
                 self.spawn_failures = 0;
                 // Else the storm that halted the swarm would halt it again at once.
                 for worker in self.workers.values_mut() {
-                    worker.crashes = 0;
+                    (worker.crashes, worker.lineage) = (0, 0);
                 }
             }
             Event::SwarmDraining {} => self.draining = true,
@@ -190,7 +194,7 @@ impl State {
                 "{id} from {} to {to}",
                 task.state
             );
-            (task.state, task.since) = (to, now);
+            (task.state, task.since, task.waited) = (to, now, None);
             change(task);
         });
     }

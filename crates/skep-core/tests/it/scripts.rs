@@ -52,6 +52,9 @@ fn tell(script: &str) -> String {
             for event in swarm.news() {
                 let _ = writeln!(told, "  {}", words(&event));
             }
+            if let Some(name) = step.strip_prefix("why ") {
+                let _ = writeln!(told, "  {}", swarm.why_of(name));
+            }
             if step == "status" {
                 let _ = write!(told, "{}", status(&swarm));
             }
@@ -78,7 +81,7 @@ fn take(t: &mut Swarm, step: &str) -> Result<(), String> {
 /// What agents, git and time do.
 fn happens(t: &mut Swarm, words: &[&str]) -> bool {
     match words {
-        ["status"] => {}
+        ["status"] | ["why", _] => {}
         ["worktrees", ..] => t.prepare(),
         [task, "succeeds"] => drop(t.succeed(task)),
         [task, "fails"] => t.fail(task),
@@ -91,6 +94,16 @@ fn happens(t: &mut Swarm, words: &[&str]) -> bool {
             t.check(*how == "passes");
         }
         ["the", "branch", "moves"] => t.land(),
+        ["whatever", worker, "runs", "dies"] => {
+            let worker = worker.parse().unwrap();
+            let live = t.state().live().find(|l| l.worker == worker);
+            let task = live.unwrap().task.to_string();
+            t.lose(&task);
+        }
+        ["the", "shim", "of", task, "dies"] => t.lose(task),
+        [task, "runs"] => t.start(task),
+        [task, "is", "seen", "to", signs @ ..] => t.measure(task, signs),
+        [task, signs @ .., "for", length] => t.live(task, signs, length.parse().unwrap()),
         ["wait", length] => {
             t.pass(length.parse().unwrap());
             t.prepare();
@@ -127,6 +140,13 @@ fn asked(words: &[&str]) -> Option<Command> {
         },
         ["restart", worker] => Command::RestartWorker {
             worker: worker.parse().unwrap(),
+        },
+        ["pause", worker] => Command::PauseWorker {
+            worker: worker.parse().unwrap(),
+        },
+        ["assign", task, worker] => Command::AssignTask {
+            task: id(task),
+            worker: Some(worker.parse().unwrap()),
         },
         ["pause"] => Command::Pause,
         ["resume"] => Command::Resume,
@@ -190,6 +210,7 @@ fn deed(action: &Action) -> String {
         Action::Check { prefix, .. } => format!("check the merge after {prefix} tasks"),
         Action::Land { wave, .. } => format!("move the branch to wave {wave}'s merge"),
         Action::LandTarget { .. } => "move main".into(),
+        Action::Tell { attempt, rung } => format!("tell attempt {attempt}: {rung}"),
     }
 }
 
@@ -220,6 +241,30 @@ fn words(event: &Event) -> String {
         }
         Event::AttemptStarted { attempt } => format!("attempt {attempt} runs"),
         Event::AgentEnded { attempt } => format!("the agent of attempt {attempt} is done"),
+        Event::HealthChanged { attempt, health } => {
+            let reasons: Vec<String> = health.reasons.iter().map(ToString::to_string).collect();
+            let why = if reasons.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", reasons.join("; "))
+            };
+            format!(
+                "health of attempt {attempt} is {}, {}{why}",
+                health.score, health.rung
+            )
+        }
+        Event::Told {
+            attempt,
+            rung,
+            delivered,
+        } => {
+            let how = if *delivered {
+                "is told"
+            } else {
+                "cannot be told"
+            };
+            format!("the agent of attempt {attempt} {how}: {rung}")
+        }
         Event::StopAsked {
             attempt, at_once, ..
         } => {
@@ -246,6 +291,7 @@ fn words(event: &Event) -> String {
                 Next::Release => "goes back to the queue",
                 Next::Flag => "needs a person",
                 Next::DeadLetter => "goes to the dead-letter list",
+                Next::Quarantine => "is quarantined",
                 Next::Cancel => "is cancelled",
             };
             let rest = match worker_next {
@@ -267,6 +313,7 @@ fn words(event: &Event) -> String {
         Event::WorkerRestored { worker } => format!("{worker} has waited long enough"),
         Event::WorkerPaused { worker } => format!("{worker} is paused"),
         Event::WorkerResumed { worker } => format!("{worker} goes on"),
+        Event::WorkerRetired { worker, by, .. } => format!("{worker} is replaced by {by}"),
         Event::WorkerLeaving { worker } => format!("{worker} is leaving"),
         Event::WorkerGone { worker } => format!("{worker} is gone"),
         Event::MergeStarted { wave, queue, .. } => {
@@ -308,6 +355,7 @@ fn words(event: &Event) -> String {
         }
         Event::TargetLanded { .. } => "main follows".into(),
         Event::TargetRefused { reason, .. } => format!("main cannot be moved: {reason}"),
+        Event::WaitedTooLong { task, text, .. } => format!("{task} waits for too long: {text}"),
         Event::Signal { text, .. } => format!("warning: {text}"),
         Event::PolicyChanged { .. } => "the policy is changed".into(),
         Event::SwarmPaused {} => "the swarm is paused".into(),

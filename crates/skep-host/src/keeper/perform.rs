@@ -246,6 +246,21 @@ impl Performer {
                 self.spawn(None, Box::new(move || attempts::stop(&world, order)));
                 return true;
             }
+            Action::Tell { attempt, rung } => {
+                let Some(live) = state.attempt(*attempt) else {
+                    return false;
+                };
+                let (attempt, rung) = (*attempt, *rung);
+                // An adapter that takes words while its agent runs has a channel of its own to it; none has yet.
+                let delivered = skep_agents::speak(&live.agent, rung).is_some();
+                Box::new(move || {
+                    vec![Observation::Told {
+                        attempt,
+                        rung,
+                        delivered,
+                    }]
+                })
+            }
             Action::Prepare { worker, base, turn } => {
                 let Some(order) = worktrees::order(state, *worker, base, *turn) else {
                     return false;
@@ -320,6 +335,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::AgentEnded { attempt }
         | Observation::Ended { attempt, .. }
         | Observation::Lost { attempt, .. }
+        | Observation::Told { attempt, .. }
         | Observation::Silent { attempt } => format!("attempt-{attempt}"),
         Observation::WorkerReady { worker, .. }
         | Observation::WorkerFailed { worker, .. }
@@ -329,6 +345,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::Landed { wave, .. }
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
+        Observation::Vitals { .. } => "health".into(),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
     }
 }

@@ -1,6 +1,13 @@
 //! Workers: added, made ready, paused, crashed, gone.
 
-use crate::{event::Event, state::State, time::Time, worker::Worker};
+use crate::{
+    event::Event,
+    id::{TaskId, WorkerId},
+    state::State,
+    time::Time,
+    worker::Worker,
+};
+use alloc::vec::Vec;
 
 impl State {
     pub(super) fn apply_worker(&mut self, event: &Event, now: Time) {
@@ -16,6 +23,9 @@ impl State {
             self.next.worker = self.next.worker.max(worker.0 + 1);
             self.workers.insert(*worker, new);
             return;
+        }
+        if let Event::WorkerRetired { worker, by, .. } = event {
+            return self.retire(*worker, *by, now);
         }
         let (Event::WorkerReady { worker, .. }
         | Event::WorkerFailed { worker, .. }
@@ -37,6 +47,7 @@ impl State {
                 reason, not_before, ..
             } => {
                 w.crashes += 1;
+                w.lineage += 1;
                 w.ready_at = None;
                 w.turn += 1;
                 w.not_before = Some(*not_before);
@@ -46,13 +57,39 @@ impl State {
             Event::WorkerRestored { .. } => w.not_before = None,
             Event::WorkerPaused { .. } => w.paused = true,
             Event::WorkerResumed { .. } => {
-                (w.paused, w.not_before, w.crashes) = (false, None, 0);
+                (w.paused, w.not_before) = (false, None);
+                (w.crashes, w.lineage) = (0, 0);
             }
             Event::WorkerLeaving { .. } => w.stopping = true,
             Event::WorkerGone { .. } => {
                 self.workers.remove(worker);
             }
             _ => {}
+        }
+    }
+
+    /// The new worker has everything of the old one's but its worktree and what it did to deserve this: the
+    /// crashes in a row and the wait stay, or replacing workers would be a respawn storm (L-5).
+    fn retire(&mut self, old: WorkerId, new: WorkerId, now: Time) {
+        let Some(worker) = self.workers.get_mut(&old) else {
+            return;
+        };
+        let successor = Worker {
+            id: new,
+            since: now,
+            ready_at: None,
+            turn: 0,
+            current: None,
+            lineage: 0,
+            ..worker.clone()
+        };
+        (worker.stopping, worker.since, worker.not_before) = (true, now, None);
+        self.next.worker = self.next.worker.max(new.0 + 1);
+        self.workers.insert(new, successor);
+        let assigned = self.tasks.iter().filter(|t| t.assigned == Some(old));
+        let assigned: Vec<TaskId> = assigned.map(|t| t.id().clone()).collect();
+        for id in assigned {
+            self.edit(&id, |t| t.assigned = Some(new));
         }
     }
 }

@@ -24,7 +24,7 @@ budget = {}
 [roles.backend]
 [agents.aider]
 command = ["aider"]
-[policy]
+[policy.health]
 [[task]]
 id = "a"
 mission = "m"
@@ -87,6 +87,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("an agent", "Agent"),
         ("`budget`", "Budget"),
         ("the policy", "Policy"),
+        ("the policy's `health`", "Health"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -118,10 +119,15 @@ fn the_schema_and_the_decoder_know_the_same_keys() {
 #[test]
 fn the_defaults_in_the_schema_are_the_real_ones() {
     let schema = parsed();
-    let mut text = String::from("[policy]\n");
-    let properties = schema["$defs"]["Policy"]["properties"].as_object().unwrap();
-    for (key, property) in properties {
-        text.push_str(&format!("{key} = {}\n", property["default"]));
+    let mut text = String::new();
+    for (table, name) in [("policy", "Policy"), ("policy.health", "Health")] {
+        text.push_str(&format!("[{table}]\n"));
+        let properties = schema["$defs"][name]["properties"].as_object().unwrap();
+        for (key, property) in properties.iter().filter(|(key, _)| *key != "health") {
+            let default = &property["default"];
+            assert!(!default.is_null(), "{key}");
+            text.push_str(&format!("{key} = {default}\n"));
+        }
     }
     text.push_str("[swarm]\n");
     for key in ["landing", "workers", "check_timeout", "worktree"] {
