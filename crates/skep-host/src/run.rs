@@ -8,6 +8,7 @@ mod output;
 pub(crate) mod procfs;
 pub(crate) mod progress;
 mod sweep;
+pub(crate) mod usage;
 
 pub use output::{Chunk, Output, output, read_output};
 pub use procfs::ProcessId;

@@ -97,6 +97,9 @@ impl Clocks {
 /// So much must be written before it counts: less is a log line, or a lock.
 const WRITTEN: u64 = 4_096;
 
+/// New processes count when the tree uses at least this part of the CPU that counts without them.
+const POLL: u64 = 10;
+
 /// What is known of one attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Track {
@@ -168,13 +171,16 @@ impl Track {
             // What waits for somebody to type may still spin a little.
             if !sample.waits_for_input {
                 let share = u64::from(policy.health.busy_percent);
-                let used = cpu.0 > 0 && cpu.0.saturating_mul(100) >= passed.0.saturating_mul(share);
-                if used || is.spawned > was.spawned {
+                let of_share = |slow: u64| {
+                    cpu.0 > 0 && cpu.0.saturating_mul(100 * slow) >= passed.0.saturating_mul(share)
+                };
+                // A process that starts and does next to nothing is a poll: `sleep`, mostly.
+                if of_share(1) || (is.spawned > was.spawned && of_share(POLL)) {
                     self.clocks.busy = now;
                 }
-                if is.markers > was.markers {
-                    self.clocks.marker = now;
-                }
+            }
+            if is.markers > was.markers {
+                self.clocks.marker = now;
             }
         }
         if passed.0 > 0 {

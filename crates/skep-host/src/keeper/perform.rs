@@ -8,6 +8,7 @@ mod attempts;
 mod merging;
 mod ports;
 mod runs;
+mod vitals;
 mod worktrees;
 
 use super::{
@@ -19,6 +20,7 @@ use attempts::StopOrder;
 use ports::Ports;
 use skep_core::{
     event::{Event, Record},
+    health::must_measure,
     id::{Attempt, WorkerId},
     plan::Action,
     request::Observation,
@@ -29,7 +31,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -52,6 +57,7 @@ pub(super) struct World {
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
     ports: Ports,
+    gauges: Mutex<vitals::Gauges>,
 }
 
 impl World {
@@ -83,6 +89,8 @@ pub(super) struct Performer {
     /// The last sign of life of each running shim, and when it was first seen.
     beats: BTreeMap<Attempt, (SystemTime, Time)>,
     next_beat: Option<Time>,
+    /// A measurement is under way.
+    measuring: Arc<AtomicBool>,
 }
 
 impl Performer {
@@ -102,6 +110,7 @@ impl Performer {
             running: Mutex::default(),
             unsaved: Mutex::default(),
             ports: Ports::default(),
+            gauges: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -111,6 +120,7 @@ impl Performer {
             held_off: BTreeMap::new(),
             beats: BTreeMap::new(),
             next_beat: None,
+            measuring: Arc::default(),
         })
     }
 
@@ -119,14 +129,36 @@ impl Performer {
         attempts::adopt(&self.world, state)
     }
 
-    /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
+    /// Shims that have not been heard of for too long. Looks only so often, and only while some run; then, and
+    /// when a verdict hangs on it, every attempt is measured, too.
     pub(super) fn silent(&mut self, state: &State, now: Time) -> Vec<Observation> {
+        let looks = self.next_beat.is_none_or(|at| at <= now);
+        if looks || must_measure(state, now) {
+            self.measure(state);
+        }
         if self.next_beat.is_some_and(|at| at > now) {
             return Vec::new();
         }
         let some_run = !self.world.running().is_empty();
         self.next_beat = some_run.then(|| now + state.policy().heartbeat);
         attempts::silent(&self.world, state, &mut self.beats, now)
+    }
+
+    /// Not on the keeper's own thread: reading what many processes do takes milliseconds.
+    fn measure(&self, state: &State) {
+        let orders = vitals::orders(&self.world, state);
+        if orders.is_empty() || self.measuring.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (world, under_way) = (
+            Arc::clone(&self.world),
+            UnderWay(Arc::clone(&self.measuring)),
+        );
+        let job = move || {
+            let _until_done = under_way;
+            vitals::measure(&world, &orders)
+        };
+        self.spawn(None, Box::new(job));
     }
 
     /// When to look for silent shims next.
@@ -324,6 +356,15 @@ impl Performer {
                 }
             }
         });
+    }
+}
+
+/// Says when a measurement is over, however it ends.
+struct UnderWay(Arc<AtomicBool>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

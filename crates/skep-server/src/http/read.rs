@@ -2,7 +2,7 @@
 
 use super::{App, gone};
 use crate::{
-    api::{ConflictList, Live, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerList},
+    api::{ConflictList, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerList, measured},
     near,
 };
 use axum::{
@@ -12,11 +12,6 @@ use axum::{
 };
 use skep_core::{state::State, time::Time};
 
-/// What is measured of live attempts. The keeper does not tell yet, so all of it is unknown.
-fn live() -> Live {
-    Live::new()
-}
-
 async fn view<T: Send + 'static>(
     app: &App,
     view: impl FnOnce(&State, Time) -> T + Send + 'static,
@@ -25,7 +20,10 @@ async fn view<T: Send + 'static>(
 }
 
 pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Problem> {
-    view(&app, |state, now| Status::of(state, now, &live())).await
+    view(&app, |state, now| {
+        Status::of(state, now, &measured(state, now))
+    })
+    .await
 }
 
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {
@@ -33,7 +31,10 @@ pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Pr
 }
 
 pub(super) async fn workers(Shared(app): Shared<App>) -> Result<Json<WorkerList>, Problem> {
-    view(&app, |state, now| WorkerList::of(state, now, &live())).await
+    view(&app, |state, now| {
+        WorkerList::of(state, now, &measured(state, now))
+    })
+    .await
 }
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
