@@ -240,8 +240,11 @@ impl Checkup {
         // 50 where it is ended if it can be restarted, whatever that limit is.
         let share = |length: u64, of: Millis, most: u64| length.saturating_mul(most) / of.0.max(1);
         let mut lost = share(silence.unwrap_or_default(), health.stale, 50).min(100);
-        let quiet = now.since(since.quiet);
         let only_busy = now.since(since.only_busy);
+        if only_busy >= health.nudge {
+            lost = lost.max(share(only_busy.0, health.silent, 40).min(40));
+        }
+        let quiet = now.since(since.quiet);
         match track.sample.leader {
             Leader::Stopped => reasons.push(Reason::Stopped(quiet)),
             Leader::Gone => reasons.push(Reason::Gone(quiet)),
@@ -263,7 +266,6 @@ impl Checkup {
         {
             reasons.push(Reason::Repeats(now.since(at)));
         } else if only_busy >= health.nudge && quiet < health.nudge && markers < health.nudge {
-            lost += share(only_busy.0, health.silent, 40).min(40);
             reasons.push(Reason::OnlyBusy(only_busy));
         }
         if let Some(usual) = setting.usual

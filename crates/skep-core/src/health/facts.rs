@@ -94,6 +94,19 @@ impl Clocks {
     }
 }
 
+impl Clocks {
+    /// The same, so much later.
+    fn later(self, by: Millis) -> Clocks {
+        Clocks {
+            new: self.new + by,
+            wrote: self.wrote + by,
+            busy: self.busy + by,
+            marker: self.marker + by,
+            repeat: self.repeat.map(|at| at + by),
+        }
+    }
+}
+
 /// So much must be written before it counts: less is a log line, or a lock.
 const WRITTEN: u64 = 4_096;
 
@@ -115,7 +128,8 @@ pub struct Track {
 
 impl Track {
     /// What a first measurement says. What was there already when an earlier keeper logged its checkup is no sign
-    /// of life since; of what it did not log, the best is believed.
+    /// of life since; of what it did not log, the best is believed. The time in which no keeper looked is nobody's
+    /// silence: the clocks go on from where the log has them.
     #[must_use]
     pub fn begin(live: &Live, sample: Sample, now: Time, policy: &Policy) -> Track {
         let (counts, clocks, at) = match live.health.as_deref() {
@@ -131,7 +145,7 @@ impl Track {
                     spawned: sample.counts.spawned,
                     ..counts.clone()
                 };
-                (counts, *clocks, *at)
+                (counts, clocks.later(now.since(*at)), now)
             }
             None => (Counts::default(), Clocks::starting(live.since), live.since),
         };
@@ -156,6 +170,10 @@ impl Track {
     /// Takes another measurement into account.
     pub fn take(&mut self, sample: Sample, now: Time, policy: &Policy) {
         let (was, is) = (&self.sample.counts, &sample.counts);
+        // One that was taken earlier and comes later says nothing of now.
+        if is.output_bytes < was.output_bytes || is.cpu_ms < was.cpu_ms || is.lines < was.lines {
+            return;
+        }
         let passed = now.since(self.at);
         let cpu = Millis(is.cpu_ms.saturating_sub(was.cpu_ms));
         if sample.leader == Leader::Lives {
