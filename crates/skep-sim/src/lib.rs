@@ -6,6 +6,7 @@
 
 mod agents;
 mod audit;
+mod clinic;
 mod coverage;
 mod dice;
 mod ending;
@@ -13,6 +14,7 @@ mod faults;
 mod git;
 mod hosts;
 mod keeper;
+mod lives;
 mod log;
 mod mutant;
 mod people;
@@ -22,6 +24,8 @@ mod plans;
 mod world;
 
 pub use audit::{Failure, Kind};
+pub use clinic::{Fate, clinic};
 pub use coverage::{Coverage, EXPECTED};
+pub use lives::Manner;
 pub use mutant::Mutant;
 pub use world::{Options, Outcome, run, shrink};
