@@ -30,12 +30,12 @@ pub(crate) struct Folder {
     pub(crate) task: TaskId,
     pub(crate) worker: WorkerId,
     pub(crate) state: FolderState,
-    script: Script,
+    pub(crate) script: Script,
     base: Oid,
     theirs: Option<Oid>,
     no_op_allowed: bool,
     checks: usize,
-    began: u64,
+    pub(crate) began: u64,
     /// When the keeper gives the attempt up, about.
     given_up: u64,
     /// Heeds nothing: its disk hangs.

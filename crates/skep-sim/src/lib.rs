@@ -6,6 +6,7 @@
 
 mod agents;
 mod audit;
+mod checkups;
 mod clinic;
 mod coverage;
 mod dice;
@@ -20,6 +21,7 @@ mod mutant;
 mod people;
 mod perform;
 mod plans;
+mod steady;
 
 mod world;
 
@@ -28,4 +30,5 @@ pub use clinic::{Fate, clinic};
 pub use coverage::{Coverage, EXPECTED};
 pub use lives::Manner;
 pub use mutant::Mutant;
+pub use steady::{Month, month};
 pub use world::{Options, Outcome, run, shrink};

@@ -33,11 +33,15 @@ pub enum Mutant {
     StopNothing,
     /// Sleeps through what is due.
     Deaf,
+    /// Measures no attempt.
+    Blind,
+    /// Measures no signs of life.
+    Hasty,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 15] = [
+    pub const ALL: [Mutant; 17] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -53,5 +57,7 @@ impl Mutant {
         Mutant::ForgetKeys,
         Mutant::StopNothing,
         Mutant::Deaf,
+        Mutant::Blind,
+        Mutant::Hasty,
     ];
 }

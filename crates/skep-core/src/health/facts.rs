@@ -147,7 +147,11 @@ impl Track {
                 };
                 (counts, clocks.later(now.since(*at)), now)
             }
-            None => (Counts::default(), Clocks::starting(live.since), live.since),
+            None => {
+                let looked = Time(now.0.saturating_sub(policy.heartbeat.0));
+                let from = live.since.max(looked);
+                (Counts::default(), Clocks::starting(from), from)
+            }
         };
         let said_more = live.health.is_some() && sample.counts.output_bytes > counts.output_bytes;
         let mut track = Track {
@@ -160,7 +164,7 @@ impl Track {
             cpu: None,
         };
         track.take(sample, now, policy);
-        if said_more && track.sample.leader == Leader::Lives {
+        if said_more {
             (track.clocks.new, track.clocks.repeat) = (now, None);
         }
         track.cpu = None;
