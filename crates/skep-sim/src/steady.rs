@@ -2,7 +2,7 @@
 
 use crate::{
     agents::Character,
-    git::Breaks,
+    git::{Breaks, FILES},
     plans,
     world::{BEGIN, Due, Options, Outcome, World},
 };
@@ -34,8 +34,8 @@ pub struct Month {
     pub stuck: u64,
 }
 
-/// Tasks of one plan.
-const TASKS: u64 = 60;
+/// Tasks of one plan: one for each file, so that none conflicts. What becomes of conflicts is for the other worlds.
+const TASKS: u64 = FILES as u64;
 
 impl World {
     /// A plan whose tasks do not wait for each other: one that needs a person holds up no other.
@@ -56,6 +56,7 @@ impl World {
                 let character = Character {
                     trouble: 50,
                     breaks: Breaks::No,
+                    files: vec![number as usize],
                     ..Character::throw(&mut self.dice)
                 };
                 self.characters.insert(task.id.clone(), character);
