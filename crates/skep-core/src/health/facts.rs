@@ -180,7 +180,8 @@ impl Track {
         }
         let passed = now.since(self.at);
         let cpu = Millis(is.cpu_ms.saturating_sub(was.cpu_ms));
-        if sample.leader == Leader::Lives {
+        // What had happened when it was first seen to be stopped may have happened before that.
+        if sample.leader == Leader::Lives || self.sample.leader == Leader::Lives {
             let moved = is.commit.is_some() && was.commit.is_some() && is.commit != was.commit;
             if is.new_lines > was.new_lines || moved {
                 (self.clocks.new, self.clocks.repeat) = (now, None);

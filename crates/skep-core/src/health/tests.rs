@@ -147,9 +147,9 @@ fn a_stopped_agent_shows_no_life_whatever_its_children_do() {
         });
         let policy = Policy::default();
         let setting = setting(&policy, true);
-        assert_eq!(track.clocks.busy, at(3));
-        assert_eq!(rung(&track.clocks, &setting, at(17)), Rung::Checkpoint);
-        assert_eq!(rung(&track.clocks, &setting, at(18)), Rung::Stop);
+        assert_eq!(track.clocks.busy, at(4));
+        assert_eq!(rung(&track.clocks, &setting, at(18)), Rung::Checkpoint);
+        assert_eq!(rung(&track.clocks, &setting, at(19)), Rung::Stop);
     }
 }
 
