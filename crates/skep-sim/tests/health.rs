@@ -1,4 +1,5 @@
 //! Who is ended for their health, and who is not: with the default limits, at full length.
+#![allow(clippy::print_stdout)] // The table is what a reader of the log looks for.
 
 use skep_core::time::Millis;
 use skep_sim::{Fate, Manner, clinic};

@@ -107,3 +107,18 @@ fn an_agent_that_repeats_itself_is_a_loop() {
     let note = task.note.unwrap();
     assert!(note.contains("nothing but repeated output"), "{note}");
 }
+
+// proves: L-6
+#[test]
+fn a_task_whose_agents_die_under_two_workers_is_quarantined() {
+    let bench = Bench::new();
+    let task = run(&bench, 3, "kill -9 $$");
+    assert_eq!(outcomes(&task), [Outcome::Crashed, Outcome::Crashed]);
+    assert_ne!(task.history[0].worker, task.history[1].worker);
+    assert_eq!(task.state, TaskState::Dead);
+    let note = task.note.unwrap();
+    assert!(
+        note.starts_with("poison: its agents died under w"),
+        "{note}"
+    );
+}
