@@ -122,10 +122,10 @@ fn retire(state: &State) -> Option<Event> {
         return None;
     }
     let worker = retry::worn_out(state)?;
-    let by = new_workers(state, 1).next()?;
+    let successor = new_workers(state, 1).next()?;
     Some(Event::WorkerRetired {
         worker: worker.id,
-        by,
+        successor,
         reason: worker.trouble.clone().unwrap_or_default(),
     })
 }

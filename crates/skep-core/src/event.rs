@@ -249,7 +249,7 @@ pub enum Event {
         /// Which.
         worker: WorkerId,
         /// The new one: of the same role, with a worktree of its own.
-        by: WorkerId,
+        successor: WorkerId,
         /// What went wrong last.
         reason: String,
     },

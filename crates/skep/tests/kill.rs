@@ -93,7 +93,8 @@ impl Field {
     fn text(&self) -> String {
         let mut plan = String::from(
             "[swarm]\nname = \"field\"\nagent = \"shell\"\nworkers = 5\ncheck = [\"test -f README\"]\n\
-             [policy]\nbackoff = \"10ms\"\nbackoff_cap = \"50ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n",
+             [policy]\nbackoff = \"10ms\"\nbackoff_cap = \"50ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n\
+             [policy.health]\npoison_workers = 1000\n",
         );
         for n in 0..TASKS {
             let notes = self.notes();

@@ -313,7 +313,9 @@ fn words(event: &Event) -> String {
         Event::WorkerRestored { worker } => format!("{worker} has waited long enough"),
         Event::WorkerPaused { worker } => format!("{worker} is paused"),
         Event::WorkerResumed { worker } => format!("{worker} goes on"),
-        Event::WorkerRetired { worker, by, .. } => format!("{worker} is replaced by {by}"),
+        Event::WorkerRetired {
+            worker, successor, ..
+        } => format!("{worker} is replaced by {successor}"),
         Event::WorkerLeaving { worker } => format!("{worker} is leaving"),
         Event::WorkerGone { worker } => format!("{worker} is gone"),
         Event::MergeStarted { wave, queue, .. } => {

@@ -170,10 +170,14 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         Event::WorkerRestored { worker } => say(Plain, worker, "is tried again"),
         Event::WorkerPaused { worker } => say(Care, worker, "paused"),
         Event::WorkerResumed { worker } => say(Plain, worker, "resumed"),
-        Event::WorkerRetired { worker, by, reason } => say(
+        Event::WorkerRetired {
+            worker,
+            successor,
+            reason,
+        } => say(
             Care,
             worker,
-            format!("crashed too often and is replaced by {by}: {reason}"),
+            format!("crashed too often and is replaced by {successor}: {reason}"),
         ),
         Event::WaitedTooLong { task, text, .. } => {
             say(Care, task, format!("waits for too long: {text}"))

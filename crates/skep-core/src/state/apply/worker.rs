@@ -24,8 +24,11 @@ impl State {
             self.workers.insert(*worker, new);
             return;
         }
-        if let Event::WorkerRetired { worker, by, .. } = event {
-            return self.retire(*worker, *by, now);
+        if let Event::WorkerRetired {
+            worker, successor, ..
+        } = event
+        {
+            return self.retire(*worker, *successor, now);
         }
         let (Event::WorkerReady { worker, .. }
         | Event::WorkerFailed { worker, .. }
