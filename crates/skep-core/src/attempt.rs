@@ -1,11 +1,12 @@
 //! An attempt: one run of one task by one worker; how it can end, and what its host reports of it.
 
 use crate::{
+    health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     money::Usd,
     time::{Millis, Time},
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,8 @@ pub enum StopWhy {
     Overtime,
     /// Its host has not been heard of.
     NoHeartbeat,
+    /// It makes no progress (L-4).
+    Stale,
 }
 
 /// A live attempt.
@@ -110,6 +113,12 @@ pub struct Live {
     pub give_up: Time,
     /// Whether and why it is being stopped.
     pub stopping: Option<Stopping>,
+    /// The last checkup that was logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Box<Logged>>,
+    /// The highest rung of the ladder that its agent was told of, or that it could not be told of.
+    #[serde(default)]
+    pub told: Rung,
 }
 
 /// A stop that was asked for.

@@ -5,9 +5,10 @@
 
 use crate::{
     affinity,
-    attempt::{Failure, Outcome, StopWhy},
-    claim,
+    attempt::{Failure, Live, Outcome, StopWhy},
+    claim, deadlock,
     event::{Event, WorkerNext},
+    health,
     id::WorkerId,
     limits,
     merge::{MergeStep, Probe, Queued, Severity},
@@ -18,7 +19,7 @@ use crate::{
     task::TaskState,
     time::Time,
 };
-use alloc::{boxed::Box, format, string::ToString, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 
 /// How many crashes in a row of *every* worker halt the swarm (L-5): one round of bad luck is not a storm.
 const CRASH_ROUNDS: u32 = 3;
@@ -30,7 +31,10 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
     tasks_ready(state)
         .or_else(|| worker_restored(state, now))
         .or_else(|| overtime(state, now))
+        .or_else(|| health::next(state, now))
         .or_else(|| halt(state, now))
+        .or_else(|| retire(state))
+        .or_else(|| deadlock::next(state, now))
         .or_else(|| cap_warning(state))
         .or_else(|| scale::down::before_claims(state, now))
         .or_else(|| claim(state, now))
@@ -47,6 +51,12 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
 /// something else.
 #[must_use]
 pub fn wake_at(state: &State, now: Time) -> Option<Time> {
+    let told = deadlock::tells_at(state).filter(|at| *at > now);
+    moves_at(state, now).into_iter().chain(told).min()
+}
+
+/// The same without what only tells a person something: whether the swarm goes on by itself hangs on this.
+pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
     if next(state, now).is_some() {
         return Some(now);
     }
@@ -58,6 +68,8 @@ pub fn wake_at(state: &State, now: Time) -> Option<Time> {
         .filter(|_| state.live().len() == 0);
     workers
         .chain(attempts)
+        .chain(health::wake_at(state, now))
+        .chain(deadlock::frees_at(state))
         .chain(probe)
         .chain(state.next_not_before())
         .chain(scale::wake_at(state, now))
@@ -80,22 +92,23 @@ fn worker_restored(state: &State, now: Time) -> Option<Event> {
 /// An attempt that even its shim's own ceiling did not end: its lease is revoked, so that its task can go on.
 /// Should a result come after all, it is fenced and kept.
 fn overtime(state: &State, now: Time) -> Option<Event> {
-    let live = state.live().find(|live| live.give_up <= now)?;
+    let policy = state.policy();
+    let over = |live: &&Live| live.give_up <= now || health::revoked(live, &policy, now);
+    let live = state.live().find(over)?;
     let task = state.task(&live.task)?;
     let why = live.stopping.map_or(StopWhy::Overtime, |s| s.why);
-    let outcome = if why == StopWhy::TaskCancelled {
-        Outcome::Cancelled
-    } else {
-        Outcome::TimedOut
+    let (outcome, limit) = match why {
+        StopWhy::TaskCancelled => (Outcome::Cancelled, "its ceiling"),
+        StopWhy::Stale => (Outcome::Stale, "its silence"),
+        _ => (Outcome::TimedOut, "its ceiling"),
     };
     let failure = Failure {
         attempt: live.attempt,
         outcome,
         model: live.model.clone(),
-        reason: "its shim did not end it at its ceiling; the lease was revoked".to_string(),
+        reason: format!("its shim did not end it at {limit}; the lease was revoked"),
         output: Default::default(),
     };
-    let policy = state.policy();
     Some(Event::AttemptEnded {
         task: live.task.clone(),
         worker: live.worker,
@@ -103,7 +116,23 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         next: retry::next(task, outcome, Some(why), &policy, now),
         worker_next: WorkerNext::BackOff(now + policy.backoff),
         spawn_failed: false,
+        agent_died: false,
         salvage: None,
+    })
+}
+
+/// L-6: a worker that crashed too often makes room for a new one. Not while the swarm is halted: then it is not
+/// the worker.
+fn retire(state: &State) -> Option<Event> {
+    if state.halted().is_some() {
+        return None;
+    }
+    let worker = retry::worn_out(state)?;
+    let successor = new_workers(state, 1).next()?;
+    Some(Event::WorkerRetired {
+        worker: worker.id,
+        successor,
+        reason: worker.trouble.clone().unwrap_or_default(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
     due,
     event::{By, Event, Key, Record},
     plan::{Steps, plan},
-    request::{Answer, Refusal, Request, What},
+    request::{Answer, Observation, Refusal, Request, What},
     state::State,
     time::Time,
 };
@@ -71,6 +71,9 @@ impl Engine {
                 repeated: true,
                 workers: Vec::new(),
             });
+        }
+        if let What::Observation(Observation::Vitals { seen }) = &request.what {
+            self.state.measure(seen, now);
         }
         let decision = decide(&self.state, now, request);
         let mut answer = Answer::default();

@@ -3,6 +3,7 @@
 
 use crate::{
     attempt::{Failure, StopWhy},
+    health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
     scale::{Added, Mode, Retired},
@@ -151,6 +152,22 @@ pub enum Event {
         /// The moment.
         give_up: Time,
     },
+    /// The verdict on an attempt's health has changed, or its score has by much (L-4).
+    HealthChanged {
+        /// Which.
+        attempt: Attempt,
+        /// What was found.
+        health: Box<Logged>,
+    },
+    /// An attempt's agent was spoken to, or it is of a kind that cannot be (L-4a).
+    Told {
+        /// Which.
+        attempt: Attempt,
+        /// What about.
+        rung: Rung,
+        /// Whether the agent got it.
+        delivered: bool,
+    },
     /// An attempt is being stopped.
     StopAsked {
         /// Which.
@@ -183,6 +200,9 @@ pub enum Event {
         worker_next: WorkerNext,
         /// The agent's program could not even be started.
         spawn_failed: bool,
+        /// The agent itself died, by a signal that Skep did not send (L-6).
+        #[serde(default)]
+        agent_died: bool,
         /// Where its work is, if it left any.
         salvage: Option<Oid>,
     },
@@ -242,6 +262,15 @@ pub enum Event {
         worker: WorkerId,
         /// The model; none: the task's or the swarm's.
         model: Option<String>,
+    },
+    /// A worker that crashed too often is replaced by a new one, which waits as long as it would have (L-6).
+    WorkerRetired {
+        /// Which.
+        worker: WorkerId,
+        /// The new one: of the same role, with a worktree of its own.
+        successor: WorkerId,
+        /// What went wrong last.
+        reason: String,
     },
     /// A worker leaves once its attempt has ended.
     WorkerLeaving {
@@ -328,6 +357,15 @@ pub enum Event {
         /// It has commits of its own, to be merged first.
         diverged: bool,
     },
+    /// A task has waited for too long for something that moves no more (L-8).
+    WaitedTooLong {
+        /// Which.
+        task: TaskId,
+        /// For what, in a sentence.
+        text: String,
+        /// It was for one worker, and is for any now.
+        freed: bool,
+    },
     /// Something was noticed.
     Signal {
         /// How much it matters.
@@ -388,6 +426,8 @@ impl Event {
             Event::AttemptStarted { .. } => "attempt_started",
             Event::AgentEnded { .. } => "agent_ended",
             Event::LeaseMoved { .. } => "lease_moved",
+            Event::HealthChanged { .. } => "health_changed",
+            Event::Told { .. } => "told",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",
@@ -399,6 +439,7 @@ impl Event {
             Event::WorkerPaused { .. } => "worker_paused",
             Event::WorkerResumed { .. } => "worker_resumed",
             Event::WorkerModelSet { .. } => "worker_model_set",
+            Event::WorkerRetired { .. } => "worker_retired",
             Event::WorkerLeaving { .. } => "worker_leaving",
             Event::WorkerGone { .. } => "worker_gone",
             Event::MergeStarted { .. } => "merge_started",
@@ -409,6 +450,7 @@ impl Event {
             Event::WaveLanded { .. } => "wave_landed",
             Event::TargetLanded { .. } => "target_landed",
             Event::TargetRefused { .. } => "target_refused",
+            Event::WaitedTooLong { .. } => "waited_too_long",
             Event::Signal { .. } => "signal",
             Event::PolicyChanged { .. } => "policy_changed",
             Event::ScaleSet { .. } => "scale_set",
@@ -436,6 +478,8 @@ pub enum Next {
     Flag,
     /// To the dead-letter list.
     DeadLetter,
+    /// To the dead-letter list, because it ends the agents of whoever takes it (L-6).
+    Quarantine,
     /// Given up.
     Cancel,
 }

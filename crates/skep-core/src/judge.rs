@@ -121,6 +121,11 @@ fn cut_short(report: &Report, stopping: Option<StopWhy>) -> Option<Verdict> {
             "its host was not heard of".into(),
             "",
         )),
+        (Some(Cut::Stopped), Some(StopWhy::Stale)) => Some(failure(
+            Outcome::Stale,
+            "it made no progress and was ended".into(),
+            report.agent.as_ref().map_or("", |a| a.tail.as_str()),
+        )),
         (Some(Cut::Stopped), _) => Some(failure(
             Outcome::Crashed,
             "the attempt was stopped from outside".into(),

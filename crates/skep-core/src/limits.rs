@@ -15,6 +15,8 @@ pub const KEYS: usize = 10_000;
 /// How much of a failed command's output is kept with the failure, in bytes: enough for the end of a
 /// compiler's or test's report, small enough for a log event.
 pub const OUTPUT_TAIL: usize = 8 * 1024;
+/// Of how many kinds of attempts the usual length is remembered; a plan rarely has ten categories.
+pub const PACES: usize = 256;
 /// How many fix tasks one task may lead to before a person must look.
 pub const FIXES: u32 = 3;
 /// How many folders of ended attempts are kept: more than a person looks back over.

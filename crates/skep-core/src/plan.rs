@@ -4,6 +4,7 @@
 use crate::{
     attempt::{Failure, Phase, StopWhy},
     due,
+    health::Rung,
     id::{Attempt, Oid, SwarmName, WorkerId},
     merge::{MergeStep, Probe, Queued},
     prompt, scale,
@@ -41,6 +42,13 @@ pub enum Action {
         why: StopWhy,
         /// Without the grace.
         at_once: bool,
+    },
+    /// An attempt's agent should know of this rung of the ladder, if it can be spoken to.
+    Tell {
+        /// Which.
+        attempt: Attempt,
+        /// The rung.
+        rung: Rung,
     },
     /// A worker's worktree should be clean, at this commit.
     Prepare {
@@ -115,7 +123,12 @@ fn attempts(state: &State, actions: &mut Vec<Action>) {
                 });
             }
             None if live.phase == Phase::Claimed => actions.push(Action::Start { attempt }),
-            None => {}
+            None => {
+                let rung = live.health.as_ref().map_or(Rung::Fine, |h| h.rung);
+                if rung > live.told {
+                    actions.push(Action::Tell { attempt, rung });
+                }
+            }
         }
     }
 }

@@ -32,8 +32,9 @@ Mission: {mission}
 
 ## Limits
 - You have {timebox}. At {hard_stop} you are sent SIGTERM, and {grace} later you and everything you started are killed.
-- Report progress at least every {checkpoint}: print a line that says what is done and what is next.
-- While something long runs silently (a build, a test), print a line \"still working on ...\" now and then.
+- Report progress at least every {checkpoint}: print a line \"SKEP: checkpoint: what is done; what is next\".
+- While something long runs silently (a build, a test), print a line \"SKEP: still working on ...\" now and then. Who \
+shows no sign of life is ended.
 - Your output goes to a log that people read; your result is the content of this worktree, nothing else.
 
 ## How to report
@@ -246,6 +247,8 @@ mod tests {
             since: Time(0),
             give_up: Time(9),
             stopping: None,
+            health: None,
+            told: crate::health::Rung::Fine,
         };
         let text = render(TEMPLATE, &facts(&testing::swarm(), &task, &live));
         // A template of the user's own says only what it says.

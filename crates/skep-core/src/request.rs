@@ -3,6 +3,7 @@
 use crate::{
     attempt::{Report, Saved},
     event::By,
+    health::{Rung, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Link, Severity},
     scale::Mode,
@@ -247,6 +248,20 @@ pub enum Observation {
     Adopted {
         /// The attempts, with their ages.
         ages: Vec<(Attempt, Millis)>,
+    },
+    /// What was measured of attempts that run. Leads to events only where it changes a verdict.
+    Vitals {
+        /// Each with its measurement.
+        seen: Vec<(Attempt, Sample)>,
+    },
+    /// An attempt's agent was told of a rung of the ladder, or cannot be told of anything.
+    Told {
+        /// Which.
+        attempt: Attempt,
+        /// The rung.
+        rung: Rung,
+        /// Whether the agent got it.
+        delivered: bool,
     },
     /// An attempt's host has not been heard of for too long.
     Silent {

@@ -3,8 +3,9 @@
 use crate::{
     attempt::{Outcome, StopWhy},
     event::{Next, WorkerNext},
-    id::Attempt,
+    id::{Attempt, WorkerId},
     spec::Policy,
+    state::State,
     task::Task,
     time::{Millis, Time},
     worker::Worker,
@@ -37,6 +38,22 @@ pub fn next(
         Outcome::Cancelled if stopping == Some(StopWhy::TaskCancelled) => Next::Cancel,
         Outcome::Cancelled | Outcome::Fenced => Next::Release,
     }
+}
+
+/// Whether a task whose agent has just died under `worker` ends the agents of whoever takes it (L-6).
+#[must_use]
+pub fn is_poison(task: &Task, worker: WorkerId, policy: &Policy) -> bool {
+    let others = task.killed.iter().filter(|w| **w != worker).count();
+    others + 1 >= policy.health.poison_workers as usize
+}
+
+/// The worker that has crashed too often in a row, if there is one (L-6).
+#[must_use]
+pub fn worn_out(state: &State) -> Option<&Worker> {
+    let most = state.swarm()?.spec.policy.health.worker_crashes;
+    state
+        .workers()
+        .find(|w| w.lineage >= most && w.current.is_none() && !w.stopping)
 }
 
 /// What becomes of the worker: one whose process died is restarted after a back-off, in the same role with

@@ -10,13 +10,15 @@ mod stored;
 pub use stored::FOLD;
 
 use crate::{
-    attempt::Live,
+    attempt::{Live, Phase},
+    health::{Facts, Pace, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
+    limits,
     merge::{Conflict, Merge},
     scale::Book,
     spec::{Policy, SwarmSpec},
     task::{Task, TaskState},
-    time::Time,
+    time::{Millis, Time},
     worker::Worker,
 };
 use alloc::{
@@ -50,8 +52,14 @@ pub struct State {
     spawn_failures: u32,
     cap_warned: bool,
     scale: Book,
+    /// How long attempts take, by kind; bounded by [`limits::PACES`](crate::limits::PACES).
+    #[serde(default)]
+    paces: BTreeMap<String, Pace>,
     #[serde(skip)]
     index: Index,
+    /// What hosts measure: beside the state, never of it.
+    #[serde(skip)]
+    facts: Facts,
 }
 
 /// What holds for the plan under way.
@@ -344,6 +352,18 @@ impl State {
     pub fn accepted(&self) -> impl Iterator<Item = &Task> {
         self.index.accepted().map(|ix| &self.tasks[ix])
     }
+    /// Ready tasks that only one worker may claim, the longest ready first.
+    pub(crate) fn assigned(&self) -> impl Iterator<Item = &Task> {
+        self.index.assigned().map(|ix| &self.tasks[ix])
+    }
+    /// Of the other ready tasks, the one of each role that has been ready for longest.
+    pub(crate) fn oldest_by_role(&self) -> impl Iterator<Item = &Task> {
+        self.index.oldest_by_role().map(|ix| &self.tasks[ix])
+    }
+    /// Tasks that wait for each other in a circle, if there are any.
+    pub fn circle(&self) -> impl Iterator<Item = &Task> {
+        self.index.circle().iter().map(|ix| &self.tasks[*ix])
+    }
     /// How many tasks keep a wave from merging.
     #[must_use]
     pub fn holding(&self, wave: u32) -> usize {
@@ -358,6 +378,32 @@ impl State {
     #[must_use]
     pub fn next_not_before(&self) -> Option<Time> {
         self.index.next_not_before()
+    }
+
+    /// How long attempts of a [kind](Pace::key) usually take, if that is known.
+    #[must_use]
+    pub fn usual_pace(&self, kind: &str) -> Option<Millis> {
+        self.paces.get(kind)?.usual()
+    }
+    /// What hosts have measured of live attempts, since this keeper began.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+    /// Takes measurements of live attempts into account. They change nothing that is stored.
+    pub(crate) fn measure(&mut self, seen: &[(Attempt, Sample)], now: Time) {
+        let policy = self.policy();
+        for (attempt, sample) in seen {
+            // Of one whose process is not known to run there is nothing to measure.
+            if let Some(live) = self.live.get(attempt).filter(|l| l.phase > Phase::Claimed) {
+                self.facts.take(live, sample.clone(), now, &policy);
+            }
+        }
+    }
+    fn pace(&mut self, kind: String, took: Millis) {
+        if self.paces.len() < limits::PACES || self.paces.contains_key(&kind) {
+            self.paces.entry(kind).or_default().add(took);
+        }
     }
 
     /// The swarm's state, derived from the facts.

@@ -6,7 +6,12 @@ use crate::{
     spec::{Glob, Priority, TaskSpec},
     time::Time,
 };
-use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +227,12 @@ pub struct Task {
     pub failures: u32,
     /// Crashed, stale and rate-limited attempts since the last requeue (Q-8's own count).
     pub crashes: u32,
+    /// The workers under whom its agents died since the last requeue (L-6).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub killed: BTreeSet<WorkerId>,
+    /// When it was last told that it waits for too long (L-8), if it is where it was then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Time>,
     /// Failures by model.
     pub model_failures: BTreeMap<String, u32>,
     /// The last failure, shown to the next attempt.
@@ -256,6 +267,8 @@ impl Task {
             not_before: None,
             failures: 0,
             crashes: 0,
+            killed: BTreeSet::new(),
+            waited: None,
             model_failures: BTreeMap::new(),
             last_failure: None,
             accepted: None,

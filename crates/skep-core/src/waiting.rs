@@ -3,6 +3,7 @@
 use crate::{
     attempt::Phase,
     claim::{self, Closed, Held, Unfit},
+    health,
     id::{TaskId, WorkerId},
     spec::Landing,
     state::State,
@@ -45,6 +46,9 @@ pub enum Waiting {
         for_ms: u64,
         /// It is being stopped.
         stopping: bool,
+        /// How it does, if its host has measured that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        health: Option<String>,
     },
     /// Accepted; its wave is not done.
     WaveOpen {
@@ -90,6 +94,7 @@ impl fmt::Display for Waiting {
                 phase,
                 for_ms,
                 stopping,
+                health,
             } => {
                 let doing = match phase {
                     Phase::Claimed => "is starting it",
@@ -98,6 +103,9 @@ impl fmt::Display for Waiting {
                 };
                 let age = crate::time::Millis(for_ms - for_ms % 1000);
                 write!(f, "{worker} {doing}, for {age}")?;
+                if let Some(health) = health {
+                    write!(f, ", {health}")?;
+                }
                 if *stopping {
                     f.write_str(", and is being stopped")
                 } else {
@@ -164,6 +172,7 @@ pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
                 phase: live.phase,
                 for_ms: now.since(live.since).0,
                 stopping: live.stopping.is_some(),
+                health: health::tell(state, live, now),
             })
         }
         TaskState::Accepted => accepted(state, task),
@@ -244,7 +253,10 @@ fn standing(state: &State, worker: &Worker, now: Time) -> String {
         WorkerState::Working => {
             let live = worker.current.and_then(|a| state.attempt(a));
             let task = live.map_or_else(String::new, |l| l.task.to_string());
-            format!("works on {task}, for {age}")
+            match live.and_then(|l| health::tell(state, l, now)) {
+                Some(how) => format!("works on {task}, {how}"),
+                None => format!("works on {task}, for {age}"),
+            }
         }
         WorkerState::Idle => {
             let closed = claim::open(state, now).err().map(|c| c.to_string());
@@ -279,7 +291,7 @@ pub fn stuck(state: &State, now: Time) -> Option<String> {
     }
     let moving = state.live().len() > 0
         || state.merge().is_some()
-        || crate::due::wake_at(state, now).is_some()
+        || crate::due::moves_at(state, now).is_some()
         || !crate::plan::plan(state, now).actions.is_empty();
     if moving || state.finished().is_some() {
         return None;

@@ -74,6 +74,9 @@ pub struct Worker {
     pub stopping: bool,
     /// Crashes and spawn failures in a row (L-5).
     pub crashes: u32,
+    /// Of these, those of this worker itself: it may have taken another's place (L-6).
+    #[serde(default)]
+    pub lineage: u32,
     /// Not used before this moment (L-5).
     pub not_before: Option<Time>,
     /// What went wrong last.
@@ -104,6 +107,7 @@ impl Worker {
             paused: false,
             stopping: false,
             crashes: 0,
+            lineage: 0,
             not_before: None,
             trouble: None,
             free_since: now,

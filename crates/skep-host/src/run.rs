@@ -9,6 +9,7 @@ mod placed;
 pub(crate) mod procfs;
 pub(crate) mod progress;
 mod sweep;
+pub(crate) mod usage;
 mod waited;
 
 pub use output::{Chunk, Output, output, read_output};

@@ -27,7 +27,7 @@ pub use status::{BudgetDoc, Status, TaskCounts, WaveDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};
 pub use unattended::Unattended;
 pub use why::WhyDoc;
-pub use worker::{Facts, Live, WorkerDoc, WorkerList};
+pub use worker::{Facts, Live, WorkerDoc, WorkerList, measured};
 
 /// The version of every document here; a document that changes its meaning gets the next number.
 pub const SCHEMA: u32 = 1;

@@ -3,6 +3,7 @@
 use crate::{
     dice::Dice,
     git::{Breaks, FILES, Works},
+    lives::Life,
 };
 
 /// How an attempt will go, if nothing comes in between.
@@ -18,6 +19,8 @@ pub(crate) struct Script {
     pub(crate) breaks: Breaks,
     pub(crate) mends: Works,
     pub(crate) survivors: u32,
+    /// What its processes show meanwhile.
+    pub(crate) life: Life,
 }
 
 /// What the agent does.
@@ -121,6 +124,10 @@ impl Character {
             breaks: self.breaks,
             mends: Works::default(),
             survivors: if dice.chance(30) { 2 } else { 0 },
+            life: match deed {
+                Deed::Hang => Life::unhealthy(dice),
+                _ => Life::healthy(dice),
+            },
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     world::World,
 };
 use skep_core::{
+    attempt::StopWhy,
     event::{By, Event, Record, WorkerNext},
     id::{Attempt, Oid, TaskId, WorkerId},
     plan::Order,
@@ -52,6 +53,8 @@ pub(crate) struct Audit {
     /// The log, folded by the auditor.
     pub(crate) state: State,
     pub(crate) keeper_since: u64,
+    /// Since when what is measured has not been forgotten.
+    pub(crate) facts_since: u64,
     policy: Policy,
     pub(crate) user_works: Works,
     accepted: BTreeSet<TaskId>,
@@ -71,6 +74,7 @@ impl Audit {
             failure: None,
             state: State::default(),
             keeper_since: 0,
+            facts_since: 0,
             policy: plan.swarm.policy.clone(),
             user_works: Works::default(),
             accepted: BTreeSet::new(),
@@ -138,6 +142,7 @@ impl World {
             });
             self.coverage.hit(crate::coverage::event(&record.event));
             self.audit_event(record);
+            self.month_event(&record.event);
             self.audit.state.apply(record);
             let found = violations::find(&self.audit.state);
             self.audit
@@ -192,7 +197,10 @@ impl World {
         );
         self.audit_scaling(record);
         match &record.event {
-            Event::PlanLoaded { .. } => self.audit.accepted.clear(),
+            Event::PlanLoaded { .. } => {
+                self.audit.accepted.clear();
+                self.audit.policy = self.plan.swarm.policy.clone();
+            }
             Event::TaskRequeued { task } => {
                 self.audit.accepted.remove(task);
             }
@@ -250,8 +258,11 @@ impl World {
                 self.audit.crashes.remove(worker);
             }
             Event::SwarmResumed {} => self.audit.crashes.clear(),
-            Event::StopAsked { attempt, .. } => {
+            Event::StopAsked { attempt, why, .. } => {
                 self.audit.stops.entry(*attempt).or_insert(self.now);
+                if *why == StopWhy::Stale {
+                    self.audit_stale(*attempt);
+                }
             }
             Event::WaveLanded { tip, merged, .. } => self.audit_wave(tip, merged),
             _ => {}

@@ -47,11 +47,32 @@ impl Faults {
         }
     }
 
+    /// What a machine does to a swarm in a month: everything but people, and but what only they can mend.
+    pub(crate) fn steady(&mut self) {
+        *self = Faults {
+            calm: false,
+            crash: 2,
+            append: 5,
+            deliver: 50,
+            start: 10,
+            prepare: 10,
+            merge: 0,
+            stall: 5,
+            flake: 0,
+            world: 1_000,
+            skew: self.skew,
+        };
+    }
+
     fn hits(&self, dice: &mut Dice, chance: u64) -> bool {
         !self.calm && chance > 0 && dice.chance(chance)
     }
     pub(crate) fn crashes(&self, dice: &mut Dice) -> bool {
         self.hits(dice, self.crash)
+    }
+    /// A thread that measures can be refused or die, like any other.
+    pub(crate) fn measures_nothing(&self, dice: &mut Dice) -> bool {
+        self.hits(dice, self.deliver)
     }
     pub(crate) fn start(&self, dice: &mut Dice) -> bool {
         self.hits(dice, self.start)
@@ -155,6 +176,16 @@ impl World {
     pub(crate) fn fault(&mut self) {
         if self.faults.calm {
             return;
+        }
+        if self.options.days > 0 {
+            match self.dice.of(0..=39) {
+                0 => self.host_boots(),
+                1..=34 => self.crash_keeper("crash: at any moment"),
+                35..=37 => self.one_dies("fault: shim killed", World::shim_dies),
+                _ => self.one_dies("fault: agent killed", World::agent_dies),
+            }
+            let later = self.dice.of(30_000..=570_000);
+            return self.after(later, Due::Fault);
         }
         if self.dice.chance(self.faults.world) {
             match self.dice.of(0..=9) {

@@ -33,14 +33,14 @@ pub(crate) struct Folder {
     pub(crate) task: TaskId,
     pub(crate) worker: WorkerId,
     pub(crate) state: FolderState,
-    script: Script,
+    pub(crate) script: Script,
     /// What of a shared worktree is its own; `None` is all of it.
     pub(crate) part: Option<Vec<usize>>,
     pub(crate) base: Oid,
     pub(crate) theirs: Option<Oid>,
     no_op_allowed: bool,
     checks: usize,
-    began: u64,
+    pub(crate) began: u64,
     /// When the keeper gives the attempt up, about.
     given_up: u64,
     /// Heeds nothing: its disk hangs.

@@ -22,7 +22,7 @@ pub(crate) struct Keeper {
     pub(crate) engine: Engine,
     /// What to add to real time for this life's clock.
     ahead: i64,
-    inbox: VecDeque<Letter>,
+    pub(crate) inbox: VecDeque<Letter>,
     /// Answers that wait for the append under way.
     appending: Option<Vec<Reply>>,
     pub(crate) busy: BTreeSet<Key>,
@@ -95,6 +95,18 @@ impl World {
         }
     }
 
+    /// The log's state. That of a month is what the auditor folded: from scratch it would take the month again.
+    fn folded(&self) -> State {
+        if self.options.days > 0 {
+            return self.audit.state.clone();
+        }
+        let mut state = State::default();
+        for record in &self.log.records {
+            state.apply(record);
+        }
+        state
+    }
+
     /// A new keeper folds the log and looks at what the attempts of the last one have come to. It looks at
     /// the time of the log's end: were it later, the first result would be followed by giving the others up.
     pub(crate) fn begin_keeper(&mut self) {
@@ -102,10 +114,7 @@ impl World {
             return;
         }
         self.lives += 1;
-        let mut state = State::default();
-        for record in &self.log.records {
-            state.apply(record);
-        }
+        let mut state = self.folded();
         if self.mutated(Mutant::ApplyTwice)
             && let Some(last) = self.log.records.last()
         {
@@ -131,6 +140,7 @@ impl World {
         };
         let life = self.lives;
         self.audit.keeper_since = self.now;
+        self.audit.facts_since = self.now;
         self.note(|| format!("keeper {life} begins, its clock {}s ahead", ahead / 1000));
         if !self.mutated(Mutant::AdoptNothing) {
             for attempt in attempts {
@@ -182,6 +192,7 @@ impl World {
             .as_ref()
             .is_some_and(|k| k.life == life && k.wake_at == at)
         {
+            self.measure_if_due();
             self.tick();
         }
     }
@@ -271,14 +282,12 @@ impl World {
         if fate != Append::Done && !keep {
             // What is in the log is not known; the engine is thrown away and folded anew.
             self.note(|| format!("append failed: {fate:?}"));
-            let mut state = State::default();
-            for record in &self.log.records {
-                state.apply(record);
-            }
+            let state = self.folded();
             let Some(keeper) = &mut self.keeper else {
                 return;
             };
             keeper.engine = Engine::new(state);
+            self.audit.facts_since = self.now;
             return self.tick();
         }
         keeper.engine.committed();
@@ -345,6 +354,9 @@ impl World {
                 self.look_for_news(attempt);
             }
             self.end_orphans();
+            self.measure();
+            self.work();
+            self.audit_silence();
         }
         self.act();
     }

@@ -6,6 +6,8 @@
 
 mod agents;
 mod audit;
+mod checkups;
+mod clinic;
 mod coverage;
 mod dice;
 mod ending;
@@ -13,15 +15,21 @@ mod faults;
 mod git;
 mod hosts;
 mod keeper;
+mod lives;
 mod log;
 mod mutant;
 mod people;
 mod perform;
 mod plans;
 mod shared;
+mod steady;
+
 mod world;
 
 pub use audit::{Failure, Kind};
+pub use clinic::{Fate, clinic};
 pub use coverage::{Coverage, EXPECTED};
+pub use lives::Manner;
 pub use mutant::Mutant;
+pub use steady::{Month, month};
 pub use world::{Options, Outcome, run, shrink};

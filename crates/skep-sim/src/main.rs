@@ -5,7 +5,7 @@ use skep_sim::{Coverage, Failure, Kind, Mutant, Options, run, shrink};
 use std::{process::ExitCode, time::Instant};
 
 const USAGE: &str = "usage: skep-sim [--seeds FIRST..LAST | --seed N [--trace]] [--tasks N] \
-[--faults PERCENT] [--no-people] [--mutant NAME] [--any-coverage] [--keep-going]
+[--faults PERCENT] [--days N] [--no-people] [--mutant NAME] [--any-coverage] [--keep-going]
 exit codes: 0 all hold, 2 usage, 3 a panic, 4 safety, 5 liveness, 6 something was never exercised";
 
 struct Args {
@@ -85,6 +85,10 @@ fn parse(args: impl Iterator<Item = String>) -> Option<Args> {
             "--trace" => parsed.options.trace = true,
             "--tasks" => parsed.options.max_tasks = args.next()?.parse().ok()?,
             "--faults" => parsed.options.faults = args.next()?.parse().ok()?,
+            "--days" => {
+                parsed.options.days = args.next()?.parse().ok()?;
+                parsed.options.people = false;
+            }
             "--no-people" => parsed.options.people = false,
             "--keep-going" => parsed.keep_going = true,
             "--any-coverage" => parsed.coverage = false,

@@ -41,11 +41,15 @@ pub enum Mutant {
     ClearNothing,
     /// Clears all of a shared worktree although others are in it.
     ClearBeside,
+    /// Measures no attempt.
+    Blind,
+    /// Measures no signs of life.
+    Hasty,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 19] = [
+    pub const ALL: [Mutant; 21] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -65,5 +69,7 @@ impl Mutant {
         Mutant::SaveBeside,
         Mutant::ClearNothing,
         Mutant::ClearBeside,
+        Mutant::Blind,
+        Mutant::Hasty,
     ];
 }

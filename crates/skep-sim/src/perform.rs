@@ -47,7 +47,7 @@ impl World {
                 Key::Worker(WorkerId(0))
             }
             Action::Start { attempt } => Key::Worker(self.worker_of(*attempt)),
-            Action::Stop { attempt, .. } => Key::Stop(*attempt),
+            Action::Stop { attempt, .. } | Action::Tell { attempt, .. } => Key::Stop(*attempt),
             Action::Prepare { worker, .. } | Action::Remove { worker } => Key::Worker(*worker),
             Action::Build { .. } | Action::Check { .. } | Action::Land { .. } => Key::Merge,
             Action::LandTarget { .. } => Key::Target,
@@ -166,6 +166,11 @@ impl World {
             Action::Stop {
                 attempt, at_once, ..
             } => self.stop(*attempt, *at_once, op.order.as_deref()?),
+            Action::Tell { attempt, rung } => Some(Observation::Told {
+                attempt: *attempt,
+                rung: *rung,
+                delivered: false,
+            }),
             Action::Prepare { worker, base, turn } => Some(self.prepare(*worker, base, *turn)),
             Action::Remove { worker } if self.shares() => {
                 if op.last {
@@ -489,6 +494,7 @@ fn word(action: &Action) -> &'static str {
         Action::Stop { .. } => "perform: stop",
         Action::Prepare { .. } => "perform: prepare",
         Action::Remove { .. } => "perform: remove",
+        Action::Tell { .. } => "perform: tell",
         Action::Build { .. } => "perform: build",
         Action::Check { .. } => "perform: check",
         Action::Land { .. } => "perform: land",

@@ -13,6 +13,7 @@ use crate::{
     people::{Client, People},
     perform::Op,
     plans,
+    steady::Month,
 };
 use skep_core::{
     id::Attempt,
@@ -44,6 +45,8 @@ pub struct Options {
     pub mutant: Option<Mutant>,
     /// Keep a readable account of everything.
     pub trace: bool,
+    /// Run one plan after the other for so many days; 0: one plan, to its end.
+    pub days: u64,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             people: true,
             mutant: None,
             trace: false,
+            days: 0,
         }
     }
 }
@@ -88,6 +92,7 @@ pub(crate) enum Due {
     Resend(usize),
     Fault,
     Calm,
+    NextPlan,
 }
 
 pub(crate) struct World {
@@ -112,11 +117,17 @@ pub(crate) struct World {
     pub(crate) audit: Audit,
     pub(crate) coverage: Coverage,
     pub(crate) trace: Vec<String>,
+    pub(crate) month: Month,
 }
 
 /// Runs the world of a seed.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> Outcome {
+    run_month(seed, options).0
+}
+
+/// The same, with what came of its plans.
+pub(crate) fn run_month(seed: u64, options: &Options) -> (Outcome, Month) {
     let mut world = World::new(seed, *options);
     let ended = catch_unwind(AssertUnwindSafe(|| world.live()));
     if let Err(panic) = ended {
@@ -127,14 +138,16 @@ pub fn run(seed: u64, options: &Options) -> Outcome {
             .unwrap_or("a panic without words");
         world.audit.fail(Kind::Crash, "panic", text.to_string());
     }
-    Outcome {
+    let month = world.month;
+    let outcome = Outcome {
         seed,
         failure: world.audit.failure.take(),
         coverage: world.coverage,
         events: world.log.records.len() as u64,
         sim_ms: world.now - BEGIN,
         trace: world.trace,
-    }
+    };
+    (outcome, month)
 }
 
 /// Tries the same seed with fewer tasks, faults and people; returns the least options that still fail.
@@ -190,14 +203,22 @@ impl World {
             audit,
             coverage: Coverage::default(),
             trace: Vec::new(),
+            month: Month::default(),
         }
     }
 
     fn live(&mut self) {
         self.after(0, Due::BeginKeeper);
-        self.load_plan();
-        let calm_after = self.dice.spread(60_000, 8 * 3_600_000);
-        self.after(calm_after, Due::Calm);
+        let mut most = MOST_STEPS;
+        if self.options.days > 0 {
+            most = self.options.days.saturating_mul(MOST_STEPS);
+            self.faults.steady();
+            self.next_plan();
+        } else {
+            self.load_plan();
+            let calm_after = self.dice.spread(60_000, 8 * 3_600_000);
+            self.after(calm_after, Due::Calm);
+        }
         let (person, fault) = (self.dice.spread(1, 600_000), self.dice.spread(1, 600_000));
         self.after(person, Due::Person);
         self.after(fault, Due::Fault);
@@ -209,7 +230,7 @@ impl World {
             if self.audit.failure.is_some() {
                 return;
             }
-            if at > BEGIN + LONGEST || steps > MOST_STEPS {
+            if at > BEGIN + LONGEST || steps > most {
                 let text = format!("after {steps} steps and {} minutes", (at - BEGIN) / 60_000);
                 self.audit.fail(Kind::Liveness, "X: the run ends", text);
                 return;
@@ -231,6 +252,7 @@ impl World {
             Due::Resend(client) => self.send(client),
             Due::Fault => self.fault(),
             Due::Calm => self.calm(),
+            Due::NextPlan => self.next_plan(),
         }
     }
 

@@ -97,7 +97,8 @@ impl Field {
         let own = !self.shared;
         let mut plan = format!(
             "[swarm]\nname = \"field\"\nagent = \"shell\"\nworkers = 5\ncheck = [\"test -f README\"]\n\
-             worktree = {own}\n[policy]\nbackoff = \"10ms\"\nbackoff_cap = \"50ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n",
+             worktree = {own}\n[policy]\nbackoff = \"10ms\"\nbackoff_cap = \"50ms\"\ncrash_retries = 1000\ngrace = \"1s\"\n\
+             [policy.health]\npoison_workers = 1000\n",
         );
         for n in 0..TASKS {
             let notes = self.notes();

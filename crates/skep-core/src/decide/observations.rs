@@ -3,7 +3,7 @@
 
 use super::conflict;
 use crate::{
-    attempt::{Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
+    attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
     claim, due,
     event::{Event, Next, WorkerNext},
     id::{Attempt, Oid, WorkerId},
@@ -15,7 +15,13 @@ use crate::{
     task::{Accepted, Task},
     time::{Millis, Time},
 };
-use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
+use alloc::{
+    borrow::Cow,
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 type Decision = Result<Vec<Event>, Refusal>;
 
@@ -45,16 +51,12 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
         Observation::StartFailed { attempt, reason } => {
             let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
             let reason = format!("its shim could not be started: {reason}");
-            Ok(ended(
-                state,
-                now,
-                live,
-                Outcome::Crashed,
+            let end = Ending {
                 reason,
-                String::new(),
-                true,
-                None,
-            ))
+                spawn_failed: true,
+                ..Ending::default()
+            };
+            Ok(ended(state, now, live, Outcome::Crashed, end))
         }
         Observation::Ended {
             attempt,
@@ -67,6 +69,22 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             saved,
         } => lost(state, now, *attempt, reason, saved),
         Observation::Adopted { ages } => adopted(state, now, ages),
+        // The engine has taken them in; what they change is for `due`.
+        Observation::Vitals { .. } => Ok(Vec::new()),
+        Observation::Told {
+            attempt,
+            rung,
+            delivered,
+        } => {
+            let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
+            known(live.told < *rung)?;
+            Ok([Event::Told {
+                attempt: *attempt,
+                rung: *rung,
+                delivered: *delivered,
+            }]
+            .into())
+        }
         Observation::Silent { attempt } => {
             let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
             known(live.stopping.is_none_or(|s| !s.at_once))?;
@@ -257,16 +275,14 @@ fn attempt_ended(
                 Saved::Commit(work) => Some(work.commit.clone()),
                 Saved::Nothing | Saved::Failed(_) => None,
             };
-            Ok(ended(
-                state,
-                now,
-                live,
-                outcome,
-                reason,
+            let end = Ending {
+                reason: because(live, outcome, reason),
                 output,
                 spawn_failed,
+                agent_died: outcome == Outcome::Crashed && died(report),
                 salvage,
-            ))
+            };
+            Ok(ended(state, now, live, outcome, end))
         }
     }
 }
@@ -297,7 +313,7 @@ fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
     known(!task.as_ref().is_some_and(accepted))?;
     let revoked = task.is_none_or(|t| {
         let fact = t.history.iter().find(|p| p.attempt == attempt);
-        fact.is_some_and(|p| p.outcome == Outcome::TimedOut)
+        fact.is_some_and(|p| matches!(p.outcome, Outcome::TimedOut | Outcome::Stale))
     });
     let salvage = match saved {
         Saved::Commit(work) => Some(work.commit.clone()),
@@ -323,36 +339,61 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
             Outcome::Cancelled,
             format!("stopped, and its shim died: {reason}"),
         ),
+        Some(StopWhy::Stale) => (
+            Outcome::Stale,
+            format!("it made no progress and was ended ({reason})"),
+        ),
         _ => (Outcome::Crashed, String::from(reason)),
     };
     let salvage = match saved {
         Saved::Commit(work) => Some(work.commit.clone()),
         Saved::Nothing | Saved::Failed(_) => None,
     };
-    Ok(ended(
-        state,
-        now,
-        live,
-        outcome,
-        reason,
-        String::new(),
-        false,
+    let end = Ending {
+        reason: because(live, outcome, reason),
         salvage,
-    ))
+        ..Ending::default()
+    };
+    Ok(ended(state, now, live, outcome, end))
 }
 
-/// The events of an attempt's end without success.
-#[allow(clippy::too_many_arguments)] // Each is a separate fact of one end; a struct would be built once.
-fn ended(
-    state: &State,
-    now: Time,
-    live: &Live,
-    outcome: Outcome,
+/// What is known of an attempt's end beside how it ended.
+#[derive(Default)]
+struct Ending {
     reason: String,
     output: String,
     spawn_failed: bool,
+    agent_died: bool,
     salvage: Option<Oid>,
-) -> Vec<Event> {
+}
+
+/// Whether the agent died by itself. A shim or a machine that died says nothing about the task.
+fn died(report: &Report) -> bool {
+    let end = report.agent.as_ref().map(|step| &step.end);
+    report.cut.is_none() && matches!(end, Some(End::Signalled(_)))
+}
+
+/// Why an attempt was stale is in its last checkup.
+fn because(live: &Live, outcome: Outcome, reason: String) -> String {
+    match &live.health {
+        Some(health) if outcome == Outcome::Stale && !health.reasons.is_empty() => {
+            let reasons = health.reasons.iter().map(ToString::to_string);
+            let reasons: Vec<String> = reasons.collect();
+            format!("{reason}: {}", reasons.join("; "))
+        }
+        _ => reason,
+    }
+}
+
+/// The events of an attempt's end without success.
+fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -> Vec<Event> {
+    let Ending {
+        reason,
+        output,
+        spawn_failed,
+        agent_died,
+        salvage,
+    } = end;
     let policy = state.policy();
     let why = live.stopping.map(|s| s.why);
     let Some(task) = state.task(&live.task) else {
@@ -371,6 +412,8 @@ fn ended(
     // the first of a row counts, so that a task that alone cannot be started does not go round for ever.
     let next = if spawn_failed && state.spawn_failures() > 0 && why.is_none() {
         Next::Release
+    } else if agent_died && retry::is_poison(task, live.worker, &policy) {
+        Next::Quarantine
     } else {
         retry::next(task, outcome, why, &policy, now)
     };
@@ -381,6 +424,7 @@ fn ended(
         next,
         worker_next,
         spawn_failed,
+        agent_died,
         salvage,
     }]);
     if state

@@ -49,6 +49,60 @@ pub struct Policy {
     pub ports_per_worktree: u16,
     /// How many workers there are, and which of them takes what.
     pub scaling: Scaling,
+    /// When an attempt, a worker or a wait counts as unhealthy.
+    pub health: Health,
+}
+
+/// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// How often a changed score is logged (L-4).
+    pub interval: Millis,
+    /// No agent is judged before it has run for so long (L-4a).
+    pub grace: Millis,
+    /// Silent for so long, an agent is nudged.
+    pub nudge: Millis,
+    /// Silent for so long, it is asked what it is doing.
+    pub ask: Millis,
+    /// Silent for so long, it is asked to leave its work as it is.
+    pub checkpoint: Millis,
+    /// Silent for so long, it is ended, if its task may be retried (L-4).
+    pub stale: Millis,
+    /// Silent for so long, it is ended whatever follows (L-4).
+    pub silent: Millis,
+    /// Claimed for so long, it is ended, unless its own timebox allows it more (L-4).
+    pub claimed: Millis,
+    /// From this CPU use of its whole tree on, in percent of one core, an agent that prints nothing is at work.
+    pub busy_percent: u32,
+    /// An attempt that takes so much longer than the median of its like is called slow, in percent.
+    pub slow_percent: u32,
+    /// Crashes in a row after which a worker is replaced by a new one (L-6).
+    pub worker_crashes: u32,
+    /// A task whose agents died under so many workers is quarantined (L-6).
+    pub poison_workers: u32,
+    /// What waits for longer, on something that moves no more, is told, and freed where it can be (L-8).
+    pub wait: Millis,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health {
+            interval: Millis::mins(5),
+            grace: Millis::mins(2),
+            nudge: Millis::mins(10),
+            ask: Millis::mins(12),
+            checkpoint: Millis::mins(14),
+            stale: Millis::mins(15),
+            silent: Millis::mins(30),
+            claimed: Millis::mins(60),
+            busy_percent: 2,
+            slow_percent: 300,
+            worker_crashes: 3,
+            poison_workers: 2,
+            wait: Millis::mins(30),
+        }
+    }
 }
 
 impl Default for Policy {
@@ -73,6 +127,7 @@ impl Default for Policy {
             output_bytes: 64 * 1024 * 1024,
             ports_per_worktree: 10,
             scaling: Scaling::default(),
+            health: Health::default(),
         }
     }
 }
@@ -91,6 +146,12 @@ impl Policy {
     pub fn ceiling(&self, timebox: Option<Millis>) -> Millis {
         let ceiling = percent(timebox.unwrap_or(self.timebox), self.ceiling_percent);
         Millis(ceiling.max(self.hard_stop(timebox).0))
+    }
+    /// How long an attempt whose task has `timebox` (or the policy's) may hold it (L-4). A plan that gives a task
+    /// more time than usual means it.
+    #[must_use]
+    pub fn longest_claim(&self, timebox: Option<Millis>) -> Millis {
+        self.health.claimed.max(self.ceiling(timebox))
     }
 }
 

@@ -43,11 +43,14 @@ impl State {
             | Event::TaskCancelled { .. }
             | Event::TaskRequeued { .. }
             | Event::TaskBoosted { .. }
-            | Event::TaskAssigned { .. } => self.apply_task(&record.event, now),
+            | Event::TaskAssigned { .. }
+            | Event::WaitedTooLong { .. } => self.apply_task(&record.event, now),
             Event::Claimed { .. }
             | Event::AttemptStarted { .. }
             | Event::AgentEnded { .. }
             | Event::LeaseMoved { .. }
+            | Event::HealthChanged { .. }
+            | Event::Told { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }
@@ -59,6 +62,7 @@ impl State {
             | Event::WorkerPaused { .. }
             | Event::WorkerResumed { .. }
             | Event::WorkerModelSet { .. }
+            | Event::WorkerRetired { .. }
             | Event::WorkerLeaving { .. }
             | Event::WorkerGone { .. } => self.apply_worker(&record.event, now),
             Event::MergeStarted { .. }
@@ -84,7 +88,7 @@ impl State {
                 self.spawn_failures = 0;
                 // Else the storm that halted the swarm would halt it again at once.
                 for worker in self.workers.values_mut() {
-                    worker.crashes = 0;
+                    (worker.crashes, worker.lineage) = (0, 0);
                 }
             }
             Event::SwarmDraining {} => self.draining = true,
@@ -208,7 +212,7 @@ impl State {
                 "{id} from {} to {to}",
                 task.state
             );
-            (task.state, task.since) = (to, now);
+            (task.state, task.since, task.waited) = (to, now, None);
             change(task);
         });
     }

@@ -31,6 +31,12 @@ pub(super) struct Index {
     owners: BTreeMap<String, Attempt>,
     not_before: BTreeSet<(Time, usize)>,
     pinned: BTreeMap<WorkerId, u32>,
+    /// Ready tasks that are for one worker, and since when.
+    assigned: BTreeSet<(Time, usize)>,
+    /// All other ready tasks by role, and since when.
+    by_role: BTreeMap<Option<String>, BTreeSet<(Time, usize)>>,
+    /// Tasks that wait for each other, if there are any: commands refuse what would lead there.
+    circle: Vec<usize>,
 }
 
 impl Index {
@@ -62,6 +68,16 @@ impl Index {
     pub(super) fn is_pinned(&self, worker: WorkerId) -> bool {
         self.pinned.contains_key(&worker)
     }
+    pub(super) fn assigned(&self) -> impl Iterator<Item = usize> {
+        self.assigned.iter().map(|(_, ix)| *ix)
+    }
+    pub(super) fn oldest_by_role(&self) -> impl Iterator<Item = usize> {
+        let oldest = self.by_role.values().filter_map(BTreeSet::first);
+        oldest.map(|(_, ix)| *ix)
+    }
+    pub(super) fn circle(&self) -> &[usize] {
+        &self.circle
+    }
 
     pub(super) fn own(&mut self, key: &str, attempt: Attempt) {
         self.owners.insert(key.into(), attempt);
@@ -87,6 +103,14 @@ impl Index {
                     .insert((task.priority, Reverse(task.critical), ix));
                 if let Some(at) = task.not_before {
                     self.not_before.insert((at, ix));
+                }
+                if task.assigned.is_some() {
+                    self.assigned.insert((task.since, ix));
+                } else if let Some(alike) = self.by_role.get_mut(&task.spec.role) {
+                    alike.insert((task.since, ix));
+                } else {
+                    let alike = BTreeSet::from([(task.since, ix)]);
+                    self.by_role.insert(task.spec.role.clone(), alike);
                 }
             }
             TaskState::Waiting if self.unmet[ix] == 0 => {
@@ -124,6 +148,15 @@ impl Index {
         self.accepted.remove(&ix);
         if let Some(at) = task.not_before {
             self.not_before.remove(&(at, ix));
+        }
+        if task.state == TaskState::Ready {
+            self.assigned.remove(&(task.since, ix));
+            if let Some(alike) = self.by_role.get_mut(&task.spec.role) {
+                alike.remove(&(task.since, ix));
+                if alike.is_empty() {
+                    self.by_role.remove(&task.spec.role);
+                }
+            }
         }
     }
 
@@ -182,6 +215,7 @@ impl Index {
         let mut index = Index::default();
         index.name(tasks);
         index.count_in(tasks);
+        index.find_circle(&index.graph(tasks));
         for live in live {
             let task = index.find(&live.task).map(|ix| &tasks[ix]);
             if let Some(key) = task.and_then(|t| t.spec.owner_key.as_ref()) {
@@ -219,6 +253,8 @@ impl Index {
         self.holding.clear();
         self.not_before.clear();
         self.pinned.clear();
+        self.assigned.clear();
+        self.by_role.clear();
         for (ix, task) in tasks.iter().enumerate() {
             self.enter(ix, task);
         }
@@ -226,7 +262,41 @@ impl Index {
 
     /// Unmerged tasks get waves from the open one on; merged ones keep theirs. A blocked task comes in with
     /// its fix, so what depends on it comes after the fix.
-    fn set_waves(&self, tasks: &mut [Task], open_wave: u32) {
+    fn set_waves(&mut self, tasks: &mut [Task], open_wave: u32) {
+        let mut graph = self.dependencies(tasks);
+        let critical = graph.critical_paths();
+        self.add_fixes(&mut graph, tasks);
+        let waves = self.find_circle(&graph);
+        // A task that its own fix (or what blocks it) would push back one wave is not work of its own.
+        for ((task, wave), critical) in tasks.iter_mut().zip(waves).zip(critical) {
+            if task.state != TaskState::Merged {
+                task.wave = wave.unwrap_or(1) + open_wave - 1;
+                task.critical = critical;
+            }
+        }
+    }
+
+    /// What waits for what: dependencies, and fixes (L-8).
+    fn graph(&self, tasks: &[Task]) -> Graph {
+        let mut graph = self.dependencies(tasks);
+        self.add_fixes(&mut graph, tasks);
+        graph
+    }
+
+    /// What has no wave waits for itself, by way of others, or for what does.
+    fn find_circle(&mut self, graph: &Graph) -> Vec<Option<u32>> {
+        let waves = graph.waves();
+        self.circle.clear();
+        if waves.iter().any(Option::is_none) {
+            self.circle = crate::spec::cycles(graph)
+                .into_iter()
+                .next()
+                .unwrap_or_default();
+        }
+        waves
+    }
+
+    fn dependencies(&self, tasks: &[Task]) -> Graph {
         let open = |ix: &usize| tasks[*ix].state != TaskState::Merged;
         let edges = tasks.iter().enumerate().map(|(ix, task)| {
             if !open(&ix) {
@@ -240,22 +310,17 @@ impl Index {
                 .filter(open);
             found.collect()
         });
-        let mut graph = Graph {
+        Graph {
             edges: edges.collect(),
-        };
-        let critical = graph.critical_paths();
+        }
+    }
+
+    fn add_fixes(&self, graph: &mut Graph, tasks: &[Task]) {
         for (ix, task) in tasks.iter().enumerate() {
             if let Some(fix) = task.fixed_by.as_ref().and_then(|f| self.find(f))
                 && task.state == TaskState::Blocked
             {
                 graph.edges[ix].push(fix);
-            }
-        }
-        // A task that its own fix (or what blocks it) would push back one wave is not work of its own.
-        for ((task, wave), critical) in tasks.iter_mut().zip(graph.waves()).zip(critical) {
-            if task.state != TaskState::Merged {
-                task.wave = wave.unwrap_or(1) + open_wave - 1;
-                task.critical = critical;
             }
         }
     }

@@ -53,6 +53,9 @@ fn tell(script: &str) -> String {
             for event in swarm.news() {
                 let _ = writeln!(told, "  {}", words(&event));
             }
+            if let Some(name) = step.strip_prefix("why ") {
+                let _ = writeln!(told, "  {}", swarm.why_of(name));
+            }
             if step == "status" {
                 let _ = write!(told, "{}", status(&swarm));
             }
@@ -79,7 +82,7 @@ fn take(t: &mut Swarm, step: &str) -> Result<(), String> {
 /// What agents, git and time do.
 fn happens(t: &mut Swarm, words: &[&str]) -> bool {
     match words {
-        ["status"] => {}
+        ["status"] | ["why", _] => {}
         ["worktrees", "are", "removed"] => t.remove(),
         ["memory", "for", n, ..] => {
             let each = t.state().policy().scaling.memory_per_worker;
@@ -98,6 +101,16 @@ fn happens(t: &mut Swarm, words: &[&str]) -> bool {
             t.check(*how == "passes");
         }
         ["the", "branch", "moves"] => t.land(),
+        ["whatever", worker, "runs", "dies"] => {
+            let worker = worker.parse().unwrap();
+            let live = t.state().live().find(|l| l.worker == worker);
+            let task = live.unwrap().task.to_string();
+            t.lose(&task);
+        }
+        ["the", "shim", "of", task, "dies"] => t.lose(task),
+        [task, "runs"] => t.start(task),
+        [task, "is", "seen", "to", signs @ ..] => t.measure(task, signs),
+        [task, signs @ .., "for", length] => t.live(task, signs, length.parse().unwrap()),
         ["wait", length] => {
             t.pass(length.parse().unwrap());
             t.prepare();
@@ -137,6 +150,13 @@ fn asked(words: &[&str]) -> Option<Command> {
         },
         ["scale", to] => Command::Scale {
             mode: Mode::of(&workers(to)),
+        },
+        ["pause", worker] => Command::PauseWorker {
+            worker: worker.parse().unwrap(),
+        },
+        ["assign", task, worker] => Command::AssignTask {
+            task: id(task),
+            worker: Some(worker.parse().unwrap()),
         },
         ["pause"] => Command::Pause,
         ["resume"] => Command::Resume,
@@ -213,6 +233,7 @@ fn deed(action: &Action) -> String {
         Action::Check { prefix, .. } => format!("check the merge after {prefix} tasks"),
         Action::Land { wave, .. } => format!("move the branch to wave {wave}'s merge"),
         Action::LandTarget { .. } => "move main".into(),
+        Action::Tell { attempt, rung } => format!("tell attempt {attempt}: {rung}"),
     }
 }
 
@@ -246,6 +267,30 @@ fn words(event: &Event) -> String {
         Event::LeaseMoved { attempt, give_up } => {
             format!("attempt {attempt} is given up at {}", give_up.0)
         }
+        Event::HealthChanged { attempt, health } => {
+            let reasons: Vec<String> = health.reasons.iter().map(ToString::to_string).collect();
+            let why = if reasons.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", reasons.join("; "))
+            };
+            format!(
+                "health of attempt {attempt} is {}, {}{why}",
+                health.score, health.rung
+            )
+        }
+        Event::Told {
+            attempt,
+            rung,
+            delivered,
+        } => {
+            let how = if *delivered {
+                "is told"
+            } else {
+                "cannot be told"
+            };
+            format!("the agent of attempt {attempt} {how}: {rung}")
+        }
         Event::StopAsked {
             attempt, at_once, ..
         } => {
@@ -272,6 +317,7 @@ fn words(event: &Event) -> String {
                 Next::Release => "goes back to the queue",
                 Next::Flag => "needs a person",
                 Next::DeadLetter => "goes to the dead-letter list",
+                Next::Quarantine => "is quarantined",
                 Next::Cancel => "is cancelled",
             };
             let rest = match worker_next {
@@ -308,6 +354,9 @@ fn words(event: &Event) -> String {
         }
         Event::ScaleSet { mode } => format!("the number of workers is {mode}"),
         Event::MemorySeen { room } => format!("there is memory for {room} more workers"),
+        Event::WorkerRetired {
+            worker, successor, ..
+        } => format!("{worker} is replaced by {successor}"),
         Event::WorkerGone { worker } => format!("{worker} is gone"),
         Event::MergeStarted { wave, queue, .. } => {
             let ids: Vec<_> = queue.iter().map(|q| q.task.clone()).collect();
@@ -348,6 +397,7 @@ fn words(event: &Event) -> String {
         }
         Event::TargetLanded { .. } => "main follows".into(),
         Event::TargetRefused { reason, .. } => format!("main cannot be moved: {reason}"),
+        Event::WaitedTooLong { task, text, .. } => format!("{task} waits for too long: {text}"),
         Event::Signal { text, .. } => format!("warning: {text}"),
         Event::PolicyChanged { .. } => "the policy is changed".into(),
         Event::SwarmPaused {} => "the swarm is paused".into(),

@@ -7,6 +7,7 @@ use skep_core::{
     attempt::{Cut, End, Report, Saved, SavedWork, Step, Usage},
     engine::Engine,
     event::{By, Event, Record},
+    health::{Leader, Sample},
     id::{Attempt, Oid, WorkerId},
     merge::{Clash, Link},
     plan::{Action, build_order, plan},
@@ -17,6 +18,7 @@ use skep_core::{
     time::{Millis, Time},
     violations, waiting,
 };
+use std::collections::BTreeMap;
 
 pub struct Swarm {
     engine: Engine,
@@ -24,6 +26,7 @@ pub struct Swarm {
     pub log: Vec<Record>,
     commits: u64,
     seen: usize,
+    samples: BTreeMap<Attempt, Sample>,
     /// Files that the next successful attempts say they changed.
     pub changes: Vec<String>,
 }
@@ -51,6 +54,7 @@ impl Swarm {
             log: Vec::new(),
             commits: 100,
             seen: 0,
+            samples: BTreeMap::new(),
             changes: vec!["src/a.rs".into()],
         }
     }
@@ -213,6 +217,29 @@ impl Swarm {
         self.prepare();
     }
 
+    /// Its shim dies, and with it everything: nobody knows why.
+    pub fn lose(&mut self, name: &str) {
+        let attempt = self.attempt_of(name);
+        self.see(Observation::Lost {
+            attempt,
+            reason: "its shim died".into(),
+            saved: Saved::Nothing,
+        })
+        .unwrap();
+        self.prepare();
+    }
+
+    /// Why a task or a worker is where it is.
+    pub fn why_of(&self, name: &str) -> String {
+        match name.parse::<WorkerId>() {
+            Ok(worker) => {
+                let worker = self.state().worker(worker).unwrap();
+                format!("{name} {}", waiting::worker(self.state(), worker, self.now))
+            }
+            Err(_) => format!("{name} {}", self.why(name)),
+        }
+    }
+
     pub fn not_startable(&mut self, name: &str) {
         self.end(name, report(End::NotStarted("no such program".into())));
         self.prepare();
@@ -227,6 +254,77 @@ impl Swarm {
             },
         );
         self.prepare();
+    }
+
+    /// The attempt's process runs.
+    pub fn start(&mut self, name: &str) {
+        let attempt = self.attempt_of(name);
+        self.see(Observation::Started { attempt }).unwrap();
+    }
+
+    /// The host measures the attempt, which shows these signs since it was last measured.
+    pub fn measure(&mut self, name: &str, signs: &[&str]) {
+        let attempt = self.attempt_of(name);
+        let sample = self.samples.entry(attempt).or_default();
+        sample.processes = 1;
+        let counts = &mut sample.counts;
+        for sign in signs {
+            match *sign {
+                "output" => {
+                    (counts.lines, counts.new_lines) = (counts.lines + 1, counts.new_lines + 1);
+                    counts.output_bytes += 80;
+                }
+                "repeat" => {
+                    (counts.lines, counts.output_bytes) =
+                        (counts.lines + 1, counts.output_bytes + 80)
+                }
+                "mark" => counts.markers += 1,
+                "compute" => counts.cpu_ms += 48_000,
+                "write" => counts.written_bytes += 1_000_000,
+                "spawn" => counts.spawned += 1,
+                "stopped" => sample.leader = Leader::Stopped,
+                "gone" => sample.leader = Leader::Gone,
+                "prompt" => sample.waits_for_input = true,
+                "nothing" => {}
+                _ => panic!("nobody knows the sign {sign}"),
+            }
+        }
+        let seen = vec![(attempt, sample.clone())];
+        self.see(Observation::Vitals { seen }).unwrap();
+    }
+
+    /// The same once a minute, for so long, or until it is to stop.
+    pub fn live(&mut self, name: &str, signs: &[&str], length: Millis) {
+        let end = self.now + length;
+        while self.now < end && self.task(name).current.is_some() {
+            let stops = |t: &Swarm| {
+                t.state()
+                    .attempt(t.attempt_of(name))
+                    .unwrap()
+                    .stopping
+                    .is_some()
+            };
+            if stops(self) {
+                return;
+            }
+            self.pass(Millis::mins(1));
+            self.measure(name, signs);
+            self.tell_all();
+        }
+    }
+
+    /// The host performs what it is asked to tell: these agents hear nothing.
+    pub fn tell_all(&mut self) {
+        for action in self.actions() {
+            if let Action::Tell { attempt, rung } = action {
+                let told = Observation::Told {
+                    attempt,
+                    rung,
+                    delivered: false,
+                };
+                self.see(told).unwrap();
+            }
+        }
     }
 
     /// The attempt ends because it was told to.

@@ -10,6 +10,7 @@ mod merging;
 mod ports;
 mod runs;
 mod shared;
+mod vitals;
 mod worktrees;
 
 use super::{
@@ -28,6 +29,7 @@ use attempts::StopOrder;
 use ports::Ports;
 use skep_core::{
     event::{Event, Record},
+    health::must_measure,
     id::{Attempt, WorkerId},
     plan::Action,
     request::Observation,
@@ -39,7 +41,10 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, SystemTime},
 };
@@ -75,6 +80,7 @@ pub(super) struct World {
     panes: Mutex<Option<Panes>>,
     /// What the last performer was short of that others hold.
     short_of: Mutex<Option<String>>,
+    gauges: Mutex<vitals::Gauges>,
 }
 
 impl World {
@@ -143,6 +149,8 @@ pub(super) struct Performer {
     /// Attempts that ended since run folders were last pruned; at the start nobody knows, so it is done soon.
     ended: u32,
     memory: memory::Watch,
+    /// A measurement is under way.
+    measuring: Arc<AtomicBool>,
 }
 
 /// After so many attempts old run folders are looked for: a scan costs about as much as an attempt.
@@ -169,6 +177,7 @@ impl Performer {
             ports: Ports::default(),
             panes: Mutex::default(),
             short_of: Mutex::default(),
+            gauges: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -180,6 +189,7 @@ impl Performer {
             next_beat: None,
             ended: PRUNE_AFTER,
             memory: memory::Watch::default(),
+            measuring: Arc::default(),
         })
     }
 
@@ -220,8 +230,13 @@ impl Performer {
         }
     }
 
-    /// Shims that have not been heard of for too long. Looks only so often, and only while some run.
+    /// Shims that have not been heard of for too long. Looks only so often, and only while some run; then, and
+    /// when a verdict hangs on it, every attempt is measured, too.
     pub(super) fn silent(&mut self, state: &State, now: Time) -> Vec<Observation> {
+        let looks = self.next_beat.is_none_or(|at| at <= now);
+        if looks || must_measure(state, now) {
+            self.measure(state);
+        }
         if self.next_beat.is_some_and(|at| at > now) {
             return Vec::new();
         }
@@ -234,6 +249,23 @@ impl Performer {
     /// How much memory there is, if that matters now.
     pub(super) fn memory(&mut self, state: &State, now: Time) -> Option<Observation> {
         self.memory.look(state, now)
+    }
+
+    /// Not on the keeper's own thread: reading what many processes do takes milliseconds.
+    fn measure(&self, state: &State) {
+        let orders = vitals::orders(&self.world, state);
+        if orders.is_empty() || self.measuring.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (world, under_way) = (
+            Arc::clone(&self.world),
+            UnderWay(Arc::clone(&self.measuring)),
+        );
+        let job = move || {
+            let _until_done = under_way;
+            vitals::measure(&world, &orders)
+        };
+        self.spawn(None, Box::new(job));
     }
 
     /// When to look for silent shims, or for memory, next.
@@ -425,6 +457,21 @@ impl Performer {
                 // Stays under way: see `forget_ended`.
                 return self.spawn(None, Box::new(move || attempts::stop(&world, order)));
             }
+            Action::Tell { attempt, rung } => {
+                let Some(live) = state.attempt(*attempt) else {
+                    return Begun::NotWanted;
+                };
+                let (attempt, rung) = (*attempt, *rung);
+                // An adapter that takes words while its agent runs has a channel of its own to it; none has yet.
+                let delivered = skep_agents::speak(&live.agent, rung).is_some();
+                Box::new(move || {
+                    vec![Observation::Told {
+                        attempt,
+                        rung,
+                        delivered,
+                    }]
+                })
+            }
             Action::Prepare { worker, base, turn } => {
                 let Some(order) = worktrees::order(state, *worker, base, *turn) else {
                     return Begun::NotWanted;
@@ -533,6 +580,15 @@ fn millis(length: Duration) -> Millis {
     Millis(length.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
+/// Says when a measurement is over, however it ends.
+struct UnderWay(Arc<AtomicBool>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// The trace of what follows from an observation: the attempt or the wave it is about.
 pub(super) fn trace_of(observation: &Observation) -> String {
     match observation {
@@ -541,6 +597,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::AgentEnded { attempt }
         | Observation::Ended { attempt, .. }
         | Observation::Lost { attempt, .. }
+        | Observation::Told { attempt, .. }
         | Observation::Silent { attempt } => format!("attempt-{attempt}"),
         Observation::WorkerReady { worker, .. }
         | Observation::WorkerFailed { worker, .. }
@@ -551,6 +608,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
         Observation::Adopted { .. } => "adoption".into(),
+        Observation::Vitals { .. } => "health".into(),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
         Observation::Noticed { .. } => "host".into(),
         Observation::Memory { .. } => "memory".into(),

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)] // In a test's helpers, too, a surprise is a failure.
 
 mod git;
+mod health;
 mod keeper;
 mod shim;

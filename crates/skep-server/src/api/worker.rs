@@ -4,6 +4,8 @@ use super::{SCHEMA, Stamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    attempt::Live as Attempt,
+    health,
     spec::Host,
     state::State,
     time::Time,
@@ -32,6 +34,27 @@ pub struct Facts {
 
 /// Facts by attempt number.
 pub type Live = BTreeMap<u64, Facts>;
+
+/// What the keeper's hosts have measured of live attempts.
+#[must_use]
+pub fn measured(state: &State, now: Time) -> Live {
+    let of = |live: &Attempt| {
+        let track = state.facts().of(live.attempt)?;
+        let sample = &track.sample;
+        let facts = Facts {
+            last_heartbeat: sample
+                .beat_age
+                .map(|age| Time(track.at.0.saturating_sub(age.0))),
+            // One core is a thousand thousandths; a tenth of a percent is as exact as it gets.
+            cpu_percent: track.cpu_per_mille().map(|n| n as f64 / 10.0),
+            memory_bytes: Some(sample.memory_bytes),
+            health: health::checkup(state, live, now).map(|c| c.score),
+            ..Facts::default()
+        };
+        Some((live.attempt.0, facts))
+    };
+    state.live().filter_map(of).collect()
+}
 
 /// A worker. Every key is always there; what is not known is null, never 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,8 @@
 use super::{App, gone};
 use crate::{
     api::{
-        ConflictList, Live, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList,
+        ConflictList, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList,
+        measured,
     },
     near,
 };
@@ -14,11 +15,6 @@ use axum::{
 };
 use skep_core::{state::State, time::Time};
 use skep_host::keeper::Handle;
-
-/// What is measured of live attempts. The keeper does not tell yet, so all of it is unknown.
-fn live() -> Live {
-    Live::new()
-}
 
 /// Where the keeper runs attempts, which is not the plan's alone to say.
 fn placed(handle: &Handle, state: &State, workers: &mut [WorkerDoc]) {
@@ -41,7 +37,7 @@ async fn view<T: Send + 'static>(
 pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Problem> {
     let handle = app.handle.clone();
     let Json(mut status) = view(&app, move |state, now| {
-        let mut status = Status::of(state, now, &live());
+        let mut status = Status::of(state, now, &measured(state, now));
         placed(&handle, state, &mut status.workers);
         status
     })
@@ -57,7 +53,7 @@ pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Pr
 pub(super) async fn workers(Shared(app): Shared<App>) -> Result<Json<WorkerList>, Problem> {
     let handle = app.handle.clone();
     view(&app, move |state, now| {
-        let mut list = WorkerList::of(state, now, &live());
+        let mut list = WorkerList::of(state, now, &measured(state, now));
         placed(&handle, state, &mut list.workers);
         list
     })

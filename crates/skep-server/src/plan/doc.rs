@@ -446,6 +446,8 @@ struct PolicyDoc {
     ports_per_worktree: Option<u16>,
     /// How many workers there are, where the tasks decide it, and which of them takes what.
     scaling: Option<ScalingDoc>,
+    /// When an attempt, a worker or a wait counts as unhealthy.
+    health: Option<HealthDoc>,
 }
 
 /// The numbers of scaling and affinity.
@@ -495,6 +497,52 @@ struct ScalingDoc {
     /// A ready task waits for the worker it suits best for no longer than this.
     #[schemars(extend("default" = "5m"))]
     affinity_wait: Option<Duration>,
+}
+
+/// The numbers of supervision. Silence is measured from the last sign of progress of any kind.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Health")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct HealthDoc {
+    /// How often a changed health score is logged.
+    #[schemars(extend("default" = "5m"))]
+    interval: Option<Duration>,
+    /// No agent is judged before it has run for so long.
+    #[schemars(extend("default" = "2m"))]
+    grace: Option<Duration>,
+    /// Silent for so long, an agent is reminded to report. At least two heartbeats.
+    #[schemars(extend("default" = "10m"))]
+    nudge: Option<Duration>,
+    /// Silent for so long, it is asked what it is doing.
+    #[schemars(extend("default" = "12m"))]
+    ask: Option<Duration>,
+    /// Silent for so long, it is asked to leave its work as it is.
+    #[schemars(extend("default" = "14m"))]
+    checkpoint: Option<Duration>,
+    /// Silent for so long, it is ended, if its task may be retried.
+    #[schemars(extend("default" = "15m"))]
+    stale: Option<Duration>,
+    /// Silent for so long, it is ended whatever follows.
+    #[schemars(extend("default" = "30m"))]
+    silent: Option<Duration>,
+    /// Claimed for so long, a task is released, unless its own timebox allows more.
+    #[schemars(extend("default" = "1h"))]
+    claimed: Option<Duration>,
+    /// From this CPU use on, in percent of one core, an agent that prints nothing is at work.
+    #[schemars(extend("default" = 2))]
+    busy_percent: Option<u32>,
+    /// An attempt that takes so much longer than the median of its like is called slow, in percent.
+    #[schemars(extend("default" = 300))]
+    slow_percent: Option<u32>,
+    /// Crashes in a row after which a worker is replaced by a new one.
+    #[schemars(extend("default" = 3))]
+    worker_crashes: Option<u32>,
+    /// A task whose agents died under so many workers is quarantined.
+    #[schemars(extend("default" = 2))]
+    poison_workers: Option<u32>,
+    /// What waits for longer, on something that moves no more, is told, and freed where it can be.
+    #[schemars(extend("default" = "30m"))]
+    wait: Option<Duration>,
 }
 
 #[cfg(test)]

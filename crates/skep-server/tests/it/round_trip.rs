@@ -6,8 +6,9 @@ use skep_core::{
     id::TaskId,
     money::Usd,
     spec::{
-        AgentSpec, Budget, Command, Complexity, Criterion, Glob, Host, Landing, ModelWish, Plan,
-        Policy, Priority, Relation, RelationKind, Role, Scaling, SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Budget, Command, Complexity, Criterion, Glob, Health, Host, Landing, ModelWish,
+        Plan, Policy, Priority, Relation, RelationKind, Role, Scaling, SwarmSpec, TaskSpec,
+        Workers,
     },
     time::Millis,
 };
@@ -82,9 +83,25 @@ fn policy() -> impl Strategy<Value = Policy> {
                     memory_per_worker: output_bytes,
                     ..Scaling::default()
                 },
+                health: health(heartbeat, max_retries),
                 ..Policy::default()
             },
         )
+}
+/// Rungs that follow each other, whatever the heartbeat is.
+fn health(heartbeat: Millis, number: u32) -> Health {
+    let rung = |n| heartbeat.times(n);
+    Health {
+        interval: heartbeat,
+        grace: Millis(number.into()),
+        nudge: rung(2),
+        ask: rung(3),
+        checkpoint: rung(3),
+        stale: rung(4),
+        silent: rung(5),
+        busy_percent: number,
+        ..Health::default()
+    }
 }
 fn role() -> impl Strategy<Value = Role> {
     (option::of(vec(label(), 0..3)), option::of(label())).prop_map(|(capabilities, model)| Role {

@@ -30,6 +30,9 @@ impl World {
                     self.audit_added(*worker, why, at);
                 }
             }
+            Event::WorkerRetired { successor, .. } => {
+                self.audit.coming.rested.insert(*successor, at);
+            }
             Event::WorkerLeaving {
                 worker,
                 why: Some(why),

@@ -4,6 +4,8 @@ use super::count;
 use crate::term::Style;
 use skep_core::{
     event::{Event, Next, Record},
+    health::{Logged, Rung},
+    id::TaskId,
     merge::{MergeStep, Severity},
     spec::Command,
     state::State,
@@ -112,6 +114,10 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         },
         // Of interest to nobody: the attempt goes on as it did.
         Event::LeaseMoved { .. } => Vec::new(),
+        Event::HealthChanged { attempt, health } => match state.attempt(*attempt) {
+            Some(live) => of_health(&live.task, health),
+            None => Vec::new(),
+        },
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,
@@ -135,7 +141,7 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             next,
             ..
         } => {
-            let style = if matches!(next, Next::Flag | Next::DeadLetter) {
+            let style = if matches!(next, Next::Flag | Next::DeadLetter | Next::Quarantine) {
                 Bad
             } else {
                 Care
@@ -196,6 +202,18 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         }
         Event::WorkerPaused { worker } => say(Care, worker, "paused"),
         Event::WorkerResumed { worker } => say(Plain, worker, "resumed"),
+        Event::WorkerRetired {
+            worker,
+            successor,
+            reason,
+        } => say(
+            Care,
+            worker,
+            format!("crashed too often and is replaced by {successor}: {reason}"),
+        ),
+        Event::WaitedTooLong { task, text, .. } => {
+            say(Care, task, format!("waits for too long: {text}"))
+        }
         Event::WorkerLeaving { worker, why } => {
             let why = why
                 .as_ref()
@@ -205,6 +223,16 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         Event::WorkerGone { worker } => say(Dim, worker, "is gone"),
         _ => of_swarm(&record.event, state),
     }
+}
+
+/// A checkup that found nothing wrong is for the log.
+fn of_health(task: &TaskId, health: &Logged) -> Vec<Line> {
+    if health.rung == Rung::Fine && health.score > 50 {
+        return Vec::new();
+    }
+    let reasons: Vec<String> = health.reasons.iter().map(ToString::to_string).collect();
+    let (score, reasons) = (health.score, reasons.join("; "));
+    say(Style::Care, task, format!("health {score}: {reasons}"))
 }
 
 /// Events of merging and of the swarm as a whole.
@@ -309,6 +337,7 @@ fn after(next: Next, now: Time) -> String {
         Next::Release => "back to the queue".into(),
         Next::Flag => "flagged: a person must look".into(),
         Next::DeadLetter => "moved to the dead-letter list".into(),
+        Next::Quarantine => "quarantined: it ends the agents of whoever takes it".into(),
         Next::Cancel => "cancelled".into(),
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod demos;
 mod doctor;
 mod full_disk;
+mod health;
 mod imports;
 mod keeper;
 mod leftovers;

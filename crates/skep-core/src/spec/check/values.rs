@@ -128,6 +128,45 @@ impl Values<'_> {
                 self.push(at(&base, &[Step::Key(key)]), below(given, least));
             }
         }
+        self.health(policy);
+    }
+
+    /// The ladder's rungs follow each other, and none is reached between two looks of the host.
+    fn health(&mut self, policy: &Policy) {
+        let health = &policy.health;
+        let two_looks = policy.heartbeat.times(2);
+        let second = Millis::secs(1);
+        for (key, given, least) in [
+            ("interval", health.interval, second),
+            ("nudge", health.nudge, two_looks),
+            ("ask", health.ask, health.nudge),
+            ("checkpoint", health.checkpoint, health.ask),
+            ("stale", health.stale, health.checkpoint),
+            ("silent", health.silent, health.stale),
+            ("claimed", health.claimed, second),
+            ("wait", health.wait, second),
+        ] {
+            if given < least {
+                let path = at(
+                    &[],
+                    &[Step::Key("policy"), Step::Key("health"), Step::Key(key)],
+                );
+                self.push(path, below(given, least));
+            }
+        }
+        for (key, given, least) in [
+            ("slow_percent", health.slow_percent, 100),
+            ("worker_crashes", health.worker_crashes, 1),
+            ("poison_workers", health.poison_workers, 1),
+        ] {
+            if given < least {
+                let path = at(
+                    &[],
+                    &[Step::Key("policy"), Step::Key("health"), Step::Key(key)],
+                );
+                self.push(path, below(given, least));
+            }
+        }
     }
 
     fn scaling(&mut self, scaling: &Scaling) {

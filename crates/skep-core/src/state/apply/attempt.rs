@@ -3,12 +3,17 @@
 use crate::{
     attempt::{Live, Outcome, Phase, Stopping},
     event::{Event, Next, WorkerNext},
+    health::{Pace, Rung},
     id::{Attempt, TaskId, WorkerId},
     state::State,
     task::{Accepted, Past, Task, TaskState},
     time::Time,
 };
-use alloc::format;
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 impl State {
     pub(super) fn apply_attempt(&mut self, event: &Event, now: Time) {
@@ -34,6 +39,8 @@ impl State {
                     since: now,
                     give_up: *give_up,
                     stopping: None,
+                    health: None,
+                    told: Rung::Fine,
                 };
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
                 self.live.insert(*attempt, live);
@@ -66,6 +73,19 @@ impl State {
                     live.give_up = *give_up;
                 }
             }
+            Event::HealthChanged { attempt, health } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    if health.rung < live.told {
+                        live.told = Rung::Fine;
+                    }
+                    live.health = Some(health.clone());
+                }
+            }
+            Event::Told { attempt, rung, .. } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.told = *rung;
+                }
+            }
             Event::StopAsked {
                 attempt,
                 why,
@@ -93,6 +113,7 @@ impl State {
                 next,
                 worker_next,
                 spawn_failed,
+                agent_died,
                 ..
             } => {
                 let past = Past {
@@ -107,6 +128,9 @@ impl State {
                 self.settle(task, *next, now, |t| {
                     t.history.push(past);
                     t.last_failure = Some((**failure).clone());
+                    if *agent_died {
+                        t.killed.insert(*worker);
+                    }
                     if let Some(model) = &failure.model
                         && matches!(next, Next::RetryFailed | Next::Flag)
                     {
@@ -122,6 +146,7 @@ impl State {
                     (self.workers.get_mut(worker), worker_next)
                 {
                     w.crashes += 1;
+                    w.lineage += 1;
                     w.not_before = Some(*until);
                     w.trouble = Some(failure.reason.clone());
                 }
@@ -146,11 +171,15 @@ impl State {
             .live
             .get(&accepted.attempt)
             .and_then(|l| l.model.clone());
+        if let (Some(live), Some(ix)) = (self.live.get(&accepted.attempt), self.index.find(task)) {
+            let kind = Pace::key(&live.agent, &self.tasks[ix].spec);
+            self.pace(kind, now.since(live.claimed));
+        }
         let untouched = accepted.commit.is_none() && accepted.receipt.changed_by_checks.is_empty();
         self.release(accepted.attempt, worker, untouched, now);
         self.spawn_failures = 0;
         if let Some(w) = self.workers.get_mut(&worker) {
-            (w.crashes, w.trouble) = (0, None);
+            (w.crashes, w.lineage, w.trouble) = (0, 0, None);
         }
         self.with(task, TaskState::Accepted, now, |t| {
             t.history.push(Past {
@@ -168,6 +197,7 @@ impl State {
 
     /// Ends the attempt's hold on its worker and its ownership key.
     fn release(&mut self, attempt: Attempt, worker: WorkerId, untouched: bool, now: Time) {
+        self.facts.forget(attempt);
         if let Some(live) = self.live.remove(&attempt)
             && let Some(ix) = self.index.find(&live.task)
             && let Some(key) = self.tasks[ix].spec.owner_key.clone()
@@ -203,7 +233,7 @@ impl State {
         let to = match next {
             Next::RetryFailed | Next::RetryCrashed(_) | Next::Release => TaskState::Ready,
             Next::Flag => TaskState::Flagged,
-            Next::DeadLetter => TaskState::Dead,
+            Next::DeadLetter | Next::Quarantine => TaskState::Dead,
             Next::Cancel => TaskState::Cancelled,
         };
         self.with(task, to, now, |t| {
@@ -215,11 +245,14 @@ impl State {
                     t.crashes += 1;
                     t.not_before = at;
                 }
-                Next::DeadLetter => t.crashes += 1,
+                Next::DeadLetter | Next::Quarantine => t.crashes += 1,
                 Next::Release | Next::Cancel => {}
             }
-            if matches!(next, Next::Flag | Next::DeadLetter) {
-                t.note = t.last_failure.as_ref().map(|f| f.reason.clone());
+            let reason = t.last_failure.as_ref().map(|f| f.reason.clone());
+            match next {
+                Next::Flag | Next::DeadLetter => t.note = reason,
+                Next::Quarantine => t.note = Some(poison(t, &reason.unwrap_or_default())),
+                _ => {}
             }
         });
     }
@@ -231,4 +264,13 @@ impl State {
             (live.phase, live.since) = (phase, now);
         }
     }
+}
+
+/// Why a task is quarantined (L-6).
+fn poison(task: &Task, reason: &str) -> String {
+    let workers: Vec<String> = task.killed.iter().map(ToString::to_string).collect();
+    format!(
+        "poison: its agents died under {}, the last: {reason}",
+        workers.join(" and ")
+    )
 }

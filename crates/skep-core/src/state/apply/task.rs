@@ -52,6 +52,7 @@ impl State {
             Event::TaskRequeued { task } => {
                 self.with(task, TaskState::Waiting, now, |t| {
                     (t.failures, t.crashes, t.not_before) = (0, 0, None);
+                    t.killed.clear();
                     (t.accepted, t.fixed_by, t.note) = (None, None, None);
                     t.model_failures.clear();
                 });
@@ -62,6 +63,12 @@ impl State {
                 self.edit(task, |t| t.priority = *priority);
             }
             Event::TaskAssigned { task, worker } => self.edit(task, |t| t.assigned = *worker),
+            Event::WaitedTooLong { task, freed, .. } => self.edit(task, |t| {
+                t.waited = Some(now);
+                if *freed {
+                    t.assigned = None;
+                }
+            }),
             _ => {}
         }
     }

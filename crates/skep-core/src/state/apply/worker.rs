@@ -1,6 +1,13 @@
 //! Workers: added, made ready, paused, crashed, gone.
 
-use crate::{event::Event, id::Oid, state::State, time::Time};
+use crate::{
+    event::Event,
+    id::{Oid, TaskId, WorkerId},
+    state::State,
+    time::Time,
+    worker::Worker,
+};
+use alloc::vec::Vec;
 
 impl State {
     pub(super) fn apply_worker(&mut self, event: &Event, now: Time) {
@@ -27,6 +34,12 @@ impl State {
             }
             return;
         }
+        if let Event::WorkerRetired {
+            worker, successor, ..
+        } = event
+        {
+            return self.retire(*worker, *successor, now);
+        }
         let (Event::WorkerReady { worker, .. }
         | Event::WorkerFailed { worker, .. }
         | Event::WorkerRestored { worker }
@@ -49,6 +62,7 @@ impl State {
                 reason, not_before, ..
             } => {
                 w.crashes += 1;
+                w.lineage += 1;
                 w.turn += 1;
                 w.not_before = Some(*not_before);
                 w.trouble = Some(reason.clone());
@@ -61,7 +75,8 @@ impl State {
             Event::WorkerRestored { .. } => (w.not_before, w.free_since) = (None, now),
             Event::WorkerPaused { .. } => w.paused = true,
             Event::WorkerResumed { .. } => {
-                (w.paused, w.not_before, w.crashes) = (false, None, 0);
+                (w.paused, w.not_before) = (false, None);
+                (w.crashes, w.lineage) = (0, 0);
                 w.free_since = now;
             }
             Event::WorkerLeaving { why, .. } => {
@@ -81,6 +96,34 @@ impl State {
     pub(super) fn share_ready(&mut self, base: Option<&Oid>) {
         for worker in self.workers.values_mut() {
             worker.ready_at = base.cloned();
+        }
+    }
+
+    /// The new worker has everything of the old one's but its worktree and what it did to deserve this: the
+    /// crashes in a row and the wait stay, or replacing workers would be a respawn storm (L-5).
+    fn retire(&mut self, old: WorkerId, new: WorkerId, now: Time) {
+        // One that all share is as ready for the new worker as it was for the old one.
+        let shared = self.shares_worktree();
+        let Some(worker) = self.workers.get_mut(&old) else {
+            return;
+        };
+        let successor = Worker {
+            id: new,
+            since: now,
+            free_since: now,
+            ready_at: worker.ready_at.clone().filter(|_| shared),
+            turn: 0,
+            current: None,
+            lineage: 0,
+            ..worker.clone()
+        };
+        (worker.stopping, worker.since, worker.not_before) = (true, now, None);
+        self.next.worker = self.next.worker.max(new.0 + 1);
+        self.workers.insert(new, successor);
+        let assigned = self.tasks.iter().filter(|t| t.assigned == Some(old));
+        let assigned: Vec<TaskId> = assigned.map(|t| t.id().clone()).collect();
+        for id in assigned {
+            self.edit(&id, |t| t.assigned = Some(new));
         }
     }
 }

@@ -1,19 +1,21 @@
 //! The `[policy]` table and `[policy.scaling]` in it: every number that steers a swarm.
 
 use super::{Decoder, Field, nowhere};
-use skep_core::spec::{Policy, Scaling};
+use skep_core::spec::{Health, Policy, Scaling};
+
+/// Reads every number of a table.
+macro_rules! read {
+    ($what:ident from $table:ident by $decoder:ident { $($key:ident: $how:ident),* $(,)? }) => {{
+        let base = $what::default();
+        // No `..base`: a number added to the policy must be given a key here.
+        $what { $($key: $table.take($decoder, stringify!($key), |d, f| d.$how(f)).unwrap_or(base.$key)),* }
+    }};
+}
 
 impl Decoder {
     pub(super) fn policy(&mut self, field: &Field<'_>) -> Option<Policy> {
         let mut table = self.table(field, "the policy", "[policy] with keys below it")?;
-        let base = Policy::default();
-        macro_rules! read {
-            ($($key:ident: $how:ident),* $(,)?) => {
-                // No `..base`: a number added to the policy must be given a key here.
-                Policy { $($key: table.take(self, stringify!($key), |d, f| d.$how(f)).unwrap_or(base.$key)),* }
-            };
-        }
-        let policy = read! {
+        let policy = read! { Policy from table by self {
             concurrency: count,
             max_retries: count,
             crash_retries: count,
@@ -33,20 +35,15 @@ impl Decoder {
             output_bytes: count,
             ports_per_worktree: count,
             scaling: scaling,
-        };
+            health: health,
+        } };
         table.finish(self, nowhere);
         Some(policy)
     }
 
     fn scaling(&mut self, field: &Field<'_>) -> Option<Scaling> {
         let mut table = self.table(field, "`scaling`", "[policy.scaling] with keys below it")?;
-        let base = Scaling::default();
-        macro_rules! read {
-            ($($key:ident: $how:ident),* $(,)?) => {
-                Scaling { $($key: table.take(self, stringify!($key), |d, f| d.$how(f)).unwrap_or(base.$key)),* }
-            };
-        }
-        let scaling = read! {
+        let scaling = read! { Scaling from table by self {
             min_workers: count,
             max_workers: count,
             tasks_per_worker: count,
@@ -61,8 +58,30 @@ impl Decoder {
             memory_per_worker: count,
             backlog: count,
             affinity_wait: duration,
-        };
+        } };
         table.finish(self, nowhere);
         Some(scaling)
+    }
+
+    fn health(&mut self, field: &Field<'_>) -> Option<Health> {
+        let example = "[policy.health] with keys below it";
+        let mut table = self.table(field, "the policy's `health`", example)?;
+        let health = read! { Health from table by self {
+            interval: duration,
+            grace: duration,
+            nudge: duration,
+            ask: duration,
+            checkpoint: duration,
+            stale: duration,
+            silent: duration,
+            claimed: duration,
+            busy_percent: count,
+            slow_percent: count,
+            worker_crashes: count,
+            poison_workers: count,
+            wait: duration,
+        } };
+        table.finish(self, nowhere);
+        Some(health)
     }
 }

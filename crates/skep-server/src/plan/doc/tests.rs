@@ -27,6 +27,7 @@ workers = { min = 1, max = 2 }
 command = ["aider"]
 [policy]
 [policy.scaling]
+[policy.health]
 [[task]]
 id = "a"
 mission = "m"
@@ -91,6 +92,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("the policy", "Policy"),
         ("`scaling`", "Scaling"),
         ("`workers`", "Between"),
+        ("the policy's `health`", "Health"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -123,12 +125,20 @@ fn the_schema_and_the_decoder_know_the_same_keys() {
 fn the_defaults_in_the_schema_are_the_real_ones() {
     let schema = parsed();
     let mut text = String::new();
-    for (table, name) in [("policy", "Policy"), ("policy.scaling", "Scaling")] {
+    for (table, name) in [
+        ("policy", "Policy"),
+        ("policy.scaling", "Scaling"),
+        ("policy.health", "Health"),
+    ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
-        // A table in it has defaults of its own.
-        for (key, property) in properties.iter().filter(|(key, _)| *key != "scaling") {
-            text.push_str(&format!("{key} = {}\n", property["default"]));
+        for (key, property) in properties
+            .iter()
+            .filter(|(key, _)| !["health", "scaling"].contains(&key.as_str()))
+        {
+            let default = &property["default"];
+            assert!(!default.is_null(), "{key}");
+            text.push_str(&format!("{key} = {default}\n"));
         }
     }
     text.push_str("[swarm]\n");

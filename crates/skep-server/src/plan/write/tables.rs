@@ -7,8 +7,8 @@ use crate::plan::{
 use skep_core::{
     money::Usd,
     spec::{
-        AgentSpec, Budget, Command, Complexity, Criterion, Landing, ModelWish, Plan, Policy,
-        Priority, Role, Scaling, SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Budget, Command, Complexity, Criterion, Health, Landing, ModelWish, Plan,
+        Policy, Priority, Role, Scaling, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -216,16 +216,43 @@ impl Written for u64 {
     }
 }
 
-fn numbers(policy: &Policy) -> Vec<Entry> {
-    let base = Policy::default();
-    let mut keys = Keys::default();
-    macro_rules! write {
-        ($($key:ident),* $(,)?) => {{
-            let Policy { $($key),* } = policy;
-            $(if *$key != base.$key { keys.put(stringify!($key), $key.written()); })*
-        }};
+impl Written for Health {
+    fn written(&self) -> Value {
+        Value::Table(supervision(self))
     }
-    write!(
+}
+
+/// The entries of every number that is not the default.
+macro_rules! changed {
+    ($what:ident of $from:ident: $($key:ident),* $(,)?) => {{
+        let base = $what::default();
+        let mut keys = Keys::default();
+        let $what { $($key),* } = $from;
+        $(if *$key != base.$key { keys.put(stringify!($key), $key.written()); })*
+        keys.0
+    }};
+}
+
+fn supervision(health: &Health) -> Vec<Entry> {
+    changed!(Health of health:
+        interval,
+        grace,
+        nudge,
+        ask,
+        checkpoint,
+        stale,
+        silent,
+        claimed,
+        busy_percent,
+        slow_percent,
+        worker_crashes,
+        poison_workers,
+        wait,
+    )
+}
+
+fn numbers(policy: &Policy) -> Vec<Entry> {
+    changed!(Policy of policy:
         concurrency,
         max_retries,
         crash_retries,
@@ -245,8 +272,8 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         output_bytes,
         ports_per_worktree,
         scaling,
-    );
-    keys.0
+        health,
+    )
 }
 
 impl Written for Scaling {
