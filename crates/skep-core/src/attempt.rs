@@ -103,8 +103,10 @@ pub struct Live {
     pub model: Option<String>,
     /// The commit it starts from.
     pub base: Oid,
-    /// When it was claimed.
+    /// When it was claimed, as the clock was then: dates its commits.
     pub claimed: Time,
+    /// The moment its age counts from: that of its claim, by the clock as it is now.
+    pub age_from: Time,
     /// How far it is.
     pub phase: Phase,
     /// Since when.

@@ -243,6 +243,7 @@ mod tests {
             model: None,
             base: testing::oid(1),
             claimed: Time(0),
+            age_from: Time(0),
             phase: Phase::Claimed,
             since: Time(0),
             give_up: Time(9),

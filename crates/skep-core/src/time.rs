@@ -27,6 +27,12 @@ impl Time {
     pub fn since(self, earlier: Time) -> Millis {
         Millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// What this moment is called after a jump of the clock by which `from` became `to`.
+    #[must_use]
+    pub fn jumped(self, from: Time, to: Time) -> Time {
+        Time((self + to.since(from)).0.saturating_sub(from.since(to).0))
+    }
 }
 impl Add<Millis> for Time {
     type Output = Time;

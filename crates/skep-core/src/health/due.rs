@@ -34,7 +34,7 @@ pub(crate) fn wake_at(state: &State, now: Time) -> Option<Time> {
     let policy = &state.swarm()?.spec.policy;
     let each = state.live().flat_map(|live| {
         let task = state.task(&live.task);
-        let claim = task.map(|t| live.claimed + policy.longest_claim(t.spec.timebox));
+        let claim = task.map(|t| live.age_from + policy.longest_claim(t.spec.timebox));
         let claim = claim.filter(|_| live.stopping.is_none());
         let obeys = stale_stop(live).map(|stop| stop.since + patience(policy));
         [claim, obeys, measure_at(state, live, policy)]
@@ -78,7 +78,7 @@ fn patience(policy: &Policy) -> Millis {
 /// L-4: claimed for too long is always ended.
 fn claimed_too_long(state: &State, live: &Live, policy: &Policy, now: Time) -> Option<Event> {
     let task = state.task(&live.task).filter(|_| live.stopping.is_none())?;
-    let limit = live.claimed + policy.longest_claim(task.spec.timebox);
+    let limit = live.age_from + policy.longest_claim(task.spec.timebox);
     (limit <= now).then_some(Event::StopAsked {
         attempt: live.attempt,
         why: StopWhy::Overtime,

@@ -30,6 +30,7 @@ fn live() -> Live {
         model: None,
         base: testing::oid(1),
         claimed: BEGAN,
+        age_from: BEGAN,
         phase: Phase::Running,
         since: BEGAN,
         give_up: Time(u64::MAX),

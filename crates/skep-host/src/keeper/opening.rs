@@ -210,12 +210,13 @@ fn find(
     let branch = names::integration(&plan.swarm.name);
     let old = repo.branch_tip(&branch)?;
     // Other swarms may have had their turn since: then the log knows their tip, and the branch's own log this
-    // one's.
+    // one's. Without a log nobody knows which tasks the branch holds, whoever moved it last.
+    let turns = last.is_some();
     let last = last.filter(|last| last.swarm == plan.swarm.name);
     let base = match &old {
         None => tip,
         Some(old) if repo.is_ancestor(old, &tip)? => tip,
-        Some(old) if !is_ours(repo, &branch, old, last)? => {
+        Some(old) if !(turns && is_ours(repo, &branch, old, last)?) => {
             return Err(stranger(repo, plan, branch, old, &tip, last)?);
         }
         Some(old) if repo.is_ancestor(&tip, old)? => old.clone(),

@@ -64,7 +64,8 @@ fn whatever_is_killed_and_however_full_the_disk_every_task_is_merged_once() {
         tasks: TASKS,
         wide: 6,
         workers: 4,
-        policy: "max_retries = 1000\nspawn_failures = 1000\n",
+        // Whatever is killed here is not the task's fault.
+        policy: "max_retries = 1000\nspawn_failures = 1000\nhealth.poison_workers = 1000\n",
         meanwhile: "sleep 0.2",
         ..Shape::default()
     };

@@ -35,6 +35,7 @@ impl State {
                     model: model.clone(),
                     base: base.clone(),
                     claimed: now,
+                    age_from: now,
                     phase: Phase::Claimed,
                     since: now,
                     give_up: *give_up,
@@ -70,6 +71,13 @@ impl State {
             }
             Event::LeaseMoved { attempt, give_up } => {
                 if let Some(live) = self.live.get_mut(attempt) {
+                    // What is counted from a moment before the jump goes on to be as old as it was.
+                    let jumped = |at: Time| at.jumped(live.give_up, *give_up);
+                    (live.age_from, live.since) = (jumped(live.age_from), jumped(live.since));
+                    live.stopping = live.stopping.map(|stop| Stopping {
+                        since: jumped(stop.since),
+                        ..stop
+                    });
                     live.give_up = *give_up;
                 }
             }
@@ -173,7 +181,7 @@ impl State {
             .and_then(|l| l.model.clone());
         if let (Some(live), Some(ix)) = (self.live.get(&accepted.attempt), self.index.find(task)) {
             let kind = Pace::key(&live.agent, &self.tasks[ix].spec);
-            self.pace(kind, now.since(live.claimed));
+            self.pace(kind, now.since(live.age_from));
         }
         let untouched = accepted.commit.is_none() && accepted.receipt.changed_by_checks.is_empty();
         self.release(accepted.attempt, worker, untouched, now);
