@@ -46,10 +46,16 @@ impl Ran {
 
 /// Waits until something holds, and fails loudly if it never does.
 #[track_caller]
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_or(|| format!("waited in vain: {what}"), holds);
+}
+
+/// The same, with more to say then.
+#[track_caller]
+pub(crate) fn until_or(in_vain: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
-        assert!(began.elapsed() < LONGEST, "waited in vain: {what}");
+        assert!(began.elapsed() < LONGEST, "{}", in_vain());
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -75,14 +81,12 @@ impl Keeper {
 
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.ended() {
-                return status;
-            }
-            assert!(began.elapsed() < LONGEST, "the keeper does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut status = None;
+        until("the keeper's end", || {
+            status = self.ended();
+            status.is_some()
+        });
+        status.unwrap()
     }
 
     /// The processor time it has used.

@@ -1,13 +1,12 @@
 //! A repository with a plan, its keepers, and what must hold at the end whatever was done to them.
 
-use crate::programs::{Keeper, LONGEST, Ran, SKEP, command, kill, until};
+use crate::programs::{Keeper, Ran, SKEP, command, kill, until, until_or};
 use std::{
     collections::BTreeMap,
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -193,15 +192,8 @@ impl World {
 
     #[track_caller]
     pub(crate) fn wait_for_agents(&self, count: usize) {
-        let began = Instant::now();
-        while self.noted("begin").len() < count {
-            assert!(
-                began.elapsed() < LONGEST,
-                "{count} agents never began:\n{}",
-                self.said()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let in_vain = || format!("{count} agents never began:\n{}", self.said());
+        until_or(in_vain, || self.noted("begin").len() >= count);
     }
 
     pub(crate) fn try_git(&self, args: &[&str]) -> Ran {
@@ -286,15 +278,8 @@ impl World {
 
     #[track_caller]
     pub(crate) fn wait_for_word(&self, word: &str) {
-        let began = Instant::now();
-        while !self.said().contains(word) {
-            assert!(
-                began.elapsed() < LONGEST,
-                "never said {word:?}:\n{}",
-                self.said()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let in_vain = || format!("never said {word:?}:\n{}", self.said());
+        until_or(in_vain, || self.said().contains(word));
     }
 
     /// Runs the plan to its end, and checks everything.
@@ -367,15 +352,8 @@ impl World {
     /// Every process whose environment or command line names this world ends by itself.
     #[track_caller]
     pub(crate) fn nothing_runs(&self) {
-        let began = Instant::now();
-        loop {
-            let left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            assert!(began.elapsed() < LONGEST, "still run: {left:?}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let in_vain = || format!("still run: {:?}", self.processes());
+        until_or(in_vain, || self.processes().is_empty());
     }
 
     /// The processes that name this world's folder, by number, with their command lines.
@@ -402,15 +380,17 @@ impl Drop for World {
     fn drop(&mut self) {
         // What a failed test left would keep its folder. Found anew until none is left: ends of parents make
         // children ours to find.
-        for _ in 0..100 {
+        let killed_all = || {
             let left = self.processes();
-            if left.is_empty() {
-                break;
-            }
-            for (pid, _) in left {
-                kill(pid);
-            }
-            std::thread::sleep(Duration::from_millis(10));
+            left.iter().for_each(|(pid, _)| _ = kill(*pid));
+            left.is_empty()
+        };
+        let in_vain = || format!("cannot be killed: {:?}", self.processes());
+        // A drop during a panic must not panic.
+        if !std::thread::panicking() {
+            until_or(in_vain, killed_all);
+        } else {
+            (0..100).any(|_| killed_all());
         }
         if self.mounted {
             // Lazily: what a failed test left open shall not keep it.
