@@ -7,9 +7,11 @@
 //!
 //! Of the optional parts none is offered (`fs`, `terminal`): agents work on the worktree themselves.
 
+mod permission;
 mod program;
 mod update;
 
+use permission::Ask;
 pub(crate) use program::{CONFIGURED, GEMINI, OPENCODE, launch};
 pub use program::{Model, Program};
 
@@ -17,14 +19,15 @@ use crate::{
     dialogue::CannotSay,
     fault::{ErrorKind, Fault, of_text},
     json::Json,
-    launch::{Place, Settings},
-    protocol::{ASKS_MAX, Answer, Out, Protocol},
-    rpc::{Client, Id, Message},
+    launch::{Permission, Place, Settings},
+    protocol::{Answer, Out, Protocol},
+    rpc::{Client, Message},
     seen::{Seen, Span, Tokens},
-    text::{EXCERPT, NAME, excerpt},
+    text::NAME,
 };
 use alloc::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -43,13 +46,16 @@ pub(crate) struct Acp {
     program: &'static Program,
     worktree: String,
     resume: Option<String>,
-    mode: Option<&'static str>,
+    permission: Permission,
     model: Option<String>,
     prompt: String,
     step: Step,
     session: String,
     nudges: Vec<String>,
     asks: BTreeMap<String, Ask>,
+    /// Tool calls that run.
+    calls: BTreeSet<String>,
+    cancelling: bool,
     words: String,
 }
 
@@ -57,18 +63,10 @@ pub(crate) struct Acp {
 enum Step {
     Greeting(u64),
     Opening(u64),
-    /// Settings are made, one after the other: the prompt must not come before its mode.
-    Mode(u64),
+    /// The prompt must not come before its model is set.
     Model(u64),
     Prompting(u64),
     Idle,
-}
-
-#[derive(Debug)]
-struct Ask {
-    id: Id,
-    /// What is offered: id, kind, name.
-    options: Vec<[String; 3]>,
 }
 
 impl Acp {
@@ -83,13 +81,15 @@ impl Acp {
             program,
             worktree: place.worktree.to_string(),
             resume: settings.resume.map(ToString::to_string),
-            mode: program.mode(settings.permission),
+            permission: settings.permission,
             model: order.model.clone(),
             prompt: crate::launch::not_a_command(&order.prompt).into_owned(),
             step: Step::Idle,
             session: String::new(),
             nudges: Vec::new(),
             asks: BTreeMap::new(),
+            calls: BTreeSet::new(),
+            cancelling: false,
             words: String::new(),
         }
     }
@@ -116,17 +116,7 @@ impl Acp {
         let id = id.or(self.resume.as_deref()).unwrap_or_default();
         self.session = id.chars().take(NAME).collect();
         out.started(&self.session);
-        let modes = result.path("modes.availableModes").list();
-        let current = result.path("modes.currentModeId").text();
-        match self.mode {
-            Some(mode)
-                if current != Some(mode) && modes.iter().any(|m| m.at("id").str() == mode) =>
-            {
-                let params = json!({"sessionId": self.session, "modeId": mode});
-                self.step = Step::Mode(self.client.request("session/set_mode", params, out));
-            }
-            _ => self.set_model(out),
-        }
+        self.set_model(out);
     }
 
     fn set_model(&mut self, out: &mut Out) {
@@ -157,7 +147,6 @@ impl Acp {
         match self.step {
             Step::Greeting(id) if id == to => self.greeted(result, out),
             Step::Opening(id) if id == to => self.opened(result, out),
-            Step::Mode(id) if id == to => self.set_model(out),
             Step::Model(id) if id == to => {
                 let prompt = core::mem::take(&mut self.prompt);
                 self.begin_turn(&prompt, out);
@@ -169,11 +158,7 @@ impl Acp {
 
     fn refused(&mut self, to: u64, error: &Json, out: &mut Out) {
         match self.step {
-            Step::Greeting(id)
-            | Step::Opening(id)
-            | Step::Mode(id)
-            | Step::Model(id)
-            | Step::Prompting(id)
+            Step::Greeting(id) | Step::Opening(id) | Step::Model(id) | Step::Prompting(id)
                 if id == to =>
             {
                 self.over(out);
@@ -230,37 +215,13 @@ impl Acp {
     /// A turn is over: nothing waits for an answer any more.
     fn over(&mut self, out: &mut Out) {
         self.step = Step::Idle;
+        self.cancelling = false;
+        self.calls.clear();
         self.flush(out);
         let open: Vec<String> = self.asks.keys().cloned().collect();
         for id in open {
             self.settled(&id, out);
         }
-    }
-
-    fn request(&mut self, id: Id, method: &str, params: &Json, out: &mut Out) {
-        if method != "session/request_permission" {
-            self.client.refuse(&id, method, out);
-            return;
-        }
-        let word = id.word();
-        let offered = params.at("options").list();
-        if self.asks.len() >= ASKS_MAX || offered.len() > ASKS_MAX {
-            self.client
-                .answer(&id, json!({"outcome": {"outcome": "cancelled"}}), out);
-            return;
-        }
-        self.flush(out);
-        let call = params.at("toolCall");
-        out.see(Seen::PermissionAsked {
-            id: word.clone(),
-            tool: excerpt(call.at("kind").str(), NAME),
-            text: excerpt(call.at("title").str(), EXCERPT),
-        });
-        let option = |option: &Json| {
-            ["optionId", "kind", "name"].map(|field| option.at(field).str().to_string())
-        };
-        let options = offered.iter().map(option).collect();
-        self.asks.insert(word, Ask { id, options });
     }
 
     fn settled(&mut self, id: &str, out: &mut Out) {
@@ -306,26 +267,7 @@ impl Protocol for Acp {
     }
 
     fn answer(&mut self, id: &str, answer: &Answer, out: &mut Out) -> Result<(), CannotSay> {
-        let ask = self.asks.get(id);
-        let ask = ask.ok_or_else(|| CannotSay::NotAsked(id.to_string()))?;
-        let kind = |wanted: &str| ask.options.iter().find(|[_, kind, _]| kind == wanted);
-        let option = match answer {
-            Answer::Allow => kind("allow_once").or_else(|| kind("allow_always")),
-            Answer::Deny(_) => kind("reject_once"),
-            Answer::Text(text) => ask
-                .options
-                .iter()
-                .find(|[option, _, name]| option == text || name == text),
-        };
-        let outcome = match (option, answer) {
-            (Some([option, ..]), _) => json!({"outcome": "selected", "optionId": option}),
-            (None, Answer::Deny(_)) => json!({"outcome": "cancelled"}),
-            (None, _) => return Err(CannotSay::NotAnAnswer(id.to_string())),
-        };
-        self.client
-            .answer(&ask.id.clone(), json!({"outcome": outcome}), out);
-        self.settled(id, out);
-        Ok(())
+        self.answer_ask(id, answer, out)
     }
 
     fn interrupt(&mut self, out: &mut Out) -> Result<(), CannotSay> {
@@ -334,10 +276,10 @@ impl Protocol for Acp {
         };
         let params = json!({"sessionId": self.session});
         self.client.notice("session/cancel", params, out);
+        self.cancelling = true;
         // The protocol wants every open request answered by whoever cancels.
         for (word, ask) in core::mem::take(&mut self.asks) {
-            let outcome = json!({"outcome": {"outcome": "cancelled"}});
-            self.client.answer(&ask.id, outcome, out);
+            self.client.answer(&ask.id, permission::cancelled(), out);
             out.see(Seen::Settled { id: word });
         }
         Ok(())
@@ -358,7 +300,11 @@ impl Protocol for Acp {
 
 /// Agents differ in where they put what the provider said: in the code, in the data, or in words only.
 fn fault(error: &Json) -> Fault {
-    let text = error.at("message").str();
+    let message = error.at("message").str();
+    let text = &match error.path("data.details").text() {
+        Some(details) => format!("{message}: {details}"),
+        None => message.to_string(),
+    };
     let status = [
         error.at("code"),
         error.path("data.statusCode"),

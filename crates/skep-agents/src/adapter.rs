@@ -183,7 +183,9 @@ impl Adapter {
     #[must_use]
     pub fn dialogue(&self, order: &Order, place: &Place<'_>, settings: &Settings<'_>) -> Dialogue {
         match self {
-            Adapter::Claude => Dialogue::new(claude::Claude::new(&order.prompt)),
+            Adapter::Claude => {
+                Dialogue::new(claude::Claude::new(&order.prompt, settings.permission))
+            }
             Adapter::Codex => Dialogue::new(codex::Exec::default()),
             Adapter::CodexServer => Dialogue::new(codex::Server::new(order, place, settings)),
             Adapter::Acp(program) => Dialogue::new(acp::Acp::new(program, order, place, settings)),

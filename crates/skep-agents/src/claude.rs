@@ -17,6 +17,7 @@ use crate::{
     dialogue::CannotSay,
     fault::{ErrorKind, Fault},
     json::{Json, type_of_head},
+    launch::Permission,
     protocol::{ASKS_MAX, Answer, Out, Protocol},
     seen::{Seen, Span, Tokens, Until},
     text::{EXCERPT, NAME, excerpt},
@@ -39,6 +40,7 @@ const INPUT_MAX: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Claude {
     prompt: String,
+    session: String,
     /// The message whose usage was counted last.
     message: String,
     /// What the last message of the main conversation read, and the size of its context.
@@ -48,6 +50,8 @@ pub(crate) struct Claude {
     earlier: Tokens,
     asks: BTreeMap<String, Held>,
     requests: u32,
+    permission: Permission,
+    interrupting: bool,
     /// When a limit that was hit is lifted.
     reset: Option<Until>,
 }
@@ -62,23 +66,36 @@ struct Held {
 }
 
 impl Claude {
-    pub(crate) fn new(prompt: &str) -> Claude {
+    pub(crate) fn new(prompt: &str, permission: Permission) -> Claude {
         Claude {
             prompt: crate::launch::not_a_command(prompt).into_owned(),
+            session: String::new(),
             message: String::new(),
             used: None,
             window: None,
             earlier: Tokens::default(),
             asks: BTreeMap::new(),
             requests: 0,
+            permission,
+            interrupting: false,
             reset: None,
+        }
+    }
+
+    /// Every line names the session; it is told when it changes.
+    fn started(&mut self, line: &Json, out: &mut Out) {
+        let id = excerpt(line.at("session_id").str(), NAME);
+        if id != self.session {
+            out.started(&id);
+            self.session = id;
         }
     }
 
     fn system(&mut self, line: &Json, out: &mut Out) {
         match line.at("subtype").str() {
             "init" => {
-                out.started(line.at("session_id").str());
+                self.started(line, out);
+                self.interrupting = false;
                 out.see(Seen::TurnBegan);
             }
             "api_retry" => {
@@ -203,6 +220,10 @@ impl Claude {
             );
             return;
         }
+        if self.interrupting {
+            deny(&id, "interrupted", out);
+            return;
+        }
         let parsed = Json::parse(input).unwrap_or(Json::Null);
         let questions: Vec<String> = match request.tool_name.as_str() {
             "AskUserQuestion" => parsed
@@ -213,6 +234,11 @@ impl Claude {
                 .collect(),
             _ => Vec::new(),
         };
+        if questions.is_empty() && self.permission == Permission::All {
+            allow(&id, input, out);
+            out.see(Seen::Progress);
+            return;
+        }
         if questions.is_empty() {
             let text = request.description.as_deref().unwrap_or(input);
             out.see(Seen::PermissionAsked {
@@ -311,6 +337,7 @@ impl Protocol for Claude {
     }
 
     fn interrupt(&mut self, out: &mut Out) -> Result<(), CannotSay> {
+        self.interrupting = true;
         self.requests += 1;
         let id = format!("skep-{}", self.requests);
         out.say(&json!({"type": "control_request", "request_id": id,

@@ -87,6 +87,10 @@ pub struct Launch {
     /// Variables to hand on from the user's environment, if they are set. With the empty list of an agent
     /// that is a plain command, the environment is the host's choice.
     pub pass: Vec<&'static str>,
+    /// Variables that keep other tools where the user has them, though `HOME` is another: each name with its
+    /// place below the user's home, to be set if the user has not set it and the place exists. Without them an
+    /// agent's builds would find no toolchain and fetch everything again.
+    pub tools: &'static [(&'static str, &'static str)],
     /// Files to write before it starts.
     pub files: Vec<HomeFile>,
     /// Files of the user that hold a login, to be linked (never copied: a login that is renewed in a copy is
@@ -166,9 +170,9 @@ pub enum LaunchFault {
         "{0:?} is not the id of a session: expected letters, digits, `-`, `_`, `.` and `:`, beginning with a letter or digit"
     )]
     NotASession(String),
-    /// The agent cannot go on with a session.
-    #[error("agent {0:?} cannot resume a session")]
-    CannotResume(&'static str),
+    /// It would be read as an option.
+    #[error("{0:?} is not the name of a model: it begins with `-`")]
+    NotAModel(String),
 }
 
 impl Launch {
@@ -200,7 +204,13 @@ impl Launch {
         Launch {
             argv,
             env,
-            pass: PASS.iter().chain(pass).copied().collect(),
+            pass: PASS
+                .iter()
+                .chain(TOOLS.iter().map(|(name, _)| name))
+                .chain(pass)
+                .copied()
+                .collect(),
+            tools: TOOLS,
             ..Launch::default()
         }
     }
@@ -248,6 +258,19 @@ const PASS: &[&str] = &[
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "NODE_EXTRA_CA_CERTS",
+];
+
+/// Where toolchains and their caches are. Who the user is to git is among them: agents commit.
+const TOOLS: &[(&str, &str)] = &[
+    ("CARGO_HOME", ".cargo"),
+    ("RUSTUP_HOME", ".rustup"),
+    ("GOPATH", "go"),
+    ("GRADLE_USER_HOME", ".gradle"),
+    ("MAVEN_USER_HOME", ".m2"),
+    ("NPM_CONFIG_CACHE", ".npm"),
+    ("PIP_CACHE_DIR", ".cache/pip"),
+    ("UV_CACHE_DIR", ".cache/uv"),
+    ("GIT_CONFIG_GLOBAL", ".gitconfig"),
 ];
 
 /// A session id from an agent's output, fit to be a word of a command.

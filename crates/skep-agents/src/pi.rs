@@ -52,7 +52,7 @@ pub(crate) const ABOUT: About = About {
 const AUTH: &str = ".pi/agent/auth.json";
 
 /// Skep owns retrying: its own retries are few, and it never waits for long without a word.
-const SETTINGS: &str = r#"{"retry":{"enabled":true,"maxRetries":1,"baseDelayMs":2000,"provider":{"maxRetries":1,"maxRetryDelayMs":30000}}}"#;
+const SETTINGS: &str = r#"{"retry":{"enabled":true,"maxRetries":1,"baseDelayMs":2000,"provider":{"maxRetries":0,"maxRetryDelayMs":30000}}}"#;
 
 pub(crate) fn launch(
     order: &Order,
@@ -62,12 +62,11 @@ pub(crate) fn launch(
     let pass = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"];
     let mut launch = Launch::of(order, place, settings, vec!["pi".into()], &pass);
     launch.words(&["--mode", "rpc", "--no-extensions"]);
-    // It reads options with a space only, so a value must not look like one.
-    if let Some(model) = order
-        .model
-        .as_deref()
-        .filter(|model| !model.starts_with('-'))
-    {
+    if let Some(model) = order.model.as_deref() {
+        // It reads options with a space only, so a value must not look like one.
+        if model.starts_with('-') {
+            return Err(LaunchFault::NotAModel(model.to_string()));
+        }
         launch.words(&["--model", model]);
     }
     if let Some(id) = settings.resume {

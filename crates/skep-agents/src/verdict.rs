@@ -124,7 +124,7 @@ fn of_trouble(trouble: &Trouble, summary: &Summary) -> AgentEnd {
                     Outcome::RateLimited => until.or(summary.waits.map(Until::After)),
                     _ => None,
                 },
-                reason: format!("{reason} (it tried {} times more)", summary.retries),
+                reason: format!("{reason} (tried {} times)", summary.retries),
             },
             claims @ AgentEnd::Claims { .. } => claims,
         },
@@ -274,9 +274,10 @@ pub fn health(summary: &Summary, silent: Millis, patience: &Patience) -> Health 
     let most = most
         .0
         .saturating_add(summary.waits.map_or(0, |wait| wait.0));
-    if silent.0 >= most {
-        Health::Trouble(Trouble::Silent(place))
-    } else {
-        Health::Fine
+    match &summary.retrying {
+        _ if silent.0 < most => Health::Fine,
+        // What it said last is that it was refused: it waits, and does not say for how long.
+        Some(fault) => Health::Trouble(Trouble::Retries(fault.clone())),
+        None => Health::Trouble(Trouble::Silent(place)),
     }
 }

@@ -22,9 +22,6 @@ pub struct Program {
     pub files: &'static [(&'static str, &'static str)],
     /// A variable that must name a file of its home.
     pub config: Option<(&'static str, &'static str)>,
-    /// The session's mode for each permission, safest first. None: the home's files say it all, for
-    /// [`Permission::Ask`]; more is then granted by answering.
-    pub modes: Option<[&'static str; 3]>,
     /// How a model is chosen.
     pub model: Model,
     /// Whether the usage at the end of a turn is of the turn. Some tell their last request only.
@@ -78,7 +75,6 @@ pub(crate) const GEMINI: Program = Program {
         r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"general":{"enableAutoUpdate":false,"enableAutoUpdateNotification":false},"privacy":{"usageStatisticsEnabled":false},"telemetry":{"enabled":false}}"#,
     )],
     config: None,
-    modes: Some(["default", "autoEdit", "yolo"]),
     model: Model::Argument,
     counts_turns: true,
 };
@@ -116,7 +112,6 @@ pub(crate) const OPENCODE: Program = Program {
     pass: &["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY"],
     files: &[],
     config: Some(("OPENCODE_CONFIG", "opencode.json")),
-    modes: None,
     model: Model::Option,
     counts_turns: false,
 };
@@ -138,20 +133,9 @@ pub(crate) const CONFIGURED: Program = Program {
     pass: &[],
     files: &[],
     config: None,
-    modes: None,
     model: Model::Configured,
     counts_turns: false,
 };
-
-impl Program {
-    pub(super) fn mode(&self, permission: Permission) -> Option<&'static str> {
-        self.modes.map(|modes| match permission {
-            Permission::Ask => modes[0],
-            Permission::Edits => modes[1],
-            Permission::All => modes[2],
-        })
-    }
-}
 
 pub(crate) fn launch(
     program: &Program,
@@ -198,19 +182,15 @@ pub(crate) fn launch(
     Ok(launch.finish(settings))
 }
 
-/// opencode has no modes for this; what it may do stands in its configuration.
+/// It asks about everything; what is granted is [answered](super::permission). Only what lies outside of the
+/// worktree is refused at once.
 fn opencode(permission: Permission) -> alloc::string::String {
-    let (edit, rest) = match permission {
-        Permission::Ask => ("ask", "ask"),
-        Permission::Edits => ("allow", "ask"),
-        Permission::All => ("allow", "allow"),
-    };
     let outside = if permission == Permission::All {
-        "allow"
+        "ask"
     } else {
         "deny"
     };
-    serde_json::json!({"autoupdate": false, "share": "disabled", "permission": {"edit": edit,
-        "bash": rest, "webfetch": rest, "external_directory": outside}})
+    serde_json::json!({"autoupdate": false, "share": "disabled", "permission": {"edit": "ask",
+        "bash": "ask", "webfetch": "ask", "external_directory": outside}})
     .to_string()
 }

@@ -29,11 +29,13 @@ impl Acp {
         match kind {
             "tool_call" => {
                 let told = |name| update.at(name).text().filter(|text| !text.is_empty());
-                out.tool_began(id, told("title").or(told("kind")).unwrap_or_default());
+                self.began(id, told("title").or(told("kind")).unwrap_or_default(), out);
             }
             "tool_call_update" => match update.at("status").str() {
-                "completed" => out.tool_ended(id, !failed(update)),
-                "failed" => out.tool_ended(id, false),
+                status @ ("completed" | "failed") => {
+                    self.calls.remove(id);
+                    out.tool_ended(id, status == "completed" && !failed(update));
+                }
                 _ => out.see(Seen::Progress),
             },
             "usage_update" => {

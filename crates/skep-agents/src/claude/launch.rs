@@ -79,9 +79,8 @@ pub(crate) fn launch(
     ]);
     let mode = match settings.permission {
         Permission::Ask => "default",
-        Permission::Edits => "acceptEdits",
-        // It refuses to be run like this by root, and says so.
-        Permission::All => "bypassPermissions",
+        // Its own mode for everything is refused to root. It asks instead, and is answered at once.
+        Permission::Edits | Permission::All => "acceptEdits",
     };
     launch.option("--permission-mode", mode);
     if let Some(model) = &order.model {

@@ -11,7 +11,7 @@ use crate::{
 
 impl Claude {
     pub(super) fn result(&mut self, line: &Json, out: &mut Out) {
-        out.started(line.at("session_id").str());
+        self.started(line, out);
         self.totals(line, out);
         // Whoever is asked after the end is not waited for.
         let ids: alloc::vec::Vec<_> = self.asks.keys().cloned().collect();

@@ -69,6 +69,9 @@ pub(crate) struct Server {
     working: bool,
     asks: BTreeMap<String, Ask>,
     reset: Option<Until>,
+    interrupting: bool,
+    /// The last error: the end of the turn repeats it.
+    error: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +116,8 @@ impl Server {
             working: false,
             asks: BTreeMap::new(),
             reset: None,
+            interrupting: false,
+            error: String::new(),
         }
     }
 
@@ -162,6 +167,8 @@ impl Server {
             "turn/started" => {
                 self.turn = params.path("turn.id").str().chars().take(NAME).collect();
                 self.working = true;
+                self.interrupting = false;
+                self.error.clear();
                 out.see(Seen::TurnBegan);
             }
             "item/started" => Server::item(params.at("item"), false, out),
@@ -188,10 +195,25 @@ impl Server {
             "error" => {
                 let fault = fault(params.at("error"));
                 if params.at("willRetry").bool() == Some(true) {
+                    // "Reconnecting... n/5": why is in the details.
+                    let count = fault
+                        .text
+                        .rsplit_once(' ')
+                        .and_then(|(_, n)| n.split_once('/'));
+                    let attempt = count.and_then(|(count, _)| count.parse().ok());
+                    let why = params.path("error.additionalDetails").str();
+                    let kind = match fault.kind {
+                        ErrorKind::Network | ErrorKind::Other => of_text(why),
+                        told => told,
+                    };
                     out.see(Seen::Retrying {
-                        attempt: None,
+                        attempt,
                         wait: None,
-                        fault,
+                        fault: if why.is_empty() {
+                            fault
+                        } else {
+                            Fault::new(kind, why)
+                        },
                     });
                 } else {
                     self.failed(fault, out);
@@ -250,6 +272,10 @@ impl Server {
     }
 
     fn failed(&mut self, fault: Fault, out: &mut Out) {
+        if fault.text == self.error && !self.error.is_empty() {
+            return;
+        }
+        self.error.clone_from(&fault.text);
         if matches!(fault.kind, ErrorKind::RateLimit | ErrorKind::Quota) {
             out.see(Seen::RateLimited {
                 until: self.reset.or_else(|| super::wait::told(&fault.text)),
@@ -298,8 +324,8 @@ impl Server {
             }
         };
         let word = id.word();
-        if self.asks.len() >= ASKS_MAX {
-            self.client.answer(&id, json!({"decision": "decline"}), out);
+        if self.interrupting || self.asks.len() >= ASKS_MAX {
+            self.client.answer(&id, refusal(&questions), out);
             return;
         }
         if questions.is_empty() {
@@ -357,11 +383,9 @@ impl Protocol for Server {
         let ask = ask.ok_or_else(|| CannotSay::NotAsked(id.to_string()))?;
         let result = match answer {
             Answer::Allow if ask.questions.is_empty() => json!({"decision": "accept"}),
-            Answer::Deny(_) if ask.questions.is_empty() => json!({"decision": "decline"}),
+            Answer::Deny(_) if ask.questions.is_empty() => refusal(&ask.questions),
             Answer::Text(text) | Answer::Deny(text) if !ask.questions.is_empty() => {
-                let each = ask.questions.iter();
-                let each = each.map(|question| (question.clone(), json!({"answers": [text]})));
-                json!({"answers": each.collect::<serde_json::Map<_, _>>()})
+                answers(&ask.questions, text)
             }
             _ => return Err(CannotSay::NotAnAnswer(id.to_string())),
         };
@@ -376,6 +400,7 @@ impl Protocol for Server {
         }
         let params = json!({"threadId": self.thread, "turnId": self.turn});
         self.client.request("turn/interrupt", params, out);
+        self.interrupting = true;
         Ok(())
     }
 
@@ -391,6 +416,21 @@ impl Protocol for Server {
             self.begin_turn(text, out);
         }
         Ok(())
+    }
+}
+
+fn answers(questions: &[String], text: &str) -> Value {
+    let each = questions.iter();
+    let each = each.map(|question| (question.clone(), json!({"answers": [text]})));
+    json!({"answers": each.collect::<serde_json::Map<_, _>>()})
+}
+
+/// No, to a permission or to questions.
+fn refusal(questions: &[String]) -> Value {
+    if questions.is_empty() {
+        json!({"decision": "decline"})
+    } else {
+        answers(questions, "nobody can answer this")
     }
 }
 
