@@ -22,8 +22,9 @@ use serde::Deserialize;
 /// The most rules of one program: each is tried on each line.
 pub const RULES_MAX: usize = 100;
 
-/// aider, which prints text. Recorded with 0.86.2, without its own commits (`--no-auto-commits`): those print
-/// the agent's words after the end of a reply.
+/// aider, which prints text. Recorded with 0.86.2. To be started with `aider --message {prompt} --yes-always
+/// --no-pretty --no-check-update --analytics-disable --no-show-model-warnings --no-auto-commits --no-dirty-commits`:
+/// its own commits print the agent's words after the end of a reply, where they could be taken for its own.
 pub const AIDER: &str = include_str!("../rules/aider.json");
 /// gemini without a dialogue (`-o stream-json`).
 pub const GEMINI: &str = include_str!("../rules/gemini.json");

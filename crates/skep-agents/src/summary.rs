@@ -8,13 +8,14 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::String,
 };
+use serde::{Deserialize, Serialize};
 use skep_core::{attempt::Usage, money::Usd, time::Millis};
 
 /// How many tool calls at once are known by name. More are counted, not named.
 const TOOLS_MAX: usize = 64;
 
 /// The sum of observations. Its size is bounded by constants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The session, to resume it by.
     pub session: Option<String>,
@@ -55,7 +56,7 @@ pub struct Summary {
 }
 
 /// How a turn ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// Whether the agent says that all is well.
     pub ok: bool,
@@ -64,7 +65,7 @@ pub struct Ended {
 }
 
 /// A limit that was hit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limited {
     /// Until when, if the provider says so.
     pub until: Option<Until>,
@@ -85,7 +86,7 @@ pub enum Before {
 }
 
 /// A number that comes in steps and in sums.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Meter<T> {
     sum: Option<(T, Span)>,
     /// What came after the last sum.

@@ -3,7 +3,7 @@
 use crate::order::dialogue;
 use crate::replay::{all, read_in, rules};
 use proptest::prelude::*;
-use skep_agents::{Adapter, Answer, Dialogue, LINE_MAX, Permission, Say, command};
+use skep_agents::{Adapter, Answer, Dialogue, LINE_MAX, Permission, Say, Summary, command};
 
 fn adapters() -> Vec<Adapter> {
     let named = [
@@ -35,6 +35,10 @@ fn a_transcript_is_the_same_however_it_is_cut() {
                 transcript.cli,
                 transcript.name
             );
+            // A shim writes it down for the keeper.
+            let written = serde_json::to_vec(dialogue.summary()).unwrap();
+            let summary: Summary = serde_json::from_slice(&written).unwrap();
+            assert_eq!(&summary, dialogue.summary());
         }
     }
 }

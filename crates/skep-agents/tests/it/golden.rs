@@ -75,6 +75,8 @@ fn say(told: &mut String, dialogue: &mut Dialogue) {
     let bytes = dialogue.to_write();
     // Only a dialogue writes; to those that were recorded in one direction it would have.
     for line in String::from_utf8(bytes).unwrap().lines() {
+        let version = concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\"");
+        let line = line.replace(version, "\"version\":\"...\"");
         writeln!(told, "> {line}").unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Recorded transcripts: where they lie, and how a dialogue is led along one.
 
-use crate::order::dialogue;
+use crate::order::{order, place, settings};
 use skep_agents::{
     Adapter, Answer, ByUs, Dialogue, Exit, Health, Patience, Permission, Say, Seen,
     command::{self, Rules},
@@ -65,7 +65,7 @@ impl Transcript {
         let named = |name| Adapter::named(name).unwrap();
         match (self.cli, self.name.as_str()) {
             ("aider", _) => rules(command::AIDER),
-            ("codex", "app_server") => named("codex-server"),
+            ("codex", name) if name.starts_with("app_server") => named("codex-server"),
             ("gemini" | "opencode", name) if name.starts_with("acp") => named(self.cli),
             ("gemini", _) => rules(command::GEMINI),
             ("opencode", _) => rules(command::OPENCODE),
@@ -74,7 +74,13 @@ impl Transcript {
     }
 
     pub(crate) fn dialogue(&self) -> Dialogue {
-        dialogue(&self.adapter(), Permission::Ask)
+        let mut order = order("Create hello.txt");
+        // Choosing a model is a request of its own to some.
+        if self.text.contains("session/set_config_option") {
+            order.model = Some("fake/fake-model".into());
+        }
+        let settings = settings(Permission::Ask);
+        self.adapter().dialogue(&order, &place(), &settings)
     }
 
     /// What happened, in order. A recording of both sides says who said what.

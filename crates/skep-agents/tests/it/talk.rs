@@ -185,7 +185,7 @@ fn a_question_that_is_withdrawn_or_outlived_waits_for_nobody() {
     let mut talk = Talk::with("claude");
     talk.reads(&ask);
     let seen = talk.reads(&json!({"type": "control_cancel_request", "request_id": "r"}));
-    assert_eq!(seen, [settled.clone()]);
+    assert_eq!(seen, std::slice::from_ref(&settled));
     talk.reads(&ask);
     let seen = talk.reads(&json!({"type": "result", "subtype": "success", "is_error": false}));
     assert!(seen.contains(&settled));
