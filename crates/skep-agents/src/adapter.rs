@@ -18,8 +18,10 @@ pub struct About {
     pub title: &'static str,
     /// The program that must be on the path.
     pub program: &'static str,
-    /// Its arguments that make it print its version and end.
+    /// Its arguments that make it print its version and end; some print it to standard error. See [`version_in`].
     pub version: &'static [&'static str],
+    /// The version that it was recorded with: another one may print other things.
+    pub recorded: &'static str,
     /// What can hold a login; one is enough. None of them says whether the login is good.
     pub logins: &'static [LoginBy],
     /// The least permission it can be held to.
@@ -68,15 +70,11 @@ pub enum Cancel {
     ProtocolLeavesTools,
     /// By SIGINT: it ends its tool and itself.
     Interrupt,
-    /// By SIGTERM: it ends its tool and itself.
-    Terminate,
 }
 
 /// Whether an agent can go on with an earlier session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
-    /// It cannot.
-    No,
     /// From the same working directory only.
     SamePath,
     /// From anywhere.
@@ -109,6 +107,21 @@ pub enum Adapter {
     Pi,
     /// Any other program: the order's configured command, and rules for what it prints.
     Command(Rules),
+}
+
+/// The version in what a program printed when it was asked for it: `codex-cli 0.169.0`, `2.1.197 (Claude Code)`.
+#[must_use]
+pub fn version_in(printed: &str) -> Option<&str> {
+    let version = |word: &&str| {
+        let numbers = word.split('.').take(2);
+        let number = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
+        word.contains('.') && numbers.clone().all(number) && word.chars().all(plain)
+    };
+    printed
+        .split_whitespace()
+        .map(|word| word.trim_start_matches('v'))
+        .find(version)
 }
 
 /// What is known by name.

@@ -150,7 +150,8 @@ impl Claude {
         }
     }
 
-    /// With partial messages: their end tells what the message wrote.
+    /// With `--include-partial-messages` among the user's arguments: every word is a mark of life, and the end
+    /// of a message tells what it wrote.
     fn event(&mut self, event: &Json, aside: bool, out: &mut Out) {
         match event.at("type").str() {
             "message_start" => self.count(event.at("message"), aside, out),
@@ -163,6 +164,7 @@ impl Claude {
                     span: Span::Step,
                 });
             }
+            "content_block_delta" => out.see(Seen::Writing),
             _ => out.see(Seen::Progress),
         }
     }

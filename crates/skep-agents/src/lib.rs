@@ -63,7 +63,7 @@ pub mod text;
 mod verdict;
 
 pub use acp::{Model, Program};
-pub use adapter::{About, Adapter, Can, Cancel, KNOWN, LoginBy, Resume, Told};
+pub use adapter::{About, Adapter, Can, Cancel, KNOWN, LoginBy, Resume, Told, version_in};
 pub use dialogue::{CannotSay, Dialogue, Say};
 pub use fault::{ErrorKind, Fault};
 pub use launch::{

@@ -30,6 +30,7 @@ pub(crate) const ABOUT: About = About {
     title: "pi",
     program: "pi",
     version: &["--version"],
+    recorded: "0.73.1",
     logins: &[
         LoginBy::File(AUTH),
         LoginBy::Env("ANTHROPIC_API_KEY"),
@@ -273,6 +274,7 @@ impl Protocol for Pi {
                     fault: Fault::new(of_text(text), text),
                 });
             }
+            "message_update" => out.see(Seen::Writing),
             "agent_end" => self.ended(out),
             "extension_ui_request" => self.asked(&line, out),
             _ => out.see(Seen::Progress),
@@ -281,6 +283,7 @@ impl Protocol for Pi {
 
     fn cut(&mut self, head: &str, out: &mut Out) {
         match type_of_head(head) {
+            "message_update" => out.see(Seen::Writing),
             "agent_end" => self.ended(out),
             "turn_end" => self.command(json!({"type": "get_session_stats"}), out),
             _ => out.see(Seen::Progress),

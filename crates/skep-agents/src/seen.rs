@@ -24,6 +24,8 @@ pub enum Seen {
     TurnBegan,
     /// Something moved that is not worth a name of its own.
     Progress,
+    /// A part of a reply came: the model is alive.
+    Writing,
     /// A tool was called.
     ToolBegan {
         /// The vendor's id of the call.

@@ -138,6 +138,8 @@ impl Summary {
                 self.tools.clear();
             }
             Seen::Progress => {}
+            // A reply that begins is none yet: streams that are cut again and again begin again and again.
+            Seen::Writing => self.replied = true,
             Seen::ToolBegan { id, name } => {
                 self.tool_calls += 1;
                 if self.tools.len() < TOOLS_MAX {

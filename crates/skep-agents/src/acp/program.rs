@@ -59,6 +59,7 @@ pub(crate) const GEMINI: Program = Program {
         title: "Gemini CLI",
         program: "gemini",
         version: &["--version"],
+        recorded: "0.61.0",
         logins: &[LoginBy::Env("GEMINI_API_KEY")],
         least: Permission::Ask,
         can: CAN,
@@ -87,6 +88,7 @@ pub(crate) const OPENCODE: Program = Program {
         title: "opencode",
         program: "opencode",
         version: &["--version"],
+        recorded: "1.18.33",
         logins: &[
             LoginBy::File(".local/share/opencode/auth.json"),
             LoginBy::Env("ANTHROPIC_API_KEY"),
@@ -124,6 +126,7 @@ pub(crate) const CONFIGURED: Program = Program {
         title: "an agent that speaks the Agent Client Protocol",
         program: "",
         version: &[],
+        recorded: "",
         logins: &[],
         least: Permission::Ask,
         can: CAN,

@@ -21,10 +21,14 @@ impl Acp {
             if self.words.len() < EXCERPT * 4 {
                 self.words.push_str(update.path("content.text").str());
             }
-            out.see(Seen::Progress);
+            out.see(Seen::Writing);
             return;
         }
         self.flush(out);
+        if kind == "agent_thought_chunk" {
+            out.see(Seen::Writing);
+            return;
+        }
         let id = update.at("toolCallId").str();
         match kind {
             "tool_call" => {

@@ -13,6 +13,7 @@ pub(crate) const ABOUT: About = About {
     title: "Claude Code",
     program: "claude",
     version: &["--version"],
+    recorded: "2.1.197",
     logins: &[
         LoginBy::Env("ANTHROPIC_API_KEY"),
         LoginBy::Env("ANTHROPIC_AUTH_TOKEN"),

@@ -18,6 +18,7 @@ pub(crate) const ABOUT: About = About {
     title: "Codex",
     program: "codex",
     version: &["--version"],
+    recorded: "0.169.0",
     logins: LOGINS,
     least: Permission::Ask,
     can: Can {

@@ -28,6 +28,7 @@ pub(crate) const ABOUT: About = About {
     title: "Codex (app-server)",
     program: "codex",
     version: &["--version"],
+    recorded: "0.169.0",
     logins: LOGINS,
     least: Permission::Ask,
     can: Can {
@@ -173,6 +174,9 @@ impl Server {
             }
             "item/started" => Server::item(params.at("item"), false, out),
             "item/completed" => Server::item(params.at("item"), true, out),
+            method if method.ends_with("/delta") || method.ends_with("Delta") => {
+                out.see(Seen::Writing);
+            }
             "thread/tokenUsage/updated" => {
                 let usage = params.at("tokenUsage");
                 let total = usage.at("total");

@@ -84,7 +84,7 @@ impl Reader {
             if self.words.len() < EXCERPT * 4 {
                 self.words.push_str(&facts.text(text));
             }
-            out.see(Seen::Progress);
+            out.see(Seen::Writing);
             return;
         }
         out.said(&core::mem::take(&mut self.words));

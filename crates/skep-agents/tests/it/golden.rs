@@ -60,10 +60,11 @@ fn tell(transcript: &Transcript) -> String {
 
 fn see(told: &mut String, seen: &[Seen]) {
     for one in seen {
-        if *one == Seen::Progress {
+        if matches!(one, Seen::Progress | Seen::Writing) {
             // Only that there is any: how many depends on how a vendor streams.
-            if !told.ends_with("Progress\n") {
-                told.push_str("Progress\n");
+            let line = format!("{one:?}\n");
+            if !told.ends_with(&line) {
+                told.push_str(&line);
             }
         } else {
             writeln!(told, "{one:?}").unwrap();

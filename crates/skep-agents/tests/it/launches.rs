@@ -128,6 +128,23 @@ fn a_program_of_the_users_own_speaks_acp_by_configuration_alone() {
 
 // proves: X-1
 #[test]
+fn versions_are_found_in_what_programs_print() {
+    for (printed, version) in [
+        ("2.1.197 (Claude Code)\n", Some("2.1.197")),
+        ("codex-cli 0.169.0", Some("0.169.0")),
+        ("v1.18.33-beta.2", Some("1.18.33-beta.2")),
+        ("Warning: 2 things. Version: none", None),
+        ("see www.example.com", None),
+        ("", None),
+    ] {
+        assert_eq!(skep_agents::version_in(printed), version, "{printed}");
+    }
+    let unknown = |about: &&skep_agents::About| skep_agents::version_in(about.recorded).is_none();
+    assert_eq!(KNOWN.iter().find(unknown), None);
+}
+
+// proves: X-1
+#[test]
 fn what_the_user_configured_comes_last_and_wins() {
     let mut own = settings(Permission::Ask);
     own.env.insert("API_TIMEOUT_MS".into(), "5".into());
