@@ -10,13 +10,14 @@ use crate::{
 };
 use alloc::{
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 
 /// The reader's state.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    rules: Rules,
+    rules: Arc<Rules>,
     words: String,
     error: Option<Fault>,
 }
@@ -73,7 +74,7 @@ fn number(text: &str) -> Option<f64> {
 impl Reader {
     pub(super) fn new(rules: Rules) -> Reader {
         Reader {
-            rules,
+            rules: Arc::new(rules),
             words: String::new(),
             error: None,
         }
@@ -154,50 +155,36 @@ impl Reader {
         self.error = Some(fault.clone());
         out.see(Seen::Error(fault));
     }
-
-    fn apply(&mut self, matching: &[usize], facts: &Facts<'_>, out: &mut Out) {
-        let before = out.seen.len();
-        for at in matching {
-            let sees = self.rules.rules[*at].see.clone();
-            for see in &sees {
-                self.see(see, facts, out);
-            }
-        }
-        if out.seen.len() == before {
-            out.see(Seen::Progress);
-        }
-    }
 }
 
 impl Protocol for Reader {
     fn line(&mut self, line: &str, out: &mut Out) {
-        let rules = self.rules.rules.iter().enumerate();
-        match self.rules.lines {
-            Format::Json => {
-                let Some(line) = Json::object(line) else {
-                    return;
-                };
-                let holds = |(path, value): (&String, &Value)| is(line.path(path), value);
-                let matching: Vec<usize> = rules
-                    .filter(|(_, rule)| rule.when.iter().all(holds))
-                    .map(|(at, _)| at)
-                    .collect();
-                self.apply(&matching, &Facts::Json(&line), out);
-            }
-            Format::Text => {
-                let mut any = false;
-                // Each pattern has holes of its own.
-                for at in 0..self.rules.rules.len() {
-                    let pattern = self.rules.rules[at].line.clone();
-                    if let Some(holes) = pattern.as_ref().and_then(|pattern| pattern.read(line)) {
-                        any = true;
-                        self.apply(&[at], &Facts::Text(line, holes), out);
-                    }
+        let rules = Arc::clone(&self.rules);
+        let json = match rules.lines {
+            Format::Json => match Json::object(line) {
+                Some(json) => json,
+                None => return,
+            },
+            Format::Text => Json::Null,
+        };
+        let before = out.seen.len();
+        for rule in &rules.rules {
+            let facts = match (rules.lines, &rule.line) {
+                (Format::Json, _) if rule.when.iter().all(|(at, is)| holds(json.path(at), is)) => {
+                    Facts::Json(&json)
                 }
-                if !any {
-                    out.see(Seen::Progress);
-                }
+                (Format::Text, Some(pattern)) => match pattern.read(line) {
+                    Some(holes) => Facts::Text(line, holes),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            for see in &rule.see {
+                self.see(see, &facts, out);
             }
+        }
+        if out.seen.len() == before {
+            out.see(Seen::Progress);
         }
     }
 
@@ -206,7 +193,7 @@ impl Protocol for Reader {
     }
 }
 
-fn is(found: &Json, value: &Value) -> bool {
+fn holds(found: &Json, value: &Value) -> bool {
     match value {
         Value::Bool(value) => found.bool() == Some(*value),
         Value::Int(value) => found.u64() == Some(*value),
