@@ -1,14 +1,21 @@
-//! From an order to a command: argv, environment and standard input.
+//! From an order to a command: argv, environment, files of the agent's home, and standard input.
 //!
-//! Values from plans, models and people are inserted into single words and never split, joined or quoted:
-//! no shell sees them, unless the plan itself wrote a shell line.
+//! Values from plans, models, agents and people are inserted into single words and never split, joined or
+//! quoted: no shell sees them, unless the plan itself wrote a shell line. A value that could be read as an
+//! option is joined to its option with `=`, or refused.
+
+mod program;
+
+pub(crate) use program::facts;
+pub use program::launch;
 
 use alloc::{
     collections::BTreeMap,
+    format,
     string::{String, ToString},
     vec::Vec,
 };
-use skep_core::{plan::Order, spec::AgentSpec, task::FixWhy};
+use serde::{Deserialize, Serialize};
 
 /// Where an attempt runs. Paths are absolute.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +34,111 @@ pub struct Place<'p> {
     pub port_base: u16,
 }
 
+/// What an agent may do without asking. Ordered: safest first, and the safest is the default.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Read. Everything else is asked, or refused where the agent cannot ask.
+    #[default]
+    Ask,
+    /// Edit files of the worktree too.
+    Edits,
+    /// Everything. Only for a place that is itself a sandbox.
+    All,
+}
+
+impl Permission {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Permission::Ask => "ask",
+            Permission::Edits => "edits",
+            Permission::All => "all",
+        }
+    }
+}
+
+/// How an agent is to be run, beyond its order.
+#[derive(Clone, Debug, Default)]
+pub struct Settings<'s> {
+    /// A folder of this agent alone, absolute. It becomes its `HOME`: what one agent writes there never
+    /// changes another one, and the user's own configuration is neither read nor touched.
+    pub home: &'s str,
+    /// What it may do without asking.
+    pub permission: Permission,
+    /// The session to go on with. Only from the same worktree path: most agents find it by that.
+    pub resume: Option<&'s str>,
+    /// Environment that the user configured; wins over the adapter's own.
+    pub env: BTreeMap<String, String>,
+    /// Arguments that the user configured, after the adapter's own.
+    pub args: Vec<String>,
+}
+
 /// A command to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
     /// Program and arguments.
     pub argv: Vec<String>,
     /// Set on top of the environment that every attempt gets.
     pub env: BTreeMap<String, String>,
-    /// Standard input; none means an empty one. Never left open: some agents wait for its end.
-    pub stdin: Option<String>,
+    /// Variables to hand on from the user's environment, if they are set. With the empty list of an agent
+    /// that is a plain command, the environment is the host's choice.
+    pub pass: Vec<&'static str>,
+    /// Variables that keep other tools where the user has them, though `HOME` is another: each name with its
+    /// place below the user's home, to be set if the user has not set it and the place exists. Without them an
+    /// agent's builds would find no toolchain and fetch everything again.
+    pub tools: &'static [(&'static str, &'static str)],
+    /// Files to write before it starts.
+    pub files: Vec<HomeFile>,
+    /// Files of the user that hold a login, to be linked (never copied: a login that is renewed in a copy is
+    /// lost to the user) to this place, if they exist.
+    pub logins: Vec<Login>,
+    /// Standard input.
+    pub stdin: Stdin,
+}
+
+/// A file to write, with mode 0600, before an agent starts. Writing it again is harmless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeFile {
+    /// Where; absolute, below the agent's home.
+    pub path: String,
+    /// All of it.
+    pub content: String,
+}
+
+/// A login to lend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Below the user's home.
+    pub from: &'static str,
+    /// Where; absolute, below the agent's home.
+    pub to: String,
+}
+
+/// Standard input of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stdin {
+    /// Empty: opened on `/dev/null`. Some agents wait for the end of what is left open.
+    #[default]
+    Empty,
+    /// This text, then its end.
+    Text(String),
+    /// Held open for a [`Dialogue`](crate::Dialogue), which says what to write and when to close it.
+    Dialogue,
+}
+
+impl Stdin {
+    /// The text, if it is one: for hosts that hold no dialogue.
+    #[must_use]
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            Stdin::Text(text) => Some(text),
+            Stdin::Empty | Stdin::Dialogue => None,
+        }
+    }
 }
 
 /// Why an order cannot become a command.
@@ -50,208 +153,142 @@ pub enum LaunchFault {
     /// The configured command has no words.
     #[error("the command of agent {0:?} is empty")]
     EmptyCommand(String),
+    /// The agent has no way to keep to it.
+    #[error(
+        "agent {agent:?} cannot be held to `permission = \"{asked}\"`, only to \"{able}\"; allow that, or use another agent"
+    )]
+    CannotHold {
+        /// Which agent.
+        agent: &'static str,
+        /// What was asked for.
+        asked: &'static str,
+        /// The least it can be held to.
+        able: &'static str,
+    },
+    /// It came from an agent's output and could be read as something else.
+    #[error(
+        "{0:?} is not the id of a session: expected letters, digits, `-`, `_`, `.` and `:`, beginning with a letter or digit"
+    )]
+    NotASession(String),
+    /// It would be read as an option.
+    #[error("{0:?} is not the name of a model: it begins with `-`")]
+    NotAModel(String),
 }
 
-/// The command that carries out `order` at `place`.
-///
-/// # Errors
-/// [`LaunchFault`] when the order names no usable agent.
-pub fn launch(order: &Order, place: &Place<'_>) -> Result<Launch, LaunchFault> {
-    let mut launch = if let Some(spec) = &order.agent_spec {
-        configured(order, spec, place)?
-    } else if order.agent == "shell" {
-        let command = order.task.command.as_ref().ok_or(LaunchFault::NoCommand)?;
-        Launch {
-            argv: command.argv(),
-            env: BTreeMap::new(),
-            stdin: None,
-        }
-    } else {
-        return Err(LaunchFault::NoSuchAgent(order.agent.clone()));
-    };
-    for (name, value) in facts(order, place) {
-        launch.env.insert(name.to_string(), value);
-    }
-    Ok(launch)
-}
-
-fn configured(order: &Order, spec: &AgentSpec, place: &Place<'_>) -> Result<Launch, LaunchFault> {
-    if spec.command.is_empty() {
-        return Err(LaunchFault::EmptyCommand(order.agent.clone()));
-    }
-    let model = order.model.as_deref().unwrap_or_default();
-    let values = [
-        ("{prompt}", order.prompt.as_str()),
-        ("{prompt_file}", place.prompt_file),
-        ("{model}", model),
-        ("{task}", order.task.id.as_str()),
-        ("{worktree}", place.worktree),
-    ];
-    Ok(Launch {
-        argv: spec
-            .command
-            .iter()
-            .map(|word| fill(word, &values))
-            .collect(),
-        env: spec.env.clone(),
-        stdin: spec.stdin.then(|| order.prompt.clone()),
-    })
-}
-
-/// Replaces every name in one word, from left to right; what was inserted is not looked at again.
-fn fill(word: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = String::new();
-    let mut rest = word;
-    while let Some(at) = rest.find('{') {
-        filled.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some((name, value)) = values.iter().find(|(name, _)| rest.starts_with(name)) {
-            filled.push_str(value);
-            rest = &rest[name.len()..];
-        } else {
-            filled.push('{');
-            rest = &rest[1..];
-        }
-    }
-    filled.push_str(rest);
-    filled
-}
-
-/// The environment that tells any agent where it is (W-13).
-fn facts(order: &Order, place: &Place<'_>) -> Vec<(&'static str, String)> {
-    let mut facts = Vec::from([
-        ("SKEP_SWARM", order.swarm.to_string()),
-        ("SKEP_TASK", order.task.id.to_string()),
-        ("SKEP_ATTEMPT", order.attempt.to_string()),
-        ("SKEP_WORKER", order.worker.to_string()),
-        ("SKEP_WORKTREE", place.worktree.to_string()),
-        ("SKEP_REPO", place.repo.to_string()),
-        ("SKEP_PORT_BASE", place.port_base.to_string()),
-        ("SKEP_PROMPT_FILE", place.prompt_file.to_string()),
-        ("SKEP_RESULT", place.result_file.to_string()),
-    ]);
-    if let Some(role) = &order.role {
-        facts.push(("SKEP_ROLE", role.clone()));
-    }
-    if let Some(model) = &order.model {
-        facts.push(("SKEP_MODEL", model.clone()));
-    }
-    if let Some(failure) = &order.previous {
-        facts.push(("SKEP_PREVIOUS_OUTCOME", failure.outcome.word().to_string()));
-        facts.push(("SKEP_PREVIOUS_REASON", failure.reason.replace('\0', " ")));
-        facts.push(("SKEP_PREVIOUS_OUTPUT", place.failure_file.to_string()));
-    }
-    if let Some(fix) = &order.fix {
-        facts.push(("SKEP_FIX_OF", fix.of.to_string()));
-        let (why, files) = match &fix.why {
-            FixWhy::Conflict(files) => ("conflict", files.join("\n")),
-            FixWhy::Check(_) => ("check", String::new()),
-        };
-        facts.push(("SKEP_FIX_WHY", why.to_string()));
-        facts.push(("SKEP_FIX_FILES", files.replace('\0', " ")));
-    }
-    facts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use skep_core::{
-        id::{Attempt, WorkerId},
-        plan::OrderLimits,
-        spec::{Command, TaskSpec},
-        time::{Millis, Time},
-    };
-
-    fn order(agent: &str) -> Order {
-        let task = r#"{"id":"t","mission":"say \"hi\"; rm -rf /"}"#;
-        let limit = Millis::mins(1);
-        Order {
-            attempt: Attempt(7),
-            swarm: "s".parse().unwrap(),
-            task: serde_json::from_str::<TaskSpec>(task).unwrap().into(),
-            worker: WorkerId(2),
-            role: None,
-            agent: agent.into(),
-            agent_spec: None,
-            model: Some("{prompt}".into()),
-            base: "0123456789012345678901234567890123456789".parse().unwrap(),
-            prompt: "$(reboot) `x` 'y' {model}\n-rf".into(),
-            previous: None,
-            fix: None,
-            setup: Vec::new(),
-            shared: None,
-            limits: OrderLimits {
-                hard_stop: limit,
-                ceiling: limit,
-                grace: limit,
-                heartbeat: limit,
-                criterion: limit,
-                setup: limit,
-                output_bytes: 1,
-                ports: 10,
-            },
-            claimed: Time(0),
-        }
-    }
-
-    fn place() -> Place<'static> {
-        Place {
-            worktree: "/w",
-            repo: "/r",
-            prompt_file: "/p",
-            result_file: "/o",
-            failure_file: "/f",
-            port_base: 20_000,
-        }
-    }
-
-    // proves: X-1, T-3
-    #[test]
-    fn values_stay_one_word_each_and_are_never_read_as_templates() {
-        let mut order = order("mine");
-        order.agent_spec = Some(AgentSpec {
-            command: ["run", "--model={model}", "{prompt}", "{unknown}", "{"]
-                .map(String::from)
-                .into(),
-            stdin: false,
-            env: BTreeMap::new(),
-            rate_limited_exit: Vec::new(),
-        });
-        let launch = launch(&order, &place()).unwrap();
-        let expected = [
-            "run",
-            "--model={prompt}",
-            "$(reboot) `x` 'y' {model}\n-rf",
-            "{unknown}",
-            "{",
-        ];
-        assert_eq!(launch.argv, expected);
-        assert_eq!(launch.stdin, None);
-    }
-
-    // proves: X-1, W-13
-    #[test]
-    fn the_shell_agent_runs_the_tasks_command_and_knows_where_it_is() {
-        let mut order = order("shell");
-        assert_eq!(launch(&order, &place()), Err(LaunchFault::NoCommand));
-        let mut task = (*order.task).clone();
-        task.command = Some(Command::Words(["./x", "a b"].map(String::from).into()));
-        order.task = task.into();
-        let launch = launch(&order, &place()).unwrap();
-        assert_eq!(launch.argv, ["./x", "a b"]);
+impl Launch {
+    /// The beginning of every adapter's command: facts, home, and what every agent is told.
+    pub(crate) fn of(
+        order: &skep_core::plan::Order,
+        place: &Place<'_>,
+        settings: &Settings<'_>,
+        argv: Vec<String>,
+        pass: &[&'static str],
+    ) -> Launch {
+        let mut env: BTreeMap<String, String> = facts(order, place)
+            .into_iter()
+            .map(|(name, value)| (name.to_string(), value))
+            .collect();
         for (name, value) in [
-            ("SKEP_TASK", "t"),
-            ("SKEP_WORKER", "w2"),
-            ("SKEP_WORKTREE", "/w"),
-            ("SKEP_REPO", "/r"),
-            ("SKEP_PORT_BASE", "20000"),
+            ("HOME", settings.home),
+            // An escape sequence that is not printed need not be taken out.
+            ("NO_COLOR", "1"),
+            ("TERM", "dumb"),
+            ("DO_NOT_TRACK", "1"),
+            // A pager or an editor would wait for a person who is not there.
+            ("GIT_EDITOR", "true"),
+            ("GIT_PAGER", "cat"),
+            ("PAGER", "cat"),
         ] {
-            assert_eq!(
-                launch.env.get(name).map(String::as_str),
-                Some(value),
-                "{name}"
-            );
+            env.insert(name.into(), value.into());
         }
+        Launch {
+            argv,
+            env,
+            pass: PASS
+                .iter()
+                .chain(TOOLS.iter().map(|(name, _)| name))
+                .chain(pass)
+                .copied()
+                .collect(),
+            tools: TOOLS,
+            ..Launch::default()
+        }
+    }
+
+    /// What the user configured comes last.
+    pub(crate) fn finish(mut self, settings: &Settings<'_>) -> Launch {
+        self.argv.extend(settings.args.iter().cloned());
+        self.env
+            .extend(settings.env.iter().map(|(n, v)| (n.clone(), v.clone())));
+        self
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.env.insert(name.into(), value.into());
+    }
+
+    /// `--name=value`: one word, so that no value is ever read as an option.
+    pub(crate) fn option(&mut self, name: &str, value: &str) {
+        self.argv.push(format!("{name}={value}"));
+    }
+
+    pub(crate) fn words(&mut self, words: &[&str]) {
+        self.argv.extend(words.iter().map(ToString::to_string));
+    }
+
+    pub(crate) fn file(&mut self, path: String, content: String) {
+        self.files.push(HomeFile { path, content });
+    }
+}
+
+/// What any agent may see of the user's environment: how to find programs, how to speak, how to reach the
+/// net. No secret is among them; each adapter adds the names of its own.
+const PASS: &[&str] = &[
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+];
+
+/// Where toolchains and their caches are. Who the user is to git is among them: agents commit.
+const TOOLS: &[(&str, &str)] = &[
+    ("CARGO_HOME", ".cargo"),
+    ("RUSTUP_HOME", ".rustup"),
+    ("GOPATH", "go"),
+    ("GRADLE_USER_HOME", ".gradle"),
+    ("MAVEN_USER_HOME", ".m2"),
+    ("NPM_CONFIG_CACHE", ".npm"),
+    ("PIP_CACHE_DIR", ".cache/pip"),
+    ("UV_CACHE_DIR", ".cache/uv"),
+    ("GIT_CONFIG_GLOBAL", ".gitconfig"),
+];
+
+/// A session id from an agent's output, fit to be a word of a command.
+pub(crate) fn session(id: &str) -> Result<&str, LaunchFault> {
+    let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let first = id.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if first && id.chars().all(fit) && id.len() <= crate::text::NAME {
+        Ok(id)
+    } else {
+        Err(LaunchFault::NotASession(id.to_string()))
+    }
+}
+
+/// The prompt as it must be for agents that read `/word` as a command of their own.
+pub(crate) fn not_a_command(text: &str) -> alloc::borrow::Cow<'_, str> {
+    if text.trim_start().starts_with('/') {
+        alloc::borrow::Cow::Owned(format!("Task:\n{text}"))
+    } else {
+        text.into()
     }
 }

@@ -140,7 +140,7 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
         name: order.agent.clone(),
         kind: StepKind::Agent,
         argv: launch.argv,
-        stdin: launch.stdin,
+        stdin: launch.stdin.into_text(),
         timeout_ms: order.limits.hard_stop.0,
         go_on: false,
     }];

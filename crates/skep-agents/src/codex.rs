@@ -1,0 +1,76 @@
+//! Codex, in its two forms. Recorded with 0.169.0.
+//!
+//! - [`exec`] runs one prompt: simple, and recorded in every kind of failure. It can be interrupted by a signal
+//!   only, asks nothing (what needs a permission is refused), and tells tokens when a turn has ended.
+//! - [`server`] is a dialogue: interrupt, permissions, tokens and context while it works, errors with a kind, and
+//!   the reset times of limits.
+
+mod exec;
+mod server;
+mod wait;
+
+pub(crate) use exec::{ABOUT, Exec, launch};
+pub(crate) use server::{ABOUT as SERVER, Server, launch as launch_server};
+
+use crate::{
+    adapter::LoginBy,
+    json::Json,
+    launch::{Launch, Login, Permission, Settings},
+    seen::Tokens,
+};
+use alloc::format;
+
+const AUTH: &str = ".codex/auth.json";
+
+const LOGINS: &[LoginBy] = &[
+    LoginBy::Env("CODEX_API_KEY"),
+    LoginBy::Env("OPENAI_API_KEY"),
+    LoginBy::File(AUTH),
+];
+
+const PASS: &[&str] = &["CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"];
+
+/// What both forms need: no plugins (they reach for the net), retries that end, a home of its own.
+fn common(launch: &mut Launch, settings: &Settings<'_>) {
+    for feature in ["plugins", "apps", "remote_plugin"] {
+        launch.words(&["--disable", feature]);
+    }
+    // Without this a provider that is not reached is tried for ever.
+    launch.words(&["--disable", "unbounded_connection_retries"]);
+    for setting in [
+        "check_for_update_on_startup=false",
+        "analytics.enabled=false",
+        "cli_auth_credentials_store=\"file\"",
+    ] {
+        launch.words(&["-c", setting]);
+    }
+    // Below TMPDIR its sandbox does not work, and no event shows it: every command just fails.
+    launch.set("CODEX_HOME", format!("{}/.codex", settings.home));
+    launch.logins.push(Login {
+        from: AUTH,
+        to: format!("{}/{AUTH}", settings.home),
+    });
+}
+
+const fn sandbox(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Ask => "read-only",
+        Permission::Edits => "workspace-write",
+        Permission::All => "danger-full-access",
+    }
+}
+
+/// Its input counts what was read from the cache, too.
+fn tokens(input: &Json, cached: &Json, written: &Json, output: &Json, reasoning: &Json) -> Tokens {
+    let apart = cached
+        .u64()
+        .unwrap_or(0)
+        .saturating_add(written.u64().unwrap_or(0));
+    Tokens {
+        input: input.u64().map(|input| input.saturating_sub(apart)),
+        cache_read: cached.u64(),
+        cache_write: written.u64(),
+        output: output.u64(),
+        reasoning: reasoning.u64(),
+    }
+}

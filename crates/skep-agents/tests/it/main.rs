@@ -1,0 +1,11 @@
+//! The adapters against what real CLIs printed, and against what hostile ones could print.
+#![allow(clippy::unwrap_used, unreachable_pub, missing_docs)] // A test may panic; nobody links it.
+
+mod bytes;
+mod endings;
+mod golden;
+mod hostile;
+mod launches;
+mod order;
+mod replay;
+mod talk;
