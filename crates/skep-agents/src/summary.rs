@@ -231,7 +231,9 @@ impl Summary {
     pub fn usage(&self, before: Before) -> Usage {
         let tokens = self.tokens(before).unwrap_or_default();
         Usage {
-            input_tokens: tokens.read(),
+            input_tokens: tokens.input,
+            cache_read_tokens: tokens.cache_read,
+            cache_write_tokens: tokens.cache_write,
             output_tokens: tokens.output,
             usd: self.usd(before),
         }

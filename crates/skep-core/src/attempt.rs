@@ -1,6 +1,7 @@
 //! An attempt: one run of one task by one worker; how it can end, and what its host reports of it.
 
 use crate::{
+    fault::ErrorKind,
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     money::Usd,
@@ -160,10 +161,53 @@ pub struct Report {
     pub no_op: Option<String>,
     /// Exit code of the agent means "rate limited".
     pub rate_limited: bool,
+    /// What the agent's own protocol said of its end; `None` for agents without one, such as `shell`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
     /// What it used.
     pub usage: Usage,
     /// From the shim's start to its end.
     pub took: Millis,
+}
+
+/// What an agent's protocol said of its end (X-1a). It goes before the exit code, and success it only claims.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// It is done. Whether that is so, its work must show.
+    Done {
+        /// In its words, cut short.
+        text: String,
+    },
+    /// It is not done.
+    Failed {
+        /// How the attempt ended.
+        outcome: Outcome,
+        /// What failed, if that is known.
+        fault: Option<ErrorKind>,
+        /// When the provider's limit is lifted, if it said so (S-5a).
+        until: Option<Time>,
+        /// In a sentence.
+        text: String,
+    },
+}
+
+/// What an agent's protocol has said so far of an attempt that runs. Its numbers only grow; what it does not
+/// tell stays unknown. Never stored as it is: it is measured again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// What it has used.
+    pub usage: Usage,
+    /// How full its context is, in percent.
+    pub context: Option<u8>,
+    /// The vendor's session, to resume it by.
+    pub session: Option<String>,
+    /// Tool calls so far.
+    pub tool_calls: u64,
+    /// How often it has tried its provider again, since something last came of it.
+    pub retries: u32,
+    /// It waits for its provider until then, as it says itself.
+    pub waits_until: Option<Time>,
 }
 
 /// Why a run was cut short.
@@ -244,12 +288,31 @@ pub struct SavedWork {
 /// What an attempt used. Unknown stays unknown, never zero (W-14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens read.
+    /// Tokens read anew.
     pub input_tokens: Option<u64>,
-    /// Tokens written.
+    /// Tokens read from a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read_tokens: Option<u64>,
+    /// Tokens read, and written to a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
+    /// Tokens written, reasoning included.
     pub output_tokens: Option<u64>,
-    /// Money.
+    /// Money, as the agent reckons it.
     pub usd: Option<Usd>,
+}
+
+impl Usage {
+    /// All tokens that were read; `None` if nothing is known of them.
+    #[must_use]
+    pub fn read_tokens(&self) -> Option<u64> {
+        let kinds = [
+            self.input_tokens,
+            self.cache_read_tokens,
+            self.cache_write_tokens,
+        ];
+        kinds.into_iter().flatten().reduce(u64::saturating_add)
+    }
 }
 
 /// Why an attempt did not succeed, as the next attempt and a person see it.

@@ -75,6 +75,9 @@ impl Engine {
         if let What::Observation(Observation::Vitals { seen }) = &request.what {
             self.state.measure(seen, now);
         }
+        if let What::Observation(Observation::Read { seen }) = &request.what {
+            self.state.read(seen);
+        }
         let decision = decide(&self.state, now, request);
         let mut answer = Answer::default();
         let refused = match decision {

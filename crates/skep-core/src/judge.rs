@@ -308,6 +308,7 @@ mod tests {
             cut: None,
             no_op: None,
             rate_limited: false,
+            said: None,
             usage: Usage::default(),
             took: Millis(9),
         }

@@ -1,7 +1,7 @@
 //! What can be asked and what can be seen: the only inputs of the decider.
 
 use crate::{
-    attempt::{Report, Saved},
+    attempt::{Reading, Report, Saved},
     event::By,
     health::{Rung, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
@@ -253,6 +253,11 @@ pub enum Observation {
     Vitals {
         /// Each with its measurement.
         seen: Vec<(Attempt, Sample)>,
+    },
+    /// What agents that tell it have used and done so far. Each replaces what was known of its attempt.
+    Read {
+        /// Each with what it said.
+        seen: Vec<(Attempt, Reading)>,
     },
     /// An attempt's agent was told of a rung of the ladder, or cannot be told of anything.
     Told {

@@ -48,6 +48,9 @@ pub struct SwarmSpec {
     pub model: Option<String>,
     /// Known models from weakest to strongest: after repeated failures the next stronger one is tried.
     pub models: Vec<String>,
+    /// What is known of models: whose they are, how strong, and what they cost.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub catalog: BTreeMap<String, ModelSpec>,
     /// The integration check: every command must exit 0 on the merged tree.
     pub check: Vec<Command>,
     /// How long one command of the integration check may run.
@@ -153,6 +156,48 @@ pub struct AgentSpec {
     pub env: BTreeMap<String, String>,
     /// Exit codes that mean "rate limited" rather than "failed".
     pub rate_limited_exit: Vec<i32>,
+    /// Who serves the models that it uses, where the model does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+}
+
+/// What is known of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// Who serves it: the unit of rate limits, bulkheads and circuit breakers.
+    pub provider: String,
+    /// How strong it is among its like.
+    pub tier: Tier,
+    /// What it costs; `None`: unknown, which is never taken for nothing.
+    pub price: Option<Price>,
+}
+
+/// How strong a model is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// For what is simple.
+    Cheap,
+    /// For most work.
+    #[default]
+    Default,
+    /// For what is hard.
+    Smart,
+}
+
+/// What a million tokens cost, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// Read anew.
+    pub input: Usd,
+    /// Read from a cache.
+    pub cache_read: Usd,
+    /// Read, and written to a cache.
+    pub cache_write: Usd,
+    /// Written.
+    pub output: Usd,
 }
 
 /// Caps on spending (S-7).

@@ -10,7 +10,7 @@ mod stored;
 pub use stored::FOLD;
 
 use crate::{
-    attempt::{Live, Phase},
+    attempt::{Live, Phase, Reading},
     health::{Facts, Pace, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
@@ -403,6 +403,15 @@ impl State {
     fn pace(&mut self, kind: String, took: Millis) {
         if self.paces.len() < limits::PACES || self.paces.contains_key(&kind) {
             self.paces.entry(kind).or_default().add(took);
+        }
+    }
+
+    /// Takes in what agents say of themselves. Attempts that are over are not heard any more.
+    pub(crate) fn read(&mut self, seen: &[(Attempt, Reading)]) {
+        for (attempt, reading) in seen {
+            if self.live.contains_key(attempt) {
+                self.facts.read(*attempt, reading.clone());
+            }
         }
     }
 

@@ -48,6 +48,7 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         agent: "shell".into(),
         model: None,
         models: Vec::new(),
+        catalog: alloc::collections::BTreeMap::new(),
         check: Vec::new(),
         check_timeout: crate::time::Millis::mins(10),
         prompt: None,

@@ -248,6 +248,7 @@ impl Clinic {
             cut,
             no_op: None,
             rate_limited: false,
+            said: None,
             usage: Usage::default(),
             took: Millis(self.now - patient.began),
         };

@@ -435,6 +435,7 @@ fn report(
         cut,
         no_op: folder.no_op_allowed.then(|| "nothing to do".into()),
         rate_limited: deed == Deed::LimitedByProvider,
+        said: None,
         usage: Usage::default(),
         took: Millis(took),
     }

@@ -129,6 +129,7 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         stdin: false,
         env: BTreeMap::new(),
         rate_limited_exit: Vec::new(),
+        provider: None,
     };
     let checked = dice.chance(700);
     SwarmSpec {
@@ -143,6 +144,7 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         agent: "fake".into(),
         model: dice.chance(500).then(|| "small".into()),
         models: vec!["small".into(), "middle".into(), "large".into()],
+        catalog: BTreeMap::new(),
         check: if checked {
             vec![Command::Line("check".into())]
         } else {

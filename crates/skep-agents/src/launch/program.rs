@@ -177,6 +177,7 @@ mod tests {
             stdin: false,
             env: BTreeMap::new(),
             rate_limited_exit: Vec::new(),
+            provider: None,
         });
         let launch = launch(&order, &place()).unwrap();
         let expected = [

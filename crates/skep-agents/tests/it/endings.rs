@@ -208,7 +208,7 @@ fn every_cli_that_counts_counts_the_same_work_the_same() {
     for cli in ["claude", "codex", "gemini", "opencode", "pi"] {
         let dialogue = read(&find(cli, "hello"));
         let usage = dialogue.summary().usage(Before::Nothing);
-        assert_eq!(usage.input_tokens, Some(4200), "{cli}");
+        assert_eq!(usage.read_tokens(), Some(4200), "{cli}");
         assert_eq!(usage.output_tokens, Some(80), "{cli}");
     }
 }

@@ -116,6 +116,7 @@ fn a_program_of_the_users_own_speaks_acp_by_configuration_alone() {
         stdin: false,
         env: [("MINE".to_string(), "1".to_string())].into(),
         rate_limited_exit: Vec::new(),
+        provider: None,
     });
     order.model = Some("big".into());
     let launch = adapter

@@ -70,7 +70,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
         } => lost(state, now, *attempt, reason, saved),
         Observation::Adopted { ages } => adopted(state, now, ages),
         // The engine has taken them in; what they change is for `due`.
-        Observation::Vitals { .. } => Ok(Vec::new()),
+        Observation::Vitals { .. } | Observation::Read { .. } => Ok(Vec::new()),
         Observation::Told {
             attempt,
             rung,

@@ -2,7 +2,7 @@
 
 use super::Logged;
 use crate::{
-    attempt::Live,
+    attempt::{Live, Reading},
     id::{Attempt, Oid},
     spec::Policy,
     time::{Millis, Time},
@@ -224,6 +224,7 @@ impl Track {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     tracks: BTreeMap<Attempt, Track>,
+    readings: BTreeMap<Attempt, Reading>,
 }
 
 /// Two states are the same whatever was measured meanwhile.
@@ -250,7 +251,18 @@ impl Facts {
         }
     }
 
+    /// What its agent has said of itself; none of agents that say nothing, and before they do.
+    #[must_use]
+    pub fn reading(&self, attempt: Attempt) -> Option<&Reading> {
+        self.readings.get(&attempt)
+    }
+
+    pub(crate) fn read(&mut self, attempt: Attempt, reading: Reading) {
+        self.readings.insert(attempt, reading);
+    }
+
     pub(crate) fn forget(&mut self, attempt: Attempt) {
         self.tracks.remove(&attempt);
+        self.readings.remove(&attempt);
     }
 }

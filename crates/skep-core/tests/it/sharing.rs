@@ -134,6 +134,7 @@ fn clash(agent: &str) -> Swarm {
             stdin: false,
             env: Default::default(),
             rate_limited_exit: Vec::new(),
+            provider: None,
         };
         p.swarm.agents.insert("fake".into(), spec);
         if agent != "shell" {

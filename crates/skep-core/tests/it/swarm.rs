@@ -515,6 +515,7 @@ pub fn report(end: End) -> Report {
         cut: None,
         no_op: None,
         rate_limited: false,
+        said: None,
         usage: Usage::default(),
         took: Millis(1),
     }

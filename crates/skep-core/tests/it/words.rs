@@ -76,6 +76,7 @@ pub fn a_plan(text: &str) -> Plan {
         agent: "shell".into(),
         model: None,
         models: Vec::new(),
+        catalog: Default::default(),
         check: Vec::new(),
         check_timeout: Millis::mins(10),
         prompt: None,

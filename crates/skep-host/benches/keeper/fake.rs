@@ -157,6 +157,7 @@ fn report() -> Report {
         cut: None,
         no_op: None,
         rate_limited: false,
+        said: None,
         usage: Usage::default(),
         took: Millis(1),
     }

@@ -608,6 +608,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::BaseMoved { wave, .. }
         | Observation::MergeFailed { wave, .. } => format!("wave-{wave}"),
         Observation::Adopted { .. } => "adoption".into(),
+        Observation::Read { .. } => "readings".into(),
         Observation::Vitals { .. } => "health".into(),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
         Observation::Noticed { .. } => "host".into(),

@@ -46,6 +46,7 @@ pub(super) fn convert(report: &RunReport, rate_limited: &[i32], result: &Path) -
         }),
         no_op: read_result(result),
         rate_limited: limited,
+        said: None,
         usage: Usage::default(),
         took: Millis(report.ended.saturating_sub(report.started)),
     }

@@ -167,8 +167,12 @@ pub struct StepDoc {
 /// What was used; null is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageDoc {
-    /// Tokens read.
+    /// Tokens read anew.
     pub input_tokens: Option<u64>,
+    /// Tokens read from a cache.
+    pub cache_read_tokens: Option<u64>,
+    /// Tokens read, and written to a cache.
+    pub cache_write_tokens: Option<u64>,
     /// Tokens written.
     pub output_tokens: Option<u64>,
     /// Money.
@@ -357,11 +361,15 @@ impl UsageDoc {
     fn of(usage: &Usage) -> UsageDoc {
         let Usage {
             input_tokens,
+            cache_read_tokens,
+            cache_write_tokens,
             output_tokens,
             usd,
         } = *usage;
         UsageDoc {
             input_tokens,
+            cache_read_tokens,
+            cache_write_tokens,
             output_tokens,
             usd: usd.map(Usd::dollars),
         }

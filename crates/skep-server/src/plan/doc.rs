@@ -186,6 +186,8 @@ struct AgentDoc {
     env: Option<BTreeMap<String, String>>,
     /// Exit codes that mean "rate limited" rather than "failed".
     rate_limited_exit: Option<Vec<i32>>,
+    /// Who serves the models that it uses: what is down or limited there is the same for all its agents.
+    provider: Option<String>,
 }
 
 /// Caps on spending, in US dollars.

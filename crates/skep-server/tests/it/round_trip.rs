@@ -115,13 +115,17 @@ fn agent() -> impl Strategy<Value = AgentSpec> {
         any::<bool>(),
         prop::collection::btree_map("[A-Z_. é]{1,5}", "[ -~é\n]{0,9}", 0..3),
         vec(any::<i32>(), 0..3),
+        option::of(label()),
     )
-        .prop_map(|(command, stdin, env, rate_limited_exit)| AgentSpec {
-            command,
-            stdin,
-            env,
-            rate_limited_exit,
-        })
+        .prop_map(
+            |(command, stdin, env, rate_limited_exit, provider)| AgentSpec {
+                command,
+                stdin,
+                env,
+                rate_limited_exit,
+                provider,
+            },
+        )
 }
 
 fn swarm() -> impl Strategy<Value = SwarmSpec> {
@@ -170,6 +174,7 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
             agent: "shell".into(),
             model: models.0,
             models: models.1,
+            catalog: Default::default(),
             check: commands.0,
             prompt: models.2,
             setup: commands.1,

@@ -90,6 +90,7 @@ impl Decoder {
             agent: t.take(self, "agent", Self::text).unwrap_or(base.agent),
             model: t.take(self, "model", Self::text),
             models: t.take(self, "models", Self::texts).unwrap_or_default(),
+            catalog: BTreeMap::new(),
             check: t.take(self, "check", Self::commands).unwrap_or_default(),
             check_timeout: t
                 .take(self, "check_timeout", Self::duration)
@@ -212,6 +213,7 @@ impl Decoder {
                     d.list(f, "exit codes", Self::count)
                 })
                 .unwrap_or_default(),
+            provider: table.take(self, "provider", Self::text),
         };
         table.finish(self, nowhere);
         Some(agent)
@@ -258,6 +260,7 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         agent: options.default_agent.clone(),
         model: None,
         models: Vec::new(),
+        catalog: BTreeMap::new(),
         check: Vec::new(),
         check_timeout: CHECK_TIMEOUT,
         prompt: None,

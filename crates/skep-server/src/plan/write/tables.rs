@@ -101,6 +101,8 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         agent,
         model,
         models,
+        // Skep's own, and what the file sets of it is in the file.
+        catalog: _,
         check,
         check_timeout,
         prompt,
@@ -175,6 +177,7 @@ fn agent(agent: &AgentSpec) -> Value {
         stdin,
         env,
         rate_limited_exit,
+        provider,
     } = agent;
     let mut keys = Keys::default();
     keys.put("command", texts(command));
@@ -188,6 +191,7 @@ fn agent(agent: &AgentSpec) -> Value {
     let codes = rate_limited_exit.iter();
     let codes = codes.map(|code| bare(Value::Int((*code).into())));
     keys.list("rate_limited_exit", Value::List(codes.collect()));
+    keys.maybe("provider", provider.as_ref().map(text));
     Value::Table(keys.0)
 }
 
