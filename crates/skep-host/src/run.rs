@@ -16,7 +16,7 @@ pub use output::{Chunk, Output, output, read_output};
 pub use placed::{ShimCommand, start_placed};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};
-pub use sweep::{SweepError, survivors, sweep};
+pub use sweep::{SweepError, survivors, sweep, unfinished};
 pub use waited::{attempt_of, end, end_waited_for, waited_for};
 
 use crate::command::command;

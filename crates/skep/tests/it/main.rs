@@ -37,6 +37,8 @@ struct Sandbox {
     dir: TempDir,
     /// Where the socket of its tmux server would be: nobody else's sessions are ever seen.
     tmux: TempDir,
+    /// Where its programs put temporary files, of which none may be left.
+    tmp: TempDir,
 }
 
 /// What a command printed, and how it ended.
@@ -56,6 +58,7 @@ impl Sandbox {
         Sandbox {
             dir: tempfile::Builder::new().prefix(name).tempdir().unwrap(),
             tmux: tempfile::tempdir().unwrap(),
+            tmp: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -97,6 +100,7 @@ impl Sandbox {
         skep.args(args)
             .env("NO_COLOR", "1")
             .env("SKEP_TMUX_SOCKET", self.tmux.path().join("socket"))
+            .env("TMPDIR", self.tmp.path())
             .env_remove("RUST_BACKTRACE");
         skep.stdout(Stdio::piped()).stderr(Stdio::piped());
         skep
@@ -129,6 +133,12 @@ impl Drop for Sandbox {
             let _ = self.skep(&["doctor", "--fix"]);
             return;
         }
+        // Whatever a test did, Skep's own state explains what is left (W-15).
+        let left = litter::told(self, &[]);
+        assert!(left.is_empty(), "the test left {left:#?}");
+        let left = fs::read_dir(self.tmp.path()).unwrap().flatten();
+        let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        assert!(left.is_empty(), "the test left temporary files: {left:?}");
         // Processes that were just ended are gone within moments; what stays is litter.
         let began = std::time::Instant::now();
         loop {

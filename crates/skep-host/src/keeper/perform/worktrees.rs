@@ -272,7 +272,9 @@ fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
         save_what_is_left(world, order)?;
         discard(world, &ground)?;
     }
-    Ok(())
+    // Also after a removal that was cut short before this.
+    let retired = world.repo.retire_branch(&ground.branch);
+    retired.map_err(|e| e.chain())
 }
 
 /// Removes a worktree of which everything is on a ref.
