@@ -16,6 +16,7 @@ mod places;
 mod refusals;
 mod runs;
 mod scaling;
+mod scenarios;
 mod shared;
 mod streams;
 mod terminal;
