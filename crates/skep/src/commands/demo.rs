@@ -318,7 +318,7 @@ fn hanger(state: &State) -> Option<String> {
     let first = task
         .history
         .iter()
-        .find(|p| p.outcome == Outcome::TimedOut)?;
+        .find(|p| p.outcome == Outcome::Stale)?;
     Some(format!(
         "attempt {}: {}; the next one worked",
         first.attempt, first.reason
