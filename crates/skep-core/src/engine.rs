@@ -75,6 +75,9 @@ impl Engine {
         if let What::Observation(Observation::Vitals { seen }) = &request.what {
             self.state.measure(seen, now);
         }
+        if let What::Observation(Observation::Forecast { mark, cut, .. }) = &request.what {
+            self.state.look(*mark, *cut, now);
+        }
         let decision = decide(&self.state, now, request);
         let mut answer = Answer::default();
         let refused = match decision {

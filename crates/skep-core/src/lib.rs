@@ -16,6 +16,7 @@ pub mod decide;
 pub mod due;
 pub mod engine;
 pub mod event;
+pub mod forecast;
 pub mod health;
 pub mod id;
 pub mod judge;

@@ -7,6 +7,7 @@
 mod error;
 mod exec;
 mod fix;
+mod forecast;
 mod include;
 mod land;
 mod leftover;
@@ -29,6 +30,7 @@ mod worktree;
 
 pub use self::{
     error::{GitError, MIN_VERSION, RepoError, shown},
+    forecast::Flight,
     include::INCLUDE_FILE,
     land::Land,
     merge::{Conflict, ConflictKind, Merge},

@@ -6,6 +6,7 @@ use crate::{
     attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
     claim, due,
     event::{Event, Next, WorkerNext},
+    forecast,
     id::{Attempt, Oid, WorkerId},
     judge::{Verdict, judge},
     merge::{Merge, MergeStep, Probe},
@@ -134,6 +135,8 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        // The engine has noted that it was looked.
+        Observation::Forecast { met, .. } => Ok(forecast::seen(state, met)),
         Observation::Memory { available } => memory(state, *available),
         Observation::TargetLanded { tip } => {
             let swarm = state.swarm().ok_or(Refusal::NoPlan)?;

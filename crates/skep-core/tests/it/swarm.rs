@@ -285,6 +285,7 @@ impl Swarm {
                 "stopped" => sample.leader = Leader::Stopped,
                 "gone" => sample.leader = Leader::Gone,
                 "prompt" => sample.waits_for_input = true,
+                "checkpoint" => counts.checkpoints += 1,
                 "nothing" => {}
                 _ => panic!("nobody knows the sign {sign}"),
             }

@@ -4,6 +4,7 @@ use super::count;
 use crate::term::Style;
 use skep_core::{
     event::{Event, Next, Record},
+    forecast::Gone,
     health::{Logged, Rung},
     id::TaskId,
     merge::{MergeStep, Severity},
@@ -118,6 +119,16 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             Some(live) => of_health(&live.task, health),
             None => Vec::new(),
         },
+        Event::CollisionForeseen { collision } => say(Care, "forecast", collision.sentence()),
+        Event::CollisionGone { works, why } => {
+            let who = works.iter().map(|w| format!("{} ({})", w.worker, w.task));
+            let who: Vec<String> = who.collect();
+            let now = match why {
+                Gone::Settled => "merge now",
+                Gone::Over => "collide no more: one is over",
+            };
+            say(Dim, "forecast", format!("{} {now}", who.join(" and ")))
+        }
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,

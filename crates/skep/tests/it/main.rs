@@ -6,6 +6,7 @@ mod bad_commands;
 mod config;
 mod demos;
 mod doctor;
+mod forecast;
 mod full_disk;
 mod health;
 mod imports;

@@ -124,7 +124,7 @@ pub(super) fn of(world: &World, order: &Order) -> PathBuf {
 }
 
 /// A worker's own worktree.
-fn path(world: &World, worker: WorkerId) -> PathBuf {
+pub(super) fn path(world: &World, worker: WorkerId) -> PathBuf {
     world.site.worktrees().join(worker.to_string())
 }
 
