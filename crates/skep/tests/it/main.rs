@@ -23,6 +23,7 @@ mod terminal;
 mod tmux;
 mod unattended;
 mod watchdog;
+mod watching;
 
 use skep_host::command::command;
 use std::{
