@@ -2,6 +2,8 @@
 
 use crate::Sandbox;
 use serde_json::Value;
+use skep_host::{keeper, site::Site};
+use std::fs;
 
 /// One task fails and leaves half its work; one is merged.
 const HALF: &str = r#"
@@ -15,7 +17,7 @@ command = "echo good > good.txt"
 [[task]]
 id = "bad"
 mission = "Make half."
-command = "echo half > half.txt; exit 3"
+command = "echo half done; echo half > half.txt; exit 3"
 max_retries = 0
 "#;
 
@@ -195,5 +197,49 @@ fn cleaning_is_a_document_for_programs() {
             .iter()
             .any(|r| r.ends_with(".skep/runs/a1")),
         "{done}"
+    );
+}
+
+// proves: W-11, A-7
+#[test]
+fn nothing_is_put_away_where_a_keeper_starts_meanwhile() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", HALF);
+    sandbox.expect(1, &["run", "plan.toml"]);
+    fs::create_dir(sandbox.path().join(".skep/worktrees/w9")).unwrap();
+    // A keeper that has the log and not yet its socket.
+    let site = Site::new(sandbox.path());
+    let starting = keeper::rest(&site).unwrap();
+    let worktree = sandbox.path().join(".skep/worktrees/w1");
+    let ran = sandbox.expect(3, &["clean", "--force", "--yes"]);
+    assert!(ran.err.contains("a keeper is running"), "{}", ran.err);
+    assert!(worktree.exists());
+    let ran = sandbox.expect(1, &["doctor", "--fix"]);
+    assert!(ran.out.contains("is not put away"), "{}", ran.out);
+    assert!(sandbox.path().join(".skep/worktrees/w9").exists());
+    drop(starting);
+    sandbox.skep(&["doctor", "--fix"]);
+    assert!(!sandbox.path().join(".skep/worktrees/w9").exists());
+    sandbox.expect(0, &["clean", "--force", "--yes"]);
+    assert!(!worktree.exists());
+}
+
+// proves: W-11, U-12
+#[test]
+fn the_logs_of_tasks_that_need_a_person_stay_until_force() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", HALF);
+    sandbox.expect(1, &["run", "plan.toml"]);
+    let ran = sandbox.expect(1, &["clean"]);
+    assert!(ran.err.contains("need a person stay (bad)"), "{}", ran.err);
+    let log = sandbox.expect(0, &["logs", "bad"]).out;
+    assert!(log.contains("half done"), "{log}");
+    assert!(!sandbox.path().join(".skep/runs/a1").exists());
+    sandbox.expect(0, &["clean", "--force", "--yes"]);
+    assert_eq!(
+        fs::read_dir(sandbox.path().join(".skep/runs"))
+            .unwrap()
+            .count(),
+        0
     );
 }
