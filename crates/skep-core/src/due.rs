@@ -120,6 +120,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         worker_next: WorkerNext::BackOff(now + policy.backoff),
         spawn_failed: false,
         agent_died: false,
+        revoked: true,
         salvage: None,
     })
 }

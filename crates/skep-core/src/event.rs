@@ -204,6 +204,9 @@ pub enum Event {
         /// The agent itself died, by a signal that Skep did not send (L-6).
         #[serde(default)]
         agent_died: bool,
+        /// Nobody reported it: its lease was revoked, and its result may come yet.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        revoked: bool,
         /// Where its work is, if it left any.
         salvage: Option<Oid>,
     },

@@ -384,7 +384,7 @@ pub enum Refusal {
     #[error("no plan has been loaded")]
     NoPlan,
     /// A different plan is under way.
-    #[error("another plan is under way: {open} of its tasks are not over")]
+    #[error("another plan is under way: {open} of its tasks {} not over", if *.open == 1 { "is" } else { "are" })]
     PlanUnderWay {
         /// Tasks that are not over.
         open: usize,

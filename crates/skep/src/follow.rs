@@ -29,8 +29,10 @@ const REPLACED: Duration = Duration::from_secs(20);
 pub(crate) enum End {
     /// Nothing is left to do.
     Finished,
-    /// Halted, or stuck until a person acts.
+    /// Halted until a person acts.
     Halted,
+    /// Nothing moves until a person acts, and nothing was halted.
+    Stuck,
     /// Attempts have ended and nothing is claimed: somebody drained it.
     Drained,
     /// A person left.
@@ -225,7 +227,7 @@ impl<'p> Follow<'p> {
         let long = |(since, _): &(Time, String)| now().since(*since).0 > STUCK.as_millis() as u64;
         let waits_for_workers = state.workers().len() == 0;
         let stuck = self.stuck.as_ref().is_some_and(long);
-        (stuck && !state.paused() && !waits_for_workers).then_some(End::Halted)
+        (stuck && !state.paused() && !waits_for_workers).then_some(End::Stuck)
     }
 
     async fn wished(&mut self, wish: Wish) -> Option<End> {

@@ -316,7 +316,7 @@ fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
     known(!task.as_ref().is_some_and(accepted))?;
     let revoked = task.is_none_or(|t| {
         let fact = t.history.iter().find(|p| p.attempt == attempt);
-        fact.is_some_and(|p| matches!(p.outcome, Outcome::TimedOut | Outcome::Stale))
+        fact.is_some_and(|p| p.revoked)
     });
     let salvage = match saved {
         Saved::Commit(work) => Some(work.commit.clone()),
@@ -428,6 +428,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         worker_next,
         spawn_failed,
         agent_died,
+        revoked: false,
         salvage,
     }]);
     if state

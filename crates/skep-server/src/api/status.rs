@@ -8,6 +8,7 @@ use skep_core::{
     state::State,
     task::{Task, TaskState},
     time::Time,
+    waiting,
 };
 use skep_host::tmux::Session;
 use std::collections::BTreeMap;
@@ -42,6 +43,10 @@ pub struct Status {
     /// Where work in flight would not merge as it is now. Left out when nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collisions: Vec<ConflictDoc>,
+    /// What keeps the swarm from going on until a person acts: why it is halted, or what its tasks wait for in vain.
+    /// Left out when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// What keeps the keeper from going on, such as a full disk; it goes on by itself once that is over.
     /// Left out when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,6 +161,7 @@ impl Status {
                 .iter()
                 .flat_map(|c| c.conflicts.iter().map(ConflictDoc::of))
                 .collect(),
+            stuck: waiting::stuck(state, now).filter(|_| !state.paused()),
             // The state knows nothing of the machine: the keeper adds it.
             held: None,
         }

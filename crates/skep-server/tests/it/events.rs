@@ -58,7 +58,7 @@ fn samples() -> Vec<Event> {
           "accepted": { "attempt": 1, "commit": ID, "receipt": receipt } }),
         json!({ "type": "attempt_ended", "task": "a", "worker": "w1", "failure": failure,
           "next": { "retry_crashed": 9 }, "worker_next": { "back_off": 9 }, "spawn_failed": true,
-          "agent_died": true, "salvage": ID }),
+          "agent_died": true, "revoked": true, "salvage": ID }),
         json!({ "type": "attempt_fenced", "attempt": 1, "task": "a", "salvage": ID }),
         json!({ "type": "worker_added", "worker": "w1", "role": "back", "why": { "floor": { "floor": 1 } } }),
         json!({ "type": "worker_ready", "worker": "w1", "base": ID }),

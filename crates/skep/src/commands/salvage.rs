@@ -3,6 +3,7 @@
 use super::{confirm, look};
 use crate::{
     args::{Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show::{
@@ -124,7 +125,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             reference,
             branch,
             dry_run,
-        } => shelf.restore(&reference, &branch, dry_run),
+        } => shelf.restore(ctx, &reference, &branch, dry_run),
         Verb::Drop(args) => shelf.forget(ctx, &args),
     }
 }
@@ -202,21 +203,27 @@ impl Shelf {
         Ok(Exit::Done)
     }
 
-    fn restore(&self, text: &str, branch: &str, dry_run: bool) -> Result<Exit, Failure> {
+    fn restore(
+        &self,
+        ctx: &Context,
+        text: &str,
+        branch: &str,
+        dry_run: bool,
+    ) -> Result<Exit, Failure> {
         let saved = self.find(text)?;
         let short = saved.commit.short();
+        let mut deeds = Deeds::begin(ctx, dry_run)?;
         if dry_run {
-            term::say(&format!(
-                "would make the branch {} at {short}\n",
-                term::escape(branch)
-            ));
-            return Ok(Exit::Done);
+            deeds.only_say(
+                branch,
+                &format!("would make the branch {branch} at {short}"),
+            );
+        } else {
+            self.place.repo.restore(&saved.reference, branch)?;
+            deeds.did(branch, &format!("the branch {branch} is at {short}"));
+            term::say(&format!("  git diff ...{branch}\n"));
         }
-        self.place.repo.restore(&saved.reference, branch)?;
-        term::say(&format!(
-            "the branch {branch} is at {short}\n  git diff ...{branch}\n"
-        ));
-        Ok(Exit::Done)
+        deeds.end(Ok(()))
     }
 
     /// Forgets saved work, all of what is asked for or nothing.

@@ -56,6 +56,10 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
             .map_or("unknown".into(), |usd| format!("${usd:.2}"));
         let _ = writeln!(out, "budget: {spent} of ${cap:.2}");
     }
+    if let Some(why) = &status.stuck {
+        let line = format!("nothing moves: {}\n", escape(why));
+        out.push_str(&term::wrap(&line, look.width, 2));
+    }
     if let Some(why) = &status.held {
         let _ = writeln!(out, "waits: {}", escape(why));
     }

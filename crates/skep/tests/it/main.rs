@@ -4,6 +4,7 @@
 
 mod bad_commands;
 mod config;
+mod deeds;
 mod demos;
 mod doctor;
 mod forecast;
