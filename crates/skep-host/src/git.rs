@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod fix;
 mod forecast;
+mod ignored;
 mod include;
 mod land;
 mod leftover;
@@ -31,6 +32,7 @@ mod worktree;
 pub use self::{
     error::{GitError, MIN_VERSION, RepoError, shown},
     forecast::Flight,
+    ignored::ignored_since,
     include::INCLUDE_FILE,
     land::Land,
     merge::{Conflict, ConflictKind, Merge},

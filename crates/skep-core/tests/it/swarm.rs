@@ -512,6 +512,7 @@ pub fn report(end: End) -> Report {
         exists: Vec::new(),
         changed_by_checks: Vec::new(),
         outside: Vec::new(),
+        ignored: Vec::new(),
         survivors: 0,
         cut: None,
         no_op: None,
