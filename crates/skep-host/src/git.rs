@@ -4,6 +4,7 @@
 //! Every function blocks and may be repeated: after a kill at any instruction of the first time, the
 //! second ends the same. The user's checkout, index and hooks are never touched.
 
+mod aside;
 mod error;
 mod exec;
 mod fix;
@@ -30,6 +31,7 @@ mod tree;
 mod worktree;
 
 pub use self::{
+    aside::{Aside, set_aside_in},
     error::{GitError, MIN_VERSION, RepoError, shown},
     forecast::Flight,
     ignored::ignored_since,

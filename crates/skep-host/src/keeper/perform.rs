@@ -71,6 +71,8 @@ pub(super) struct World {
     running: Mutex<BTreeMap<Attempt, (WorkerId, Arc<Running>)>>,
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
+    /// Those of them whose worktrees could not be saved when it was last tried.
+    unsavable: Mutex<BTreeSet<WorkerId>>,
     /// Held by whoever changes the worktree that all share, or lets an attempt into it.
     turn: Mutex<()>,
     /// Runs that performers wait for, by their folders. Held while one is started, so that none begins behind
@@ -127,6 +129,12 @@ impl World {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn unsavable(&self) -> MutexGuard<'_, BTreeSet<WorkerId>> {
+        self.unsavable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell(&self, seen: Vec<Observation>) {
         self.handle.send(Message::Performed(None, seen));
     }
@@ -175,6 +183,7 @@ impl Performer {
             runtime,
             running: Mutex::default(),
             unsaved: Mutex::default(),
+            unsavable: Mutex::default(),
             turn: Mutex::default(),
             waited: Mutex::default(),
             ports: Ports::default(),

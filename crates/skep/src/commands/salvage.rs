@@ -20,10 +20,10 @@ use skep_core::{
 };
 use skep_host::{
     command::command,
-    git::{GitError, Salvage},
+    git::{GitError, Salvage, set_aside_in},
 };
 use skep_server::{
-    api::{SCHEMA, SalvageDoc, SalvageList},
+    api::{KeptDoc, SCHEMA, SalvageDoc, SalvageList},
     nearest,
 };
 
@@ -108,6 +108,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             term::print_json(&SalvageList {
                 schema: SCHEMA,
                 salvage: Vec::new(),
+                kept: Vec::new(),
             })?;
         }
         return Ok(Exit::Done);
@@ -148,19 +149,32 @@ impl Shelf {
     }
 
     fn list(&self, ctx: &Context) -> Result<Exit, Failure> {
+        let kept = set_aside_in(&self.place.site.kept());
         if ctx.json {
             let salvage = self.all.iter().map(SalvageDoc::of).collect();
             term::print_json(&SalvageList {
                 schema: SCHEMA,
                 salvage,
+                kept: kept.iter().map(KeptDoc::of).collect(),
             })?;
             return Ok(Exit::Done);
         }
+        let look = look(ctx);
+        for aside in &kept {
+            let folder = aside.folder.join("files").display().to_string();
+            let line = format!(
+                "kept in {}, because it could not be saved: {}\n",
+                term::escape(&folder),
+                term::escape(&aside.why)
+            );
+            term::print(&term::wrap(&line, look.width, 2))?;
+        }
         if self.all.is_empty() {
-            term::print("nothing is saved\n")?;
+            if kept.is_empty() {
+                term::print("nothing is saved\n")?;
+            }
             return Ok(Exit::Done);
         }
-        let look = look(ctx);
         let row = |s: &Salvage| -> Vec<Cell> {
             let merged = if s.merged {
                 ("merged", Style::Dim)

@@ -243,3 +243,53 @@ fn the_logs_of_tasks_that_need_a_person_stay_until_force() {
         0
     );
 }
+
+/// A worktree that git cannot read: its paths are longer than the system takes in one piece.
+const BURIED: &str = r#"
+[swarm]
+name = "buried"
+workers = 1
+[policy]
+backoff = "50ms"
+crash_retries = 0
+[[task]]
+id = "deep"
+mission = "Leave what cannot be saved."
+max_retries = 0
+command = """
+n=$(printf 'n%.0s' $(seq 200))
+mkdir in && echo precious > in/f
+for i in $(seq 25); do mkdir out && mv in out/$n && mv out in; done
+mv in deep
+"""
+[[task]]
+id = "next"
+mission = "Make next."
+command = "echo next > next.txt"
+priority = "P3"
+"#;
+
+// proves: W-12, T-4
+#[test]
+fn work_that_cannot_be_saved_is_kept_as_it_is_and_blocks_nobody() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", BURIED);
+    sandbox.expect(1, &["run", "plan.toml"]);
+    let task = sandbox.json(&["tasks", "show", "next", "--json"]);
+    assert_eq!(task["state"], "merged", "{task}");
+    let list = sandbox.json(&["salvage", "--json"]);
+    let kept = list["kept"].as_array().unwrap();
+    assert_eq!(kept.len(), 1, "{list}");
+    let folder = kept[0]["folder"].as_str().unwrap();
+    assert!(folder.ends_with(".skep/kept/w1-1"), "{list}");
+    let deep = std::path::Path::new(folder).join("files/deep");
+    assert!(deep.is_dir(), "all of it is there");
+    let told = sandbox.expect(0, &["salvage"]).out;
+    assert!(told.contains("could not be saved"), "{told}");
+    let told = sandbox.expect(0, &["events"]).out;
+    assert_eq!(told.matches("w1 has a fresh worktree").count(), 1, "{told}");
+    // Tidying up does not take it.
+    sandbox.skep(&["clean", "--force", "--yes"]);
+    sandbox.skep(&["doctor", "--fix"]);
+    assert!(deep.is_dir());
+}
