@@ -13,7 +13,7 @@ use super::{
 use skep_core::id::Oid;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -89,7 +89,7 @@ pub(super) fn index(
     let git = || index.git(place);
     // Copied, so that what git knows of each file's time and size saves reading it.
     let seed = place.admin.as_ref().map(|admin| admin.join("index"));
-    let seeded = seed.is_some_and(|seed| fs::copy(seed, &index.0).is_ok());
+    let seeded = seed.is_some_and(|seed| copy_with_time(&seed, &index.0).is_ok());
     let mut changes = Changes::default();
     let usable = seeded
         && match survey(place, &git) {
@@ -160,6 +160,16 @@ pub(super) fn index(
         outside,
         nested,
     })
+}
+
+/// By the time of the index git knows which files may have changed in the second in which it last looked at them,
+/// and compares their content: with a newer time, a change of that second that leaves the size is not seen.
+fn copy_with_time(from: &Path, to: &Path) -> io::Result<()> {
+    let mut seed = fs::File::open(from)?;
+    let modified = seed.metadata()?.modified()?;
+    let mut copy = fs::File::create(to)?;
+    io::copy(&mut seed, &mut copy)?;
+    copy.set_modified(modified)
 }
 
 impl Changes {

@@ -174,7 +174,8 @@ fn touch(ours: &Side, theirs: &Side) -> bool {
         return true;
     };
     let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    few.iter().any(|file| lies_in(many, file)) || many.iter().any(|file| is_below(few, file))
+    few.iter()
+        .any(|file| lies_in(many, file) || is_below(many, file))
 }
 
 fn has(side: &Side, file: &str) -> bool {
