@@ -153,6 +153,9 @@ pub struct Report {
     /// Files of a shared worktree that changed while it ran and are not its own to change; nobody saved them.
     #[serde(default)]
     pub outside: Vec<String>,
+    /// What it made that git ignores, where there is nothing else; a few of it.
+    #[serde(default)]
+    pub ignored: Vec<String>,
     /// Processes that outlived the agent and were ended.
     pub survivors: u32,
     /// Whether the run was cut short from outside: stopped, or at its ceiling.

@@ -8,7 +8,7 @@ use crate::{
     attempt::{Failure, Live, Outcome, StopWhy},
     claim, deadlock,
     event::{Event, WorkerNext},
-    health,
+    forecast, health,
     id::WorkerId,
     limits,
     merge::{MergeStep, Probe, Queued, Severity},
@@ -40,6 +40,7 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| claim(state, now))
         .or_else(|| scale::down::next(state, now))
         .or_else(|| scale::up::next(state, now))
+        .or_else(|| forecast::next(state))
         .or_else(|| merge_starts(state))
         .or_else(|| merge_goes_on(state))
         .or_else(|| empty_merge_lands(state))
@@ -52,7 +53,9 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
 #[must_use]
 pub fn wake_at(state: &State, now: Time) -> Option<Time> {
     let told = deadlock::tells_at(state).filter(|at| *at > now);
-    moves_at(state, now).into_iter().chain(told).min()
+    let looks = forecast::due_at(state, now);
+    let moves = moves_at(state, now).into_iter();
+    moves.chain(told).chain(looks).min()
 }
 
 /// The same without what only tells a person something: whether the swarm goes on by itself hangs on this.
@@ -117,6 +120,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         worker_next: WorkerNext::BackOff(now + policy.backoff),
         spawn_failed: false,
         agent_died: false,
+        revoked: true,
         salvage: None,
     })
 }

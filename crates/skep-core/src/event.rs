@@ -3,6 +3,7 @@
 
 use crate::{
     attempt::{Failure, StopWhy},
+    forecast::{Collision, Gone, Work},
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
@@ -203,6 +204,9 @@ pub enum Event {
         /// The agent itself died, by a signal that Skep did not send (L-6).
         #[serde(default)]
         agent_died: bool,
+        /// Nobody reported it: its lease was revoked, and its result may come yet.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        revoked: bool,
         /// Where its work is, if it left any.
         salvage: Option<Oid>,
     },
@@ -373,6 +377,18 @@ pub enum Event {
         /// What, in a sentence.
         text: String,
     },
+    /// Works in flight do not merge as they are now, or now in other files or more surely than before (W-9).
+    CollisionForeseen {
+        /// Whose, and where.
+        collision: Box<Collision>,
+    },
+    /// Works that did not merge do, or there is nothing left to merge of one of them.
+    CollisionGone {
+        /// Whose.
+        works: Vec<Work>,
+        /// Why.
+        why: Gone,
+    },
     /// A number was changed.
     PolicyChanged {
         /// The change as it was asked for.
@@ -452,6 +468,8 @@ impl Event {
             Event::TargetRefused { .. } => "target_refused",
             Event::WaitedTooLong { .. } => "waited_too_long",
             Event::Signal { .. } => "signal",
+            Event::CollisionForeseen { .. } => "collision_foreseen",
+            Event::CollisionGone { .. } => "collision_gone",
             Event::PolicyChanged { .. } => "policy_changed",
             Event::ScaleSet { .. } => "scale_set",
             Event::MemorySeen { .. } => "memory_seen",

@@ -184,6 +184,16 @@ fn verify(task: &TaskSpec, report: &Report) -> Verdict {
             "the agent says that it is done, but nothing has changed (a task that may end without a change \
              says `allow_no_op = true`)",
         );
+        if let Some(first) = report.ignored.first() {
+            let more = match report.ignored.len() {
+                1 => "",
+                _ => " and more",
+            };
+            reason = format!(
+                "the agent says that it is done, but git ignores what it made ({first}{more}), so there is nothing \
+                 to merge: a rule in `.gitignore` or `.git/info/exclude` covers it"
+            );
+        }
         if let Some(first) = report.outside.first() {
             reason = format!(
                 "nothing that matches `files` has changed, but {first} has ({} in all), which does not count: \
@@ -304,6 +314,7 @@ mod tests {
             exists: Vec::new(),
             changed_by_checks: Vec::new(),
             outside: Vec::new(),
+            ignored: Vec::new(),
             survivors: 0,
             cut: None,
             no_op: None,

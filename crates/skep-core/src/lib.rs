@@ -17,6 +17,7 @@ pub mod due;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod forecast;
 pub mod health;
 pub mod id;
 pub mod judge;

@@ -19,6 +19,15 @@ pub const OUTPUT_TAIL: usize = 8 * 1024;
 pub const PACES: usize = 256;
 /// How many fix tasks one task may lead to before a person must look.
 pub const FIXES: u32 = 3;
+/// How many collisions are remembered at once (W-9): more than a person reads, and each costs an event.
+pub const COLLISIONS: usize = 100;
+/// Of how many files in one collision it is told; the others are counted.
+pub const COLLISION_FILES: usize = 10;
+/// How many works in flight, and as many results, one look takes in: each costs a walk over a worktree.
+pub const SIGHTS: usize = 32;
+/// How many pairs one look merges: at some 10 ms each, two thirds of a second. The others have their turn at the
+/// next look, since what was merged once is not merged again.
+pub const FORECAST_PAIRS: usize = 64;
 /// How many folders of ended attempts are kept: more than a person looks back over.
 pub const RUNS_KEPT: usize = 1_000;
 /// How much disk the folders of ended attempts may take together; the newest are kept.

@@ -3,7 +3,7 @@
 
 use crate::{
     attempt::{Failure, Phase, StopWhy},
-    due,
+    due, forecast,
     health::Rung,
     id::{Attempt, Oid, SwarmName, WorkerId},
     merge::{MergeStep, Probe, Queued},
@@ -91,6 +91,11 @@ pub enum Action {
         /// To where.
         to: Oid,
     },
+    /// It should be known whether work in flight merges: see [`forecast::order`].
+    Forecast {
+        /// What there is to see; another number, another look.
+        mark: u64,
+    },
     /// The target branch should move to the integration branch's tip.
     LandTarget {
         /// To where.
@@ -105,6 +110,8 @@ pub fn plan(state: &State, now: Time) -> Steps {
     attempts(state, &mut actions);
     merge(state, &mut actions);
     workers(state, now, &mut actions);
+    // Last: whatever else there is to do matters more.
+    actions.extend(forecast::due(state, now).map(|mark| Action::Forecast { mark }));
     Steps {
         actions,
         wake_at: due::wake_at(state, now),

@@ -3,6 +3,7 @@
 use crate::{
     attempt::{Reading, Report, Saved},
     event::By,
+    forecast::Meeting,
     health::{Rung, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Link, Severity},
@@ -162,19 +163,31 @@ impl Command {
     /// says (where a plan begins), does not count.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        let mut text = Fingerprint(0xcbf2_9ce4_8422_2325);
+        let mut text = Fingerprint::default();
         // Writing to a number cannot fail.
         let _ = match self {
             Command::LoadPlan { digest, again, .. } => write!(text, "load {digest} {again}"),
             Command::SetPolicy { asked, .. } => write!(text, "set {asked}"),
             other => write!(text, "{other:?}"),
         };
-        text.0
+        text.number()
     }
 }
 
 /// FNV-1a over what is written to it: 64 bits are plenty to notice a mistake, which is all this is for.
-struct Fingerprint(u64);
+pub(crate) struct Fingerprint(u64);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Fingerprint(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fingerprint {
+    pub(crate) fn number(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Write for Fingerprint {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -327,6 +340,15 @@ pub enum Observation {
         /// Why.
         reason: String,
     },
+    /// Work in flight was test-merged (W-9).
+    Forecast {
+        /// The mark that [`Action::Forecast`](crate::plan::Action::Forecast) named.
+        mark: u64,
+        /// The works that were merged, each pair with what came of it.
+        met: Vec<Meeting>,
+        /// Not everything was looked at.
+        cut: bool,
+    },
     /// How much memory the machine could give to more processes.
     Memory {
         /// In bytes.
@@ -367,7 +389,7 @@ pub enum Refusal {
     #[error("no plan has been loaded")]
     NoPlan,
     /// A different plan is under way.
-    #[error("another plan is under way: {open} of its tasks are not over")]
+    #[error("another plan is under way: {open} of its tasks {} not over", if *.open == 1 { "is" } else { "are" })]
     PlanUnderWay {
         /// Tasks that are not over.
         open: usize,

@@ -11,6 +11,7 @@ pub use stored::FOLD;
 
 use crate::{
     attempt::{Live, Phase, Reading},
+    forecast::{Collision, Looked},
     health::{Facts, Pace, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
@@ -55,6 +56,13 @@ pub struct State {
     /// How long attempts take, by kind; bounded by [`limits::PACES`](crate::limits::PACES).
     #[serde(default)]
     paces: BTreeMap<String, Pace>,
+    /// Works that are known not to merge as they are; bounded by
+    /// [`limits::COLLISIONS`](crate::limits::COLLISIONS).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    collisions: Vec<Collision>,
+    /// Beside the state, too.
+    #[serde(skip)]
+    looked: Looked,
     #[serde(skip)]
     index: Index,
     /// What hosts measure: beside the state, never of it.
@@ -399,6 +407,19 @@ impl State {
                 self.facts.take(live, sample.clone(), now, &policy);
             }
         }
+    }
+    /// Works that do not merge as they are now, as far as it is known (W-9).
+    #[must_use]
+    pub fn collisions(&self) -> &[Collision] {
+        &self.collisions
+    }
+    /// Which works in flight were looked at last.
+    pub(crate) fn looked(&self) -> &Looked {
+        &self.looked
+    }
+    /// Notes that works in flight were looked at. It changes nothing that is stored.
+    pub(crate) fn look(&mut self, mark: u64, cut: bool, now: Time) {
+        self.looked.take(mark, cut, now);
     }
     fn pace(&mut self, kind: String, took: Millis) {
         if self.paces.len() < limits::PACES || self.paces.contains_key(&kind) {

@@ -196,6 +196,9 @@ pub struct Past {
     pub ended: Time,
     /// In a sentence.
     pub reason: String,
+    /// Its lease was revoked, and no result of it has come yet.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub revoked: bool,
 }
 
 /// A task and everything remembered of it.

@@ -2,7 +2,7 @@
 //! `skep doctor` when a person does.
 
 use crate::{
-    claim,
+    claim, limits,
     spec::Graph,
     state::State,
     task::{Task, TaskState},
@@ -24,6 +24,7 @@ pub fn find(state: &State) -> Vec<String> {
     tasks(state, &mut found);
     counts(state, &mut found);
     waves(state, &mut found);
+    collisions(state, &mut found);
     found
 }
 
@@ -105,6 +106,23 @@ fn sharing(state: &State, found: &mut Vec<String>) {
         && at.any(|other| other != first)
     {
         found.push("W-3: the shared worktree is ready for some workers only".into());
+    }
+}
+
+/// W-9: collisions are few, and each is known once.
+fn collisions(state: &State, found: &mut Vec<String>) {
+    let all = state.collisions();
+    if all.len() > limits::COLLISIONS {
+        found.push(format!("6: {} collisions are remembered", all.len()));
+    }
+    for (n, one) in all.iter().enumerate() {
+        let files = one.conflicts.len();
+        if !(1..=limits::COLLISION_FILES).contains(&files) || !(1..=2).contains(&one.works.len()) {
+            found.push(format!("W-9: a collision has {files} files: {one:?}"));
+        }
+        if all[n + 1..].iter().any(|other| other.is_of(&one.works)) {
+            found.push(format!("W-9: {} is known twice", one.sentence()));
+        }
     }
 }
 

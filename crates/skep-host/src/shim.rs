@@ -17,6 +17,7 @@ pub(crate) mod sys;
 pub(crate) mod tree;
 
 use crate::{
+    git::ignored_since,
     git::snapshot::{Snapshot, changed_since, is_own, snapshot},
     pane::Screen,
     room,
@@ -125,6 +126,8 @@ struct Shim<'a> {
     cut: Option<Cut>,
     at_once: bool,
     survivors: u32,
+    /// What the agent made that git ignores, where that is all.
+    ignored: Vec<String>,
     notify: Option<UnixDatagram>,
     /// The pane that this shim runs in, if it runs in one.
     screen: Option<Screen>,
@@ -178,6 +181,7 @@ impl<'a> Shim<'a> {
             cut: None,
             at_once: false,
             survivors: 0,
+            ignored: Vec::new(),
             notify,
             screen: Screen::own(),
         })
@@ -192,11 +196,14 @@ impl<'a> Shim<'a> {
             if self.is_cut() {
                 break;
             }
+            let began = now();
             let report = self.step(step);
             let failed = report.end != StepEnd::Exited(0);
             steps.push(report);
             if step.kind == StepKind::Agent {
                 (saved, exists) = self.save(saved);
+                // Before the checks: what they build is not the agent's.
+                self.ignored = ignored(self.spec, &saved, began);
             }
             if failed && !step.go_on {
                 break;
@@ -245,6 +252,7 @@ impl<'a> Shim<'a> {
             snapshot,
             exists,
             changed_by_checks,
+            ignored: std::mem::take(&mut self.ignored),
             survivors: self.survivors,
             containment: self.containment,
             cut: self.cut,
@@ -327,6 +335,16 @@ fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     since.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+/// What the agent made that git ignores, where that is all it made.
+fn ignored(spec: &RunSpec, saved: &Saved, since: u64) -> Vec<String> {
+    match saved {
+        Some(Ok(nothing)) if nothing.file_count == 0 => {
+            ignored_since(&spec.worktree, since).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What the checks changed after the work was saved. Not knowing it is not worth an attempt.

@@ -18,7 +18,7 @@ mod worker;
 
 pub use command::{AnswerDoc, CommandDoc};
 pub use config::ConfigDoc;
-pub use conflict::{ConflictDoc, ConflictList, SalvageDoc, SalvageList};
+pub use conflict::{ConflictDoc, ConflictList, KeptDoc, SalvageDoc, SalvageList};
 pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};

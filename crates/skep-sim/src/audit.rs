@@ -143,7 +143,7 @@ impl World {
             self.coverage.hit(crate::coverage::event(&record.event));
             self.audit_event(record);
             self.month_event(&record.event);
-            self.audit.state.apply(record);
+            self.audit_foresight(record);
             let found = violations::find(&self.audit.state);
             self.audit
                 .unsafe_if(!found.is_empty(), "violations::find", || found.join("; "));

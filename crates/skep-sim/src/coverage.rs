@@ -2,6 +2,7 @@
 
 use skep_core::{
     event::Event,
+    forecast::Gone,
     scale::{Added, Retired},
 };
 use std::collections::BTreeMap;
@@ -101,6 +102,11 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::TargetRefused { diverged: true, .. } => "event: target refused, diverged",
         Event::TargetRefused { .. } => "event: target refused",
         Event::Signal { .. } => "event: signal",
+        Event::CollisionForeseen { .. } => "event: collision foreseen",
+        Event::CollisionGone { why, .. } => match why {
+            Gone::Settled => "event: collision settled",
+            Gone::Over => "event: collision over",
+        },
         Event::PolicyChanged { .. } => "event: policy changed",
         Event::ScaleSet { .. } => "event: scale set",
         Event::MemorySeen { .. } => "event: memory seen",
@@ -162,6 +168,9 @@ pub const EXPECTED: &[&str] = &[
     "event: attempt accepted",
     "event: attempt started",
     "event: claimed",
+    "event: collision foreseen",
+    "event: collision over",
+    "event: collision settled",
     "event: finished",
     "event: left out for a fix",
     "event: left out for a person",

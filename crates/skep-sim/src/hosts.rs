@@ -431,6 +431,7 @@ fn report(
             Vec::new()
         },
         outside: Vec::new(),
+        ignored: Vec::new(),
         survivors: folder.script.survivors,
         cut,
         no_op: folder.no_op_allowed.then(|| "nothing to do".into()),

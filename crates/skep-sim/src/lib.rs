@@ -12,6 +12,7 @@ mod coverage;
 mod dice;
 mod ending;
 mod faults;
+mod foresight;
 mod git;
 mod hosts;
 mod keeper;

@@ -88,6 +88,14 @@ impl Place {
         Ok(keeper::fold(&self.site)?.0)
     }
 
+    /// Keeps keepers from starting while what they use is put away; none where there was never one.
+    pub(crate) fn rest(&self) -> Result<Option<keeper::Rest>, Failure> {
+        if !self.has_log() {
+            return Ok(None);
+        }
+        Ok(Some(keeper::rest(&self.site)?))
+    }
+
     /// Whether a keeper has ever run here.
     pub(crate) fn has_log(&self) -> bool {
         SqliteLog::is_known(&self.site.log())

@@ -6,6 +6,7 @@ use crate::{
     attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
     claim, due,
     event::{Event, Next, WorkerNext},
+    forecast,
     id::{Attempt, Oid, WorkerId},
     judge::{Verdict, judge},
     merge::{Merge, MergeStep, Probe},
@@ -134,6 +135,8 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        // The engine has noted that it was looked.
+        Observation::Forecast { met, .. } => Ok(forecast::seen(state, met)),
         Observation::Memory { available } => memory(state, *available),
         Observation::TargetLanded { tip } => {
             let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
@@ -313,7 +316,7 @@ fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
     known(!task.as_ref().is_some_and(accepted))?;
     let revoked = task.is_none_or(|t| {
         let fact = t.history.iter().find(|p| p.attempt == attempt);
-        fact.is_some_and(|p| matches!(p.outcome, Outcome::TimedOut | Outcome::Stale))
+        fact.is_some_and(|p| p.revoked)
     });
     let salvage = match saved {
         Saved::Commit(work) => Some(work.commit.clone()),
@@ -425,6 +428,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         worker_next,
         spawn_failed,
         agent_died,
+        revoked: false,
         salvage,
     }]);
     if state

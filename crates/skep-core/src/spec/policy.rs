@@ -47,6 +47,8 @@ pub struct Policy {
     pub output_bytes: u64,
     /// Ports reserved for each worktree (W-13).
     pub ports_per_worktree: u16,
+    /// How often at most work in flight is test-merged (W-9); zero: never.
+    pub forecast_interval: Millis,
     /// How many workers there are, and which of them takes what.
     pub scaling: Scaling,
     /// When an attempt, a worker or a wait counts as unhealthy.
@@ -126,6 +128,7 @@ impl Default for Policy {
             setup_timeout: Millis::mins(10),
             output_bytes: 64 * 1024 * 1024,
             ports_per_worktree: 10,
+            forecast_interval: Millis::mins(1),
             scaling: Scaling::default(),
             health: Health::default(),
         }

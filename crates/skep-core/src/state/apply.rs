@@ -75,6 +75,14 @@ impl State {
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
             // The one signal of Skep's own policy is that the cap is near; what hosts notice is not.
             Event::Signal { .. } => self.cap_warned |= record.by == By::Policy,
+            Event::CollisionForeseen { collision } => {
+                let known = self.collisions.iter_mut();
+                match known.into_iter().find(|c| c.is_of(&collision.works)) {
+                    Some(known) => known.clone_from(collision),
+                    None => self.collisions.push((**collision).clone()),
+                }
+            }
+            Event::CollisionGone { works, .. } => self.collisions.retain(|c| !c.is_of(works)),
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
                     swarm.spec.policy = (**policy).clone();
@@ -152,6 +160,7 @@ impl State {
         }
         self.tasks.clear();
         self.conflicts.clear();
+        self.collisions.clear();
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;

@@ -116,6 +116,48 @@ fn a_late_result_of_a_revoked_attempt_changes_nothing_but_is_kept() {
     assert_eq!(t.task("a").accepted.as_ref().unwrap().attempt, newer);
 }
 
+// proves: Q-6, W-12
+#[test]
+fn a_late_result_of_a_cancelled_attempt_that_outlived_its_ceiling_is_fenced_too() {
+    let mut t = alone("a b");
+    let late = t.attempt_of("a");
+    t.start("a");
+    t.ask(Command::CancelTask { task: id("a") }).unwrap();
+    t.pass(Millis::mins(63));
+    assert_eq!(t.is("a"), TaskState::Cancelled);
+    t.see(Observation::Ended {
+        attempt: late,
+        report: success(50),
+        untouched: false,
+    })
+    .unwrap();
+    assert!(t.has(|e| matches!(
+        e,
+        Event::AttemptFenced {
+            salvage: Some(_),
+            ..
+        }
+    )));
+    assert_eq!(t.is("a"), TaskState::Cancelled);
+}
+
+// proves: Q-6
+#[test]
+fn the_report_of_an_attempt_that_ran_out_of_time_is_not_late_when_it_comes_twice() {
+    let mut t = alone("a");
+    let attempt = t.attempt_of("a");
+    t.start("a");
+    let mut report = success(50);
+    report.agent.as_mut().unwrap().end = End::TimedOut;
+    let ended = || Observation::Ended {
+        attempt,
+        report: report.clone(),
+        untouched: false,
+    };
+    t.see(ended()).unwrap();
+    assert_eq!(t.see(ended()), Err(Refusal::OutOfDate));
+}
+
 // proves: Q-6
 #[test]
 fn a_result_that_comes_twice_is_accepted_once() {

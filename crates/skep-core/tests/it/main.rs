@@ -9,6 +9,7 @@ mod words;
 mod affinity;
 mod backoff;
 mod claims;
+mod forecast;
 mod keys_and_fences;
 mod landing;
 mod live_changes;

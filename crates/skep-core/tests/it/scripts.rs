@@ -233,6 +233,7 @@ fn deed(action: &Action) -> String {
         Action::Check { prefix, .. } => format!("check the merge after {prefix} tasks"),
         Action::Land { wave, .. } => format!("move the branch to wave {wave}'s merge"),
         Action::LandTarget { .. } => "move main".into(),
+        Action::Forecast { .. } => "look whether work in flight merges".into(),
         Action::Tell { attempt, rung } => format!("tell attempt {attempt}: {rung}"),
     }
 }
@@ -399,6 +400,8 @@ fn words(event: &Event) -> String {
         Event::TargetRefused { reason, .. } => format!("main cannot be moved: {reason}"),
         Event::WaitedTooLong { task, text, .. } => format!("{task} waits for too long: {text}"),
         Event::Signal { text, .. } => format!("warning: {text}"),
+        Event::CollisionForeseen { collision } => collision.sentence(),
+        Event::CollisionGone { why, .. } => format!("a collision is no more: {why:?}"),
         Event::PolicyChanged { .. } => "the policy is changed".into(),
         Event::SwarmPaused {} => "the swarm is paused".into(),
         Event::SwarmResumed {} => "the swarm goes on".into(),

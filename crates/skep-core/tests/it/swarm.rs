@@ -285,6 +285,7 @@ impl Swarm {
                 "stopped" => sample.leader = Leader::Stopped,
                 "gone" => sample.leader = Leader::Gone,
                 "prompt" => sample.waits_for_input = true,
+                "checkpoint" => counts.checkpoints += 1,
                 "nothing" => {}
                 _ => panic!("nobody knows the sign {sign}"),
             }
@@ -511,6 +512,7 @@ pub fn report(end: End) -> Report {
         exists: Vec::new(),
         changed_by_checks: Vec::new(),
         outside: Vec::new(),
+        ignored: Vec::new(),
         survivors: 0,
         cut: None,
         no_op: None,

@@ -5,6 +5,7 @@
 //! every performer must find that harmless.
 
 mod attempts;
+mod forecast;
 mod forgotten;
 mod merging;
 mod ports;
@@ -70,6 +71,8 @@ pub(super) struct World {
     running: Mutex<BTreeMap<Attempt, (WorkerId, Arc<Running>)>>,
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
+    /// Those of them whose worktrees could not be saved when it was last tried.
+    unsavable: Mutex<BTreeSet<WorkerId>>,
     /// Held by whoever changes the worktree that all share, or lets an attempt into it.
     turn: Mutex<()>,
     /// Runs that performers wait for, by their folders. Held while one is started, so that none begins behind
@@ -81,6 +84,8 @@ pub(super) struct World {
     /// What the last performer was short of that others hold.
     short_of: Mutex<Option<String>>,
     gauges: Mutex<vitals::Gauges>,
+    /// What is known of whether works merge.
+    known: Mutex<forecast::Known>,
 }
 
 impl World {
@@ -122,6 +127,12 @@ impl World {
 
     fn unsaved(&self) -> MutexGuard<'_, BTreeSet<WorkerId>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unsavable(&self) -> MutexGuard<'_, BTreeSet<WorkerId>> {
+        self.unsavable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, seen: Vec<Observation>) {
@@ -172,12 +183,14 @@ impl Performer {
             runtime,
             running: Mutex::default(),
             unsaved: Mutex::default(),
+            unsavable: Mutex::default(),
             turn: Mutex::default(),
             waited: Mutex::default(),
             ports: Ports::default(),
             panes: Mutex::default(),
             short_of: Mutex::default(),
             gauges: Mutex::default(),
+            known: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -313,7 +326,7 @@ impl Performer {
             if hurried && runs_commands(&action) {
                 continue;
             }
-            if self.under_way.contains(&action) || self.worker_is_busy(state, &action) {
+            if self.under_way.contains(&action) || self.must_wait(state, &action) {
                 continue;
             }
             match self.held_off.get(&action) {
@@ -340,7 +353,12 @@ impl Performer {
 
     /// A worker's worktree is made ready or removed by one performer at a time: a second one would reset it
     /// under the agent that the first let in. Of a worktree that all share, by one for all workers.
-    fn worker_is_busy(&self, state: &State, action: &Action) -> bool {
+    fn must_wait(&self, state: &State, action: &Action) -> bool {
+        // Works change while they are looked at; a second look waits for the first.
+        let looks = |action: &Action| matches!(action, Action::Forecast { .. });
+        if looks(action) {
+            return self.under_way.iter().any(looks);
+        }
         let all = state.shares_worktree();
         let of = |action: &Action| match action {
             Action::Prepare { .. } | Action::Remove { .. } if all => Some(shared::NOBODY),
@@ -508,6 +526,12 @@ impl Performer {
                 };
                 Box::new(move || merging::land(&world, &order))
             }
+            Action::Forecast { mark } => {
+                let Some(order) = skep_core::forecast::order(state, *mark) else {
+                    return Begun::NotWanted;
+                };
+                Box::new(move || forecast::look(&world, &order))
+            }
             Action::LandTarget { to } => {
                 let Some(order) = merging::target_order(state, to) else {
                     return Begun::NotWanted;
@@ -613,5 +637,6 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
         Observation::Noticed { .. } => "host".into(),
         Observation::Memory { .. } => "memory".into(),
+        Observation::Forecast { .. } => "forecast".into(),
     }
 }

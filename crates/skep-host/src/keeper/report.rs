@@ -39,6 +39,7 @@ pub(super) fn convert(report: &RunReport, rate_limited: &[i32], result: &Path) -
             Some(Ok(snapshot)) => snapshot.outside.clone(),
             _ => Vec::new(),
         },
+        ignored: report.ignored.clone(),
         survivors: report.survivors,
         cut: report.cut.map(|cut| match cut {
             RunCut::Stopped => Cut::Stopped,

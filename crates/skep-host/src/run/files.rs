@@ -98,6 +98,9 @@ pub struct RunReport {
     pub exists: Vec<String>,
     /// Tracked or new files that the check steps changed after the snapshot; at most 100.
     pub changed_by_checks: Vec<String>,
+    /// Where nothing was to be saved: what the agent made that git ignores; a few of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// Processes that outlived a step and were ended.
     pub survivors: u32,
     /// How the tree was held.

@@ -1,6 +1,6 @@
 //! The whole swarm at a glance: `skep status` (SPEC appendix C).
 
-use super::{Live, SCHEMA, WorkerDoc};
+use super::{ConflictDoc, Live, SCHEMA, WorkerDoc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
@@ -8,6 +8,7 @@ use skep_core::{
     state::State,
     task::{Task, TaskState},
     time::Time,
+    waiting,
 };
 use skep_host::tmux::Session;
 use std::collections::BTreeMap;
@@ -39,6 +40,13 @@ pub struct Status {
     pub budget: BudgetDoc,
     /// Questions that wait for a person.
     pub asks: u32,
+    /// Where work in flight would not merge as it is now. Left out when nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collisions: Vec<ConflictDoc>,
+    /// What keeps the swarm from going on until a person acts: why it is halted, or what its tasks wait for in vain.
+    /// Left out when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// What keeps the keeper from going on, such as a full disk; it goes on by itself once that is over.
     /// Left out when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +156,12 @@ impl Status {
             tasks: TaskCounts::of(state),
             budget: budget(state),
             asks: 0,
+            collisions: state
+                .collisions()
+                .iter()
+                .flat_map(|c| c.conflicts.iter().map(ConflictDoc::of))
+                .collect(),
+            stuck: waiting::stuck(state, now).filter(|_| !state.paused()),
             // The state knows nothing of the machine: the keeper adds it.
             held: None,
         }

@@ -446,6 +446,9 @@ struct PolicyDoc {
     /// Ports reserved for each worktree.
     #[schemars(extend("default" = 10))]
     ports_per_worktree: Option<u16>,
+    /// How often at most work in flight is test-merged, to name those on a collision course; 0s: never.
+    #[schemars(extend("default" = "1m"))]
+    forecast_interval: Option<Duration>,
     /// How many workers there are, where the tasks decide it, and which of them takes what.
     scaling: Option<ScalingDoc>,
     /// When an attempt, a worker or a wait counts as unhealthy.

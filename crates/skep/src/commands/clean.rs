@@ -9,7 +9,10 @@ use crate::{
     term,
 };
 use serde::Serialize;
-use skep_core::state::State;
+use skep_core::{
+    state::State,
+    task::{Task, TaskState},
+};
 use skep_host::{
     git::{Registered, names},
     litter::{kept_in, put_away},
@@ -17,7 +20,7 @@ use skep_host::{
     tmux::Session,
 };
 use skep_server::api::SCHEMA;
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 /// Removes worktrees, workers' branches, run folders and the tmux session of finished work.
 #[derive(Debug, clap::Args)]
@@ -86,6 +89,8 @@ struct Litter {
     runs: Vec<PathBuf>,
     branches: Vec<String>,
     session: Option<Session>,
+    /// Run folders that stay: somebody is to look at what the agents said.
+    wanted: Vec<String>,
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -97,13 +102,21 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         )
         .hint("`skep down` first"));
     }
+    // One that starts meanwhile would find its worktrees going.
+    let _rest = if args.dry_run { None } else { place.rest()? };
     let state = place.fold()?;
     if state.live().len() > 0 {
         let live = count(state.live().len(), "attempt");
         return Err(Failure::new(Exit::Refused, format!("{live} may still be at work"))
             .hint("`skep run` lets them end; `skep up --detach && skep down --now` stops and saves them"));
     }
-    let litter = find(&place, &state)?;
+    let litter = find(&place, &state, args.force)?;
+    if !litter.wanted.is_empty() {
+        term::say(&format!(
+            "the logs of tasks that need a person stay ({}); `skep logs` shows them\n",
+            litter.wanted.join(", ")
+        ));
+    }
     let said = format!(
         "{}, {} and {}",
         count(litter.worktrees.len(), "worktree"),
@@ -161,7 +174,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Unfinished)
 }
 
-fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
+fn find(place: &Place, state: &State, force: bool) -> Result<Litter, Failure> {
     let worktrees = place.repo.worktrees_below(&place.site.worktrees())?;
     let mut branches = Vec::new();
     if let Some(swarm) = state.swarm() {
@@ -178,7 +191,13 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
         .into_iter()
         .flatten()
         .flatten();
-    let runs = entries.map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    let runs = entries.map(|e| e.path()).filter(|p| p.is_dir());
+    let (wanted, kept) = if force {
+        Default::default()
+    } else {
+        wanted(place, state)
+    };
+    let runs = runs.filter(|run| !kept.contains(run)).collect();
     // Without tmux, or with a session that is another's, there is nothing of ours.
     let session = place.session(state);
     let session = session.filter(|session| matches!(session.panes(), Ok(Some(_))));
@@ -187,7 +206,23 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
         runs,
         branches,
         session,
+        wanted,
     })
+}
+
+/// The tasks that a person is to look at, and the folders of their attempts.
+fn wanted(place: &Place, state: &State) -> (Vec<String>, BTreeSet<PathBuf>) {
+    let needs = |task: &&Task| matches!(task.state, TaskState::Flagged | TaskState::Dead);
+    let needs: Vec<&Task> = state.tasks().iter().filter(needs).collect();
+    let runs = place.site.runs();
+    let attempts = needs.iter().flat_map(|task| &task.history);
+    let folders = attempts.map(|past| runs.join(format!("a{}", past.attempt)));
+    let folders: BTreeSet<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
+    let named = needs.iter().filter(|task| {
+        let mut all = task.history.iter();
+        all.any(|past| folders.contains(&runs.join(format!("a{}", past.attempt))))
+    });
+    (named.map(|task| task.id().to_string()).collect(), folders)
 }
 
 fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<Report, Failure> {

@@ -3,6 +3,7 @@
 use super::look;
 use crate::{
     args::{Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show, term,
@@ -74,8 +75,16 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             key,
             value,
             dry_run,
-        } => set(&place, &key, &value, dry_run).await,
-        Verb::Reset { keys, all } => reset(&place, keys, all).await,
+        } => {
+            let mut deeds = Deeds::begin(ctx, dry_run)?;
+            let result = set(&mut deeds, &key, &value).await;
+            deeds.end(result)
+        }
+        Verb::Reset { keys, all } => {
+            let mut deeds = Deeds::begin(ctx, false)?;
+            let result = reset(&mut deeds, keys, all).await;
+            deeds.end(result)
+        }
         Verb::Explain { key } => {
             let setting = find(&place, &key).await?;
             if ctx.json {
@@ -117,43 +126,44 @@ async fn find(place: &Place, key: &str) -> Result<Setting, Failure> {
     })
 }
 
-async fn set(place: &Place, key: &str, value: &str, dry_run: bool) -> Result<Exit, Failure> {
+async fn set(deeds: &mut Deeds, key: &str, value: &str) -> Result<(), Failure> {
     // A number is one; everything else (20m) is a text.
     let typed = match serde_json::from_str(value) {
         Ok(number @ Value::Number(_)) => number,
         _ => Value::String(value.into()),
     };
-    if dry_run {
-        let now = find(place, key).await?;
+    if deeds.dry_run {
+        let now = find(&deeds.place, key).await?;
         let was = show::config::value(&now.value);
-        term::say(&format!(
-            "would set {key} from {was} to {}\n",
-            quoted(value)
-        ));
-        return Ok(Exit::Done);
+        let said = format!("would set {key} from {was} to {}", quoted(value));
+        deeds.only_say(key, &said);
+        return Ok(());
     }
     let changes = Changes::from([(key.into(), typed)]);
-    if place.configure(&changes).await?.is_some() {
-        term::say(&format!("{key} is {} from now on\n", term::escape(value)));
-    }
-    Ok(Exit::Done)
+    let answer = deeds.place.configure(&changes).await?;
+    deeds.note(
+        key,
+        &format!("{key} is {value} from now on"),
+        answer.as_ref(),
+    );
+    Ok(())
 }
 
-async fn reset(place: &Place, mut keys: Vec<String>, all: bool) -> Result<Exit, Failure> {
+async fn reset(deeds: &mut Deeds, mut keys: Vec<String>, all: bool) -> Result<(), Failure> {
     if all {
-        let settings = config(place).await?.settings.into_iter();
+        let settings = config(&deeds.place).await?.settings.into_iter();
         keys = settings
             .filter(|s| s.value != s.default)
             .map(|s| s.key)
             .collect();
         if keys.is_empty() {
-            term::say("nothing to do: every number is at its default\n");
-            return Ok(Exit::Done);
+            deeds.only_say("config", "nothing to do: every number is at its default");
+            return Ok(());
         }
     }
     let changes: Changes = keys.iter().map(|key| (key.clone(), Value::Null)).collect();
-    if place.configure(&changes).await?.is_some() {
-        term::say(&format!("at the default again: {}\n", keys.join(", ")));
-    }
-    Ok(Exit::Done)
+    let answer = deeds.place.configure(&changes).await?;
+    let said = format!("at the default again: {}", keys.join(", "));
+    deeds.note("config", &said, answer.as_ref());
+    Ok(())
 }

@@ -80,8 +80,21 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             let keeper = keeper::check(&place, args.fix, &mut report).await;
             let state = log::check(&place, args.fix && !keeper, &mut report);
             machine::disk(place.repo.root(), &mut report);
-            left::check(&place, state.as_ref(), keeper, args.fix, &mut report);
-            session::check(&place, keeper, args.fix, &mut report);
+            // What a keeper uses is only put away while none can start.
+            let rest = (args.fix && !keeper).then(|| place.rest()).transpose();
+            if let Err(failure) = &rest {
+                let text = failure.render(false);
+                let text = text.trim().trim_start_matches("error: ");
+                report.add(
+                    "litter",
+                    Verdict::Bad,
+                    format!("is not put away: {text}"),
+                    "",
+                );
+            }
+            let fix = args.fix && rest.is_ok();
+            left::check(&place, state.as_ref(), keeper, fix, &mut report);
+            session::check(&place, keeper, fix, &mut report);
         }
         Err(failure) => {
             let text = failure.render(false);

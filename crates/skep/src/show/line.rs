@@ -2,8 +2,10 @@
 
 use super::count;
 use crate::term::Style;
+use serde_json::Value;
 use skep_core::{
     event::{Event, Next, Record},
+    forecast::Gone,
     health::{Logged, Rung},
     id::TaskId,
     merge::{MergeStep, Severity},
@@ -51,6 +53,19 @@ fn checking(state: &State) -> Option<Line> {
         about: format!("wave {}", merge.wave),
         text: format!("checking what was merged: {}", commands.join("; ")),
     })
+}
+
+/// What was asked of the numbers, which the log has as the document that was sent.
+fn changed(asked: &str) -> String {
+    let Ok(Value::Object(keys)) = serde_json::from_str(asked) else {
+        return "changed".into();
+    };
+    let one = |(key, value): (&String, &Value)| match value {
+        Value::Null => format!("{key} is at its default again"),
+        Value::String(text) => format!("{key} is {text}"),
+        other => format!("{key} is {other}"),
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What is said of an event; `state` is the state after it.
@@ -118,6 +133,16 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             Some(live) => of_health(&live.task, health),
             None => Vec::new(),
         },
+        Event::CollisionForeseen { collision } => say(Care, "forecast", collision.sentence()),
+        Event::CollisionGone { works, why } => {
+            let who = works.iter().map(|w| format!("{} ({})", w.worker, w.task));
+            let who: Vec<String> = who.collect();
+            let now = match why {
+                Gone::Settled => "merge now",
+                Gone::Over => "collide no more: one is over",
+            };
+            say(Dim, "forecast", format!("{} {now}", who.join(" and ")))
+        }
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,
@@ -312,7 +337,7 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             };
             say(style, "skep", text.clone())
         }
-        Event::PolicyChanged { asked, .. } => say(Plain, "config", format!("changed: {asked}")),
+        Event::PolicyChanged { asked, .. } => say(Plain, "config", changed(asked)),
         Event::ScaleSet { mode } => say(Plain, "workers", format!("are now {mode}")),
         Event::SwarmPaused {} => say(Care, "swarm", "paused"),
         Event::SwarmResumed {} => say(Plain, "swarm", "resumed"),

@@ -4,8 +4,10 @@
 
 mod bad_commands;
 mod config;
+mod deeds;
 mod demos;
 mod doctor;
+mod forecast;
 mod full_disk;
 mod health;
 mod imports;
@@ -23,6 +25,7 @@ mod terminal;
 mod tmux;
 mod unattended;
 mod watchdog;
+mod watching;
 
 use skep_host::command::command;
 use std::{

@@ -122,6 +122,7 @@ impl State {
                 worker_next,
                 spawn_failed,
                 agent_died,
+                revoked,
                 ..
             } => {
                 let past = Past {
@@ -131,6 +132,7 @@ impl State {
                     outcome: failure.outcome,
                     ended: now,
                     reason: failure.reason.clone(),
+                    revoked: *revoked,
                 };
                 self.release(failure.attempt, *worker, false, now);
                 self.settle(task, *next, now, |t| {
@@ -167,7 +169,7 @@ impl State {
                 // Recorded once: what comes again finds it so.
                 let past = t.history.iter_mut().find(|p| p.attempt == *attempt);
                 if let Some(past) = past {
-                    past.outcome = Outcome::Fenced;
+                    (past.outcome, past.revoked) = (Outcome::Fenced, false);
                 }
             }),
             _ => {}
@@ -197,6 +199,7 @@ impl State {
                 outcome: Outcome::Succeeded,
                 ended: now,
                 reason: format!("{} files changed", accepted.receipt.file_count),
+                revoked: false,
             });
             t.current = None;
             t.accepted = Some(accepted.clone());

@@ -34,6 +34,7 @@ impl Decoder {
             setup_timeout: duration,
             output_bytes: count,
             ports_per_worktree: count,
+            forecast_interval: duration,
             scaling: scaling,
             health: health,
         } };

@@ -275,6 +275,7 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         setup_timeout,
         output_bytes,
         ports_per_worktree,
+        forecast_interval,
         scaling,
         health,
     )
