@@ -178,6 +178,7 @@ impl Acp {
     }
 
     fn ended(&mut self, result: &Json, out: &mut Out) {
+        let cancelled = self.cancelling;
         self.over(out);
         let counted = result.path("_meta.quota.token_count");
         if !counted.is_null() {
@@ -193,8 +194,9 @@ impl Acp {
         }
         let reason = result.at("stopReason").str();
         let kind = match reason {
-            "end_turn" => None,
-            "cancelled" => Some(ErrorKind::Interrupted),
+            // opencode says so too of a turn that was cancelled while it tried again in secret.
+            "end_turn" if !cancelled => None,
+            "end_turn" | "cancelled" => Some(ErrorKind::Interrupted),
             "refusal" => Some(ErrorKind::Policy),
             "max_tokens" | "max_turn_requests" => Some(ErrorKind::Bound),
             _ => Some(ErrorKind::Protocol),
