@@ -165,7 +165,8 @@ impl Acp {
                 let fault = fault(error);
                 if matches!(fault.kind, ErrorKind::RateLimit | ErrorKind::Quota) {
                     out.see(Seen::RateLimited {
-                        until: crate::fault::retry_after(error.path("data.retryAfter")),
+                        until: crate::fault::retry_after(error.path("data.retryAfter"))
+                            .or_else(|| crate::wait::told(&fault.text)),
                         text: fault.text.clone(),
                     });
                 }

@@ -7,7 +7,6 @@
 
 mod exec;
 mod server;
-mod wait;
 
 pub(crate) use exec::{ABOUT, Exec, launch};
 pub(crate) use server::{ABOUT as SERVER, Server, launch as launch_server};

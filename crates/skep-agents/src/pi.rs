@@ -14,6 +14,7 @@ use crate::{
     protocol::{ASKS_MAX, Answer, Out, Protocol, usd},
     seen::{Seen, Span, Tokens},
     text::{EXCERPT, NAME, excerpt},
+    wait,
 };
 use alloc::{
     collections::BTreeMap,
@@ -213,7 +214,7 @@ impl Pi {
         };
         if matches!(fault.kind, ErrorKind::RateLimit | ErrorKind::Quota) {
             out.see(Seen::RateLimited {
-                until: None,
+                until: wait::told(&fault.text),
                 text: fault.text.clone(),
             });
         }

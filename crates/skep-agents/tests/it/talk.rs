@@ -3,9 +3,11 @@
 use crate::order::{dialogue, order, place, settings};
 use serde_json::{Value, json};
 use skep_agents::{
-    Adapter, Answer, CannotSay, Dialogue, Permission, Say, Seen,
+    Adapter, AgentEnd, Answer, CannotSay, Dialogue, ErrorKind, Exit, Permission, Say, Seen,
     command::{Rules, RulesFault},
+    verdict,
 };
+use skep_core::attempt::End;
 
 struct Talk(Dialogue);
 
@@ -355,4 +357,30 @@ fn pi_is_done_only_once_it_does_not_try_again() {
 
     let (mut dies, _) = refused_pi();
     assert!(done(&dies.0.end()));
+}
+
+fn fails(talk: &Talk) -> Option<ErrorKind> {
+    let exit = Exit {
+        end: End::Exited(0),
+        by_us: None,
+    };
+    match verdict(talk.0.summary(), &exit) {
+        AgentEnd::Ended { kind, .. } => kind,
+        AgentEnd::Claims { .. } => None,
+    }
+}
+
+// proves: X-1a
+#[test]
+fn a_model_that_declines_or_is_full_is_no_agent_that_is_done() {
+    let mut claude = Talk::with("claude");
+    claude.reads(
+        &json!({"type": "result", "subtype": "success", "is_error": true, "stop_reason": "refusal",
+        "result": "API Error: Claude Code is unable to respond to this request"}),
+    );
+    assert_eq!(fails(&claude), Some(ErrorKind::Policy));
+    let rules = Rules::parse(skep_agents::command::AIDER).unwrap();
+    let mut aider = Talk(dialogue(&Adapter::Command(rules), Permission::All));
+    aider.0.read(b"Aider v0.86.2\nTokens: 2.4k sent, 0 received.\n\nModel openai/scripted has hit a token limit!\n");
+    assert_eq!(fails(&aider), Some(ErrorKind::Context));
 }
