@@ -320,6 +320,9 @@ fn fault(error: &Json) -> Fault {
     if status.is_none() && code.to_string() == AUTH_REQUIRED {
         return Fault::new(ErrorKind::Auth, text);
     }
+    if error.path("data.errorName").str() == "ContextOverflowError" {
+        return Fault::new(ErrorKind::Context, text);
+    }
     match status {
         Some(_) => Fault::of(status, text),
         None => Fault::new(of_text(text), text),

@@ -161,10 +161,13 @@ pub fn wiring(agent: &str, url: &str, key: &str) -> Option<Wiring> {
         "aider" => {
             set("OPENAI_API_BASE", &format!("{url}/v1"));
             set("OPENAI_API_KEY", key);
-            // It asks for a list of prices otherwise, and waits for it.
-            let prices = ".aider/caches/model_prices_and_context_window.json";
-            wiring.files = vec![(prices.into(), "{}".into())];
             wiring.model = format!("openai/{MODEL}");
+            // It fetches a list of prices otherwise, and waits for it.
+            let prices = ".aider/caches/model_prices_and_context_window.json";
+            let model = json!({"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 128_000,
+                "max_output_tokens": 8192, "input_cost_per_token": 3e-6, "output_cost_per_token": 15e-6});
+            let list = json!({ MODEL: model, wiring.model.as_str(): model });
+            wiring.files = vec![(prices.into(), list.to_string())];
             let model = format!("--model={}", wiring.model);
             wiring.args = [
                 model.as_str(),

@@ -379,6 +379,10 @@ fn a_model_that_declines_or_is_full_is_no_agent_that_is_done() {
         "result": "API Error: Claude Code is unable to respond to this request"}),
     );
     assert_eq!(fails(&claude), Some(ErrorKind::Policy));
+    let mut opencode = acp();
+    opencode.reads(&json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32603,
+        "message": "Internal error: Session too large to compact", "data": {"errorName": "ContextOverflowError"}}}));
+    assert_eq!(fails(&opencode), Some(ErrorKind::Context));
     let rules = Rules::parse(skep_agents::command::AIDER).unwrap();
     let mut aider = Talk(dialogue(&Adapter::Command(rules), Permission::All));
     aider.0.read(b"Aider v0.86.2\nTokens: 2.4k sent, 0 received.\n\nModel openai/scripted has hit a token limit!\n");

@@ -90,7 +90,10 @@ fn check_usage(world: &World, run: &Run, before: Before, turns: u64) {
     let times = |one: Usd| Some(Usd(one.0 * turns));
     match world.agent {
         // aider rounds, and estimates what it was not told.
-        "aider" => return run.check(tokens.output > Some(0), "aider tells tokens"),
+        "aider" => {
+            run.check(tokens.read() > Some(0), "aider tells tokens");
+            return run.check(usd > Some(Usd(0)), "aider tells its cost");
+        }
         "opencode" => {
             run.check(tokens == Tokens::default(), "opencode tells none: unknown");
             return run.check(usd == times(TURN_USD), "opencode tells its cost");
@@ -210,7 +213,9 @@ fn limited_long(server: &Arc<Server>, agent: &'static str) {
         _ => limited,
     };
     let (world, run) = meets(server, agent, "limited_long", script, expect);
-    run.check(world.asked().len() <= 4, "it is no use to ask again");
+    // aider looks at no header, and asks thrice each time.
+    let most = if agent == "aider" { 12 } else { 4 };
+    run.check(world.asked().len() <= most, "it is no use to ask again");
 }
 
 // proves: X-1a
@@ -358,8 +363,15 @@ fn asked(server: &Arc<Server>, agent: &'static str, name: &str, answer: Answer) 
     let asks = asks.filter(|seen| matches!(seen, Seen::PermissionAsked { .. }));
     run.check(asks.count() == 1, "it asked once");
     run.expect(claims());
-    run.check(world.asked().len() == 2, "the model was told");
-    world.file("asked.txt").is_some()
+    let was_run = world.file("asked.txt").is_some();
+    // opencode ends its turn where something is denied, and its model never hears of it.
+    let turns = if agent == "opencode" && !was_run {
+        1
+    } else {
+        2
+    };
+    run.check(world.asked().len() == turns, "the model was told");
+    was_run
 }
 
 // proves: X-1, L-4b
