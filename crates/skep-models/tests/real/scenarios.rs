@@ -1,11 +1,11 @@
 //! What each agent goes through, and what must come of it.
 
 use crate::{
-    driver::{Plan, Run, run},
+    driver::{Plan, Run, command, run},
     expect::{Expect, claims, ends, fails, stale},
     world::World,
 };
-use skep_agents::{Answer, Before, Cancel, ErrorKind, Permission, Seen, Tokens};
+use skep_agents::{Answer, Before, Cancel, ErrorKind, Permission, Seen, Tokens, version_in};
 use skep_core::{
     attempt::{End, Outcome},
     money::Usd,
@@ -31,6 +31,7 @@ const fn scenario(
 }
 
 pub(crate) const ALL: &[Scenario] = &[
+    scenario("version", uses_tools, version),
     scenario("works", all, works),
     scenario("auth", all, auth),
     scenario("limited_once", all, limited_once),
@@ -115,6 +116,19 @@ fn check_usage(world: &World, run: &Run, before: Before, turns: u64) {
         "pi" => run.check(usd == times(TURN_USD), "pi tells its cost"),
         _ => run.check(usd.is_none(), "its cost is unknown, not zero"),
     }
+}
+
+/// What is driven here is what the adapter was recorded with, and `skep doctor` can find that out.
+// proves: X-1
+fn version(server: &Arc<Server>, agent: &'static str) {
+    let world = World::new(server, agent, "version", Script::default());
+    let about = world.adapter().about().unwrap();
+    let mut command = command(about.program, &world.repo());
+    command.env("HOME", world.home()).envs(world.around());
+    let told = command.args(about.version).output().unwrap();
+    let told = [told.stdout, told.stderr].concat();
+    let told = String::from_utf8(told).unwrap();
+    assert_eq!(version_in(&told), Some(about.recorded), "{told}");
 }
 
 // proves, W-14
