@@ -4,7 +4,8 @@
 //! What each task's model does is a [`Script`]: it says things, calls tools by what they are for (the server finds the
 //! tool that the agent declared for it), fails in every way a provider can, and hangs. A script is chosen by a mark in
 //! the prompt, `[[script:NAME]]`, so the tasks of one swarm can have one each; or by the key `script-NAME`.
-//! `[[script:NAME#WHO]]` is a conversation of its own: faults are counted for each.
+//! `[[script:NAME#WHO]]` is a conversation of its own: faults are counted for each. The last mark of a request counts;
+//! an attempt that is made again has the same one, so its requests are counted on.
 //!
 //! ```no_run
 //! use skep_models::{Call, Fault, Script, Server, agents};
@@ -21,7 +22,8 @@
 //!     Ok(_) => {
 //!         let wiring = agents::wiring("claude", &server.url(), "sk-scripted").expect("claude is known");
 //!         // Give the agent `wiring.env`, `wiring.args`, `wiring.model` and `wiring.files`, a PATH of
-//!         // `agents::path()`, and a task whose mission ends with `[[script:greet]]`. Then:
+//!         // `agents::path()`, `agents::nowhere()` for proxies, and a task whose mission ends with `[[script:greet]]`.
+//!         // Then:
 //!         assert!(server.wait(Duration::from_secs(60), |asked| !asked.is_empty()));
 //!         assert_eq!(server.asked_by("greet").len(), 2);
 //!     }

@@ -92,10 +92,13 @@ fn messages(api: Api, body: &Value) -> &[Value] {
     body[field].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// How many turns the model has had since the last message that holds a mark, or in all if none does. A turn is a
-/// run of messages that are the model's: Responses has one for each part of a turn.
+/// How many turns the model has had since the last prompt with a mark, or in all if there is none. A turn is a run of
+/// messages that are the model's: Responses has one for each part of a turn.
 fn turn(messages: &[Value]) -> usize {
-    let marked = |message: &Value| !is_models(message) && message.to_string().contains(MARK);
+    // A tool may have read the prompt aloud; that is no new prompt.
+    let marked = |message: &Value| {
+        !is_models(message) && !is_tools(message) && message.to_string().contains(MARK)
+    };
     let since = messages.iter().rposition(marked).map_or(0, |at| at + 1);
     let mut turns = 0;
     let mut before = false;
@@ -112,6 +115,18 @@ fn is_models(message: &Value) -> bool {
     matches!(message["role"].as_str(), Some("assistant" | "model"))
         || kind.ends_with("_call")
         || kind == "reasoning"
+}
+
+fn is_tools(message: &Value) -> bool {
+    let kind = message["type"].as_str().unwrap_or_default();
+    let parts = message["content"]
+        .as_array()
+        .or(message["parts"].as_array());
+    let result =
+        |part: &Value| part["type"] == "tool_result" || part["functionResponse"].is_object();
+    message["role"] == "tool"
+        || kind.ends_with("_output")
+        || parts.is_some_and(|p| p.iter().any(result))
 }
 
 fn tools(body: &Value) -> Tools {
@@ -175,6 +190,10 @@ mod tests {
         assert_eq!(count(&[&first, &model, &tool]), 1);
         assert_eq!(count(&[&first, &model, &tool, &model, &second]), 0);
         assert_eq!(count(&[&first, &model, &second, &model, &tool]), 1);
+        let aloud = json!({"role": "tool", "content": "do [[script:a]]"});
+        assert_eq!(count(&[&first, &model, &aloud]), 1, "read aloud by a tool");
+        let block = json!({"role": "user", "content": [{"type": "tool_result", "content": "[[script:a]]"}]});
+        assert_eq!(count(&[&first, &model, &block, &model]), 2);
         let text = body(&[&first, &model, &second]).to_string();
         assert_eq!(mark(&text), Some("b#2"));
     }
