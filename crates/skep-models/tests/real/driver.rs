@@ -70,6 +70,7 @@ struct Agent<'w> {
     by_us: Option<ByUs>,
     begun: Instant,
     last: Instant,
+    done: Option<Instant>,
     interrupted: Option<Instant>,
     signalled: bool,
 }
@@ -153,6 +154,7 @@ impl<'w> Agent<'w> {
             by_us: None,
             begun: now,
             last: now,
+            done: None,
             interrupted: None,
             signalled: false,
         }
@@ -185,7 +187,11 @@ impl<'w> Agent<'w> {
             self.stop(ByUs::Trouble(trouble));
         }
         self.insist();
-        self.begun.elapsed() < MOST || self.give_up()
+        if self.begun.elapsed() > MOST {
+            // Its output ends with it, and so does this.
+            self.world.end_all();
+        }
+        true
     }
 
     fn saw(&mut self, seen: Vec<Seen>, plan: &Plan) {
@@ -199,7 +205,11 @@ impl<'w> Agent<'w> {
                     self.seen.extend(more);
                     self.write();
                 }
-                (Seen::Done { .. }, _) => self.input = None,
+                (Seen::TurnBegan, _) => self.done = None,
+                (Seen::Done { .. }, _) => {
+                    self.done = Some(Instant::now());
+                    self.input = None;
+                }
                 _ => {}
             }
             self.seen.push(one);
@@ -247,12 +257,12 @@ impl<'w> Agent<'w> {
 
     /// An agent that does not end though it was told to, or though it is done.
     fn insist(&mut self) {
-        let Some(at) = self.interrupted else { return };
-        if at.elapsed() > GRACE && !self.signalled {
+        let for_long = |since: Option<Instant>, most| since.is_some_and(|at| at.elapsed() > most);
+        if for_long(self.interrupted, GRACE) && !self.signalled {
             self.input = None;
             self.signal();
         }
-        if at.elapsed() > GRACE * 2 {
+        if for_long(self.interrupted, GRACE * 2) || for_long(self.done, GRACE) {
             self.world.end_all();
         }
     }
@@ -267,11 +277,6 @@ impl<'w> Agent<'w> {
             // Not waited for yet, so the number is still its own.
             let _ = rustix::process::kill_process(pid, signal);
         }
-    }
-
-    fn give_up(&mut self) -> bool {
-        self.world.end_all();
-        true
     }
 }
 
