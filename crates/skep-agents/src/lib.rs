@@ -63,6 +63,7 @@ mod speak;
 mod summary;
 pub mod text;
 mod verdict;
+mod wait;
 
 pub use acp::{Model, Program};
 pub use adapter::{About, Adapter, Can, Cancel, KNOWN, LoginBy, Resume, Told, version_in};

@@ -52,7 +52,8 @@ const CAN: Can = Can {
     tells_retries: false,
 };
 
-/// Gemini CLI. Recorded with 0.61.0.
+/// Gemini CLI. Recorded with 0.61.0. Within the minute in which a session began it cannot be gone on with, and
+/// trying to forgets it: the name of its file is made of the minute and the id, and is begun anew.
 pub(crate) const GEMINI: Program = Program {
     about: About {
         name: "gemini",
@@ -71,9 +72,10 @@ pub(crate) const GEMINI: Program = Program {
         ("GEMINI_TELEMETRY_ENABLED", "false"),
     ],
     pass: &["GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"],
+    // Skep owns retrying: its own ten tries take minutes, and it does not tell of them.
     files: &[(
         ".gemini/settings.json",
-        r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"general":{"enableAutoUpdate":false,"enableAutoUpdateNotification":false},"privacy":{"usageStatisticsEnabled":false},"telemetry":{"enabled":false}}"#,
+        r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"general":{"maxAttempts":2,"enableAutoUpdate":false,"enableAutoUpdateNotification":false},"privacy":{"usageStatisticsEnabled":false},"telemetry":{"enabled":false}}"#,
     )],
     config: None,
     model: Model::Argument,

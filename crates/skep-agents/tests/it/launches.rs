@@ -155,3 +155,15 @@ fn what_the_user_configured_comes_last_and_wins() {
     assert_eq!(launch.env["API_TIMEOUT_MS"], "5");
     assert_eq!(launch.argv.last().unwrap(), "--max-turns=9");
 }
+
+/// codex ends at once if the folder that it is told to be at home in is not there; others make theirs.
+// proves: X-1
+#[test]
+fn the_home_that_an_agent_is_told_of_is_there() {
+    for name in ["codex", "codex-server"] {
+        let launch = launch(name, Permission::Ask).unwrap();
+        let home = &launch.env["CODEX_HOME"];
+        let mut files = launch.files.iter();
+        assert!(files.any(|f| f.path.starts_with(home)), "{name}");
+    }
+}
