@@ -78,6 +78,9 @@ impl Engine {
         if let What::Observation(Observation::Read { seen }) = &request.what {
             self.state.read(seen);
         }
+        if let What::Observation(Observation::Word { attempt, word }) = &request.what {
+            self.state.hear(*attempt, word, now);
+        }
         let decision = decide(&self.state, now, request);
         let mut answer = Answer::default();
         let refused = match decision {

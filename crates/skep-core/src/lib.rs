@@ -35,6 +35,7 @@ pub mod task;
 pub mod time;
 pub mod violations;
 pub mod waiting;
+pub mod word;
 pub mod worker;
 
 #[cfg(test)]

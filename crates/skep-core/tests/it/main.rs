@@ -14,6 +14,7 @@ mod landing;
 mod live_changes;
 mod merging;
 mod retries;
+mod said;
 mod scaling;
 mod scripts;
 mod sharing;

@@ -13,7 +13,7 @@ pub struct EventDoc {
     pub at: Stamp,
     /// Ties together everything that one request led to.
     pub trace: String,
-    /// `"policy"`, `"host"` or `{"person": …}`.
+    /// `"policy"`, `"host"`, `{"agent": ATTEMPT}` or `{"person": …}`.
     pub by: By,
     /// The idempotency key of the command it answers.
     pub key: Option<String>,
@@ -102,6 +102,28 @@ mod tests {
                 worker,
                 successor: WorkerId(2),
                 reason: "it crashed".into(),
+            },
+            Event::Checkpointed {
+                attempt,
+                task: task.clone(),
+                text: "half".into(),
+                percent: Some(50),
+            },
+            Event::BlockReported {
+                attempt,
+                task: task.clone(),
+                block: Box::new(skep_core::word::Block {
+                    reason: "no network".into(),
+                    on: Some(task.clone()),
+                }),
+            },
+            Event::MemoRecorded {
+                attempt,
+                task: task.clone(),
+                worker,
+                key: "db".into(),
+                value: "sqlite".into(),
+                source: "read it".into(),
             },
             Event::WaitedTooLong {
                 task,
