@@ -15,6 +15,7 @@ mod litter;
 mod places;
 mod refusals;
 mod runs;
+mod said;
 mod scaling;
 mod shared;
 mod streams;
