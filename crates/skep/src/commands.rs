@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod logs;
+pub(crate) mod mcp;
 pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
@@ -79,6 +80,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,
         Verb::Block(args) => say::block(ctx, args).await,
         Verb::Memo(args) => say::memo(ctx, args).await,
+        Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),

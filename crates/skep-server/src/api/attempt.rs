@@ -133,7 +133,8 @@ pub struct CheckpointInput {
     pub text: String,
     /// How much of it all, from 0 to 100.
     #[serde(default)]
-    pub percent: Option<u8>,
+    #[schemars(range(max = 100))]
+    pub percent: Option<u64>,
 }
 
 /// "I cannot go on."
@@ -161,12 +162,18 @@ pub struct MemoInput {
 
 impl CheckpointInput {
     /// The core's word.
-    #[must_use]
-    pub fn read(&self) -> Word {
-        Word::Checkpoint {
+    ///
+    /// # Errors
+    /// A sentence that says why `percent` is none.
+    pub fn read(&self) -> Result<Word, String> {
+        let small = |percent| {
+            let small = u8::try_from(percent).ok().filter(|p| *p <= 100);
+            small.ok_or_else(|| format!("percent is {percent}; it is from 0 to 100"))
+        };
+        Ok(Word::Checkpoint {
             text: clean(&self.text),
-            percent: self.percent,
-        }
+            percent: self.percent.map(small).transpose()?,
+        })
     }
 }
 

@@ -279,7 +279,8 @@ async fn checkpoint(
 ) -> Result<Json<TakenDoc>, Problem> {
     let attempt = agents.speaker(&headers).await?;
     let input: CheckpointInput = parse(body)?;
-    agents.take(attempt, input.read()).await
+    let word = input.read().map_err(bad_word)?;
+    agents.take(attempt, word).await
 }
 
 async fn heartbeat(

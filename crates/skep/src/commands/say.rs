@@ -25,7 +25,7 @@ pub(crate) struct CheckpointArgs {
     text: Vec<String>,
     /// How much of it all, from 0 to 100
     #[arg(long, value_name = "N")]
-    percent: Option<u8>,
+    percent: Option<u64>,
 }
 
 /// Tells Skep that the agent is still at it, though it prints nothing.

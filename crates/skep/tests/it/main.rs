@@ -12,6 +12,7 @@ mod imports;
 mod keeper;
 mod leftovers;
 mod litter;
+mod mcp;
 mod places;
 mod refusals;
 mod runs;

@@ -10,7 +10,7 @@ use skep_server::{
 use std::{fs, path::Path, time::Instant};
 
 /// One task whose agent leaves its token where only the test looks, says something, and waits to be let go.
-fn held(outside: &Path, says: &str) -> String {
+pub(crate) fn held(outside: &Path, says: &str) -> String {
     let outside = outside.display();
     format!(
         r#"
@@ -30,13 +30,13 @@ echo 1 > one.txt
     )
 }
 
-fn token(outside: &Path) -> String {
+pub(crate) fn token(outside: &Path) -> String {
     let file = outside.join("token");
     until("the agent runs", || file.exists());
     fs::read_to_string(file).unwrap()
 }
 
-fn events(sandbox: &Sandbox, kind: &str) -> Vec<serde_json::Value> {
+pub(crate) fn events(sandbox: &Sandbox, kind: &str) -> Vec<serde_json::Value> {
     let all = sandbox.expect(0, &["events", "--json"]).out;
     let all = all.lines().map(|line| serde_json::from_str(line).unwrap());
     all.filter(|e: &serde_json::Value| e["type"] == kind)
