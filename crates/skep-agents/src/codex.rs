@@ -15,6 +15,7 @@ use crate::{
     adapter::LoginBy,
     json::Json,
     launch::{Launch, Login, Permission, Settings},
+    mcp,
     seen::Tokens,
 };
 use alloc::format;
@@ -42,6 +43,9 @@ fn common(launch: &mut Launch, settings: &Settings<'_>) {
         "cli_auth_credentials_store=\"file\"",
     ] {
         launch.words(&["-c", setting]);
+    }
+    for setting in settings.mcp.iter().flat_map(|command| mcp::codex(command)) {
+        launch.words(&["-c", &setting]);
     }
     // Below TMPDIR its sandbox does not work, and no event shows it: every command just fails.
     let home = format!("{}/.codex", settings.home);

@@ -71,6 +71,10 @@ pub struct Settings<'s> {
     pub permission: Permission,
     /// The session to go on with. Only from the same worktree path: most agents find it by that.
     pub resume: Option<&'s str>,
+    /// The MCP server by which the agent speaks for its attempt: program (absolute) and arguments, which is the
+    /// `skep` program and `mcp`. It finds its token in the environment that a shim gives the agent. `None` for agents
+    /// that are to do without it; those that cannot have one ignore it, and have the verbs of `$SKEP_BIN`.
+    pub mcp: Option<Vec<String>>,
     /// Environment that the user configured; wins over the adapter's own.
     pub env: BTreeMap<String, String>,
     /// Arguments that the user configured, after the adapter's own.

@@ -53,6 +53,7 @@ mod fault;
 mod json;
 mod launch;
 mod lines;
+mod mcp;
 mod pi;
 mod protocol;
 mod result;

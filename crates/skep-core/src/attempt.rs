@@ -6,6 +6,7 @@ use crate::{
     id::{Attempt, Oid, TaskId, WorkerId},
     money::Usd,
     time::{Millis, Time},
+    word::Words,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
@@ -87,6 +88,8 @@ pub enum StopWhy {
     NoHeartbeat,
     /// It makes no progress (L-4).
     Stale,
+    /// Its agent says that it cannot go on.
+    Blocked,
 }
 
 /// A live attempt.
@@ -122,6 +125,9 @@ pub struct Live {
     /// The highest rung of the ladder that its agent was told of, or that it could not be told of.
     #[serde(default)]
     pub told: Rung,
+    /// What its agent has said of it.
+    #[serde(default, skip_serializing_if = "Words::is_empty")]
+    pub words: Words,
 }
 
 /// A stop that was asked for.

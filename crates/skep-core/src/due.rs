@@ -28,7 +28,8 @@ const CRASH_ROUNDS: u32 = 3;
 #[must_use]
 pub fn next(state: &State, now: Time) -> Option<Event> {
     state.swarm()?;
-    tasks_ready(state)
+    unblocked(state)
+        .or_else(|| tasks_ready(state))
         .or_else(|| worker_restored(state, now))
         .or_else(|| overtime(state, now))
         .or_else(|| health::next(state, now))
@@ -85,6 +86,14 @@ fn tasks_ready(state: &State) -> Option<Event> {
     (!tasks.is_empty()).then_some(Event::TasksReady { tasks })
 }
 
+/// What a task was blocked on has come in: it goes on like any other.
+fn unblocked(state: &State) -> Option<Event> {
+    let task = state.released()?;
+    Some(Event::TaskUnblocked {
+        task: task.id().clone(),
+    })
+}
+
 fn worker_restored(state: &State, now: Time) -> Option<Event> {
     let due = state
         .workers()
@@ -103,6 +112,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
     let (outcome, limit) = match why {
         StopWhy::TaskCancelled => (Outcome::Cancelled, "its ceiling"),
         StopWhy::Stale => (Outcome::Stale, "its silence"),
+        StopWhy::Blocked => (Outcome::Cancelled, "its own word"),
         _ => (Outcome::TimedOut, "its ceiling"),
     };
     let failure = Failure {
@@ -326,6 +336,7 @@ fn idle(state: &State) -> bool {
     state.live().len() == 0
         && state.merge().is_none()
         && state.unblocked().next().is_none()
+        && state.released().is_none()
         && state.ready().next().is_none()
         && state.accepted().next().is_none()
 }

@@ -81,6 +81,9 @@ impl Engine {
         if let What::Observation(Observation::Forecast { mark, cut, .. }) = &request.what {
             self.state.look(*mark, *cut, now);
         }
+        if let What::Observation(Observation::Word { attempt, word }) = &request.what {
+            self.state.hear(*attempt, word, now);
+        }
         let decision = decide(&self.state, now, request);
         let mut answer = Answer::default();
         let refused = match decision {

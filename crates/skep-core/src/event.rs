@@ -11,6 +11,7 @@ use crate::{
     spec::{Plan, Policy, Priority, TaskSpec},
     task::{Accepted, Origin},
     time::Time,
+    word::Block,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,8 @@ pub enum By {
     Person(String),
     /// A host saw something.
     Host,
+    /// Whoever holds this attempt's token.
+    Agent(Attempt),
     /// Skep's own policy.
     Policy,
 }
@@ -168,6 +171,48 @@ pub enum Event {
         rung: Rung,
         /// Whether the agent got it.
         delivered: bool,
+    },
+    /// An attempt's agent says how far it is.
+    Checkpointed {
+        /// Which.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// What is done, and what is next.
+        text: String,
+        /// How much of it all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u8>,
+    },
+    /// An attempt's agent says that it cannot go on.
+    BlockReported {
+        /// Which.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// Why not.
+        block: Box<Block>,
+    },
+    /// What a task was blocked on is merged: it waits as others do.
+    TaskUnblocked {
+        /// Which.
+        task: TaskId,
+    },
+    /// An attempt's agent has found something out (G-5).
+    MemoRecorded {
+        /// Which.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// The worker.
+        worker: WorkerId,
+        /// What it is about.
+        #[serde(rename = "about")]
+        key: String,
+        /// What was found.
+        value: String,
+        /// How that is known.
+        source: String,
     },
     /// An attempt is being stopped.
     StopAsked {
@@ -444,6 +489,10 @@ impl Event {
             Event::LeaseMoved { .. } => "lease_moved",
             Event::HealthChanged { .. } => "health_changed",
             Event::Told { .. } => "told",
+            Event::Checkpointed { .. } => "checkpointed",
+            Event::BlockReported { .. } => "block_reported",
+            Event::TaskUnblocked { .. } => "task_unblocked",
+            Event::MemoRecorded { .. } => "memo_recorded",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",
@@ -500,6 +549,8 @@ pub enum Next {
     Quarantine,
     /// Given up.
     Cancel,
+    /// It waits for what its agent said that it lacks.
+    Block,
 }
 
 /// What becomes of a worker whose attempt did not succeed.

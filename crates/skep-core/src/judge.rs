@@ -101,6 +101,12 @@ fn cut_short(report: &Report, stopping: Option<StopWhy>) -> Option<Verdict> {
             "the task was cancelled".into(),
             "",
         )),
+        // What an agent that could not go on left is no result, however well it passes.
+        (_, Some(StopWhy::Blocked)) => Some(failure(
+            Outcome::Cancelled,
+            "its agent cannot go on".into(),
+            report.agent.as_ref().map_or("", |a| a.tail.as_str()),
+        )),
         (Some(Cut::Ceiling), _) | (Some(_), Some(StopWhy::Overtime)) => {
             let tail = report.agent.as_ref().map_or("", |a| a.tail.as_str());
             let reason = format!("the attempt reached its ceiling after {}", report.took);

@@ -36,6 +36,7 @@ pub mod task;
 pub mod time;
 pub mod violations;
 pub mod waiting;
+pub mod word;
 pub mod worker;
 
 #[cfg(test)]

@@ -32,3 +32,13 @@ pub const FORECAST_PAIRS: usize = 64;
 pub const RUNS_KEPT: usize = 1_000;
 /// How much disk the folders of ended attempts may take together; the newest are kept.
 pub const RUNS_BYTES: u64 = 2 << 30;
+/// The longest text of a word that an agent says of itself, in bytes: a screenful, for a log that keeps it for ever.
+pub const WORD: usize = 4 * 1024;
+/// The longest key of a memo, in bytes: a name, not a text.
+pub const MEMO_KEY: usize = 128;
+/// How many memos are kept for a plan: at most some 8 MB of the state.
+pub const MEMOS: usize = 1_000;
+/// How many of them one attempt may record: a tenth, so that none alone takes the others' room.
+pub const MEMOS_EACH: usize = 100;
+/// How often one attempt may report progress: once every four seconds for its longest hour.
+pub const CHECKPOINTS: u32 = 1_000;

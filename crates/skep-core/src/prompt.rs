@@ -41,6 +41,9 @@ shows no sign of life is ended.
 - Done: leave your changes in the worktree and exit 0. You need not commit. Skep saves your work and then runs every check above itself.
 - Nothing to do: write {\"no_op\": \"why\"} to the file named by SKEP_RESULT and exit 0.
 - Stuck: say why and exit with a code other than 0. Work so far is kept.
+- Also: `$SKEP_BIN checkpoint TEXT`, `$SKEP_BIN memo KEY VALUE --source HOW` (others can read it), `$SKEP_BIN block REASON \
+[--on TASK]` (ends this attempt; TASK, or a person, must come first). The tools of the MCP server `skep` do the same.
+- SKEP_TOKEN is the key to these: never print it, never write it down.
 ";
 
 /// Names and values for the template.
@@ -250,6 +253,7 @@ mod tests {
             stopping: None,
             health: None,
             told: crate::health::Rung::Fine,
+            words: Default::default(),
         };
         let text = render(TEMPLATE, &facts(&testing::swarm(), &task, &live));
         // A template of the user's own says only what it says.

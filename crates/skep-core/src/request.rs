@@ -11,6 +11,7 @@ use crate::{
     spec::{Plan, Policy, Priority, TaskSpec},
     task::TaskState,
     time::Millis,
+    word::Word,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt::{self, Write};
@@ -280,6 +281,13 @@ pub enum Observation {
         rung: Rung,
         /// Whether the agent got it.
         delivered: bool,
+    },
+    /// An attempt's agent said something of itself, with the attempt's own token.
+    Word {
+        /// Which.
+        attempt: Attempt,
+        /// What.
+        word: Word,
     },
     /// An attempt's host has not been heard of for too long.
     Silent {

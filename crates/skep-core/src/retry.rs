@@ -36,6 +36,7 @@ pub fn next(
         }
         Outcome::Crashed | Outcome::Stale | Outcome::RateLimited => Next::DeadLetter,
         Outcome::Cancelled if stopping == Some(StopWhy::TaskCancelled) => Next::Cancel,
+        Outcome::Cancelled if stopping == Some(StopWhy::Blocked) => Next::Block,
         Outcome::Cancelled | Outcome::Fenced => Next::Release,
     }
 }

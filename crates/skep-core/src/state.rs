@@ -20,6 +20,7 @@ use crate::{
     spec::{Policy, SwarmSpec},
     task::{Task, TaskState},
     time::{Millis, Time},
+    word::{Memo, Word},
     worker::Worker,
 };
 use alloc::{
@@ -63,6 +64,9 @@ pub struct State {
     /// Beside the state, too.
     #[serde(skip)]
     looked: Looked,
+    /// What agents have found out in this plan; bounded by [`limits::MEMOS`].
+    #[serde(default)]
+    memos: Vec<Memo>,
     #[serde(skip)]
     index: Index,
     /// What hosts measure: beside the state, never of it.
@@ -283,6 +287,11 @@ impl State {
     pub fn conflicts(&self) -> &[Conflict] {
         &self.conflicts
     }
+    /// What agents have found out in this plan, oldest first.
+    #[must_use]
+    pub fn memos(&self) -> &[Memo] {
+        &self.memos
+    }
     /// Whether a person paused the swarm.
     #[must_use]
     pub fn paused(&self) -> bool {
@@ -355,6 +364,12 @@ impl State {
     /// The waiting tasks whose dependencies are all merged.
     pub fn unblocked(&self) -> impl Iterator<Item = &Task> {
         self.index.unblocked().map(|ix| &self.tasks[ix])
+    }
+    /// A task whose agent was blocked on what is merged now.
+    pub(crate) fn released(&self) -> Option<&Task> {
+        let blocked = self.index.blocked().map(|ix| &self.tasks[ix]);
+        let mut blocked = blocked.filter(|t| t.held_by().is_some_and(|on| self.is_merged(on)));
+        blocked.next()
     }
     /// The accepted tasks, in plan order.
     pub fn accepted(&self) -> impl Iterator<Item = &Task> {
@@ -433,6 +448,14 @@ impl State {
             if self.live.contains_key(attempt) {
                 self.facts.read(*attempt, reading.clone());
             }
+        }
+    }
+
+    /// Takes in that an agent says something, while it is its own to say. What it says is for `decide`.
+    pub(crate) fn hear(&mut self, attempt: Attempt, word: &Word, now: Time) {
+        let speaks = |live: &Live| live.phase < Phase::Verifying;
+        if self.live.get(&attempt).is_some_and(speaks) && word.check().is_ok() {
+            self.facts.hear(attempt, now);
         }
     }
 

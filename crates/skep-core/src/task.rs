@@ -5,6 +5,7 @@ use crate::{
     id::{Attempt, Oid, TaskId, WorkerId},
     spec::{Glob, Priority, TaskSpec},
     time::Time,
+    word::Block,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +32,7 @@ pub enum TaskState {
     Accepted,
     /// On the integration branch.
     Merged,
-    /// Its work could not be merged; a fix task is to bring it in.
+    /// Its work could not be merged and a fix task is to bring it in, or its agent could not go on.
     Blocked,
     /// Needs a person.
     Flagged,
@@ -83,9 +84,12 @@ impl TaskState {
                 | (Ready, Waiting | Running | Merged | Cancelled)
                 | (
                     Running,
-                    Verifying | Accepted | Ready | Flagged | Dead | Cancelled
+                    Verifying | Accepted | Ready | Blocked | Flagged | Dead | Cancelled
                 )
-                | (Verifying, Accepted | Ready | Flagged | Dead | Cancelled)
+                | (
+                    Verifying,
+                    Accepted | Ready | Blocked | Flagged | Dead | Cancelled
+                )
                 | (Accepted, Merged | Blocked | Flagged | Cancelled)
                 | (Blocked, Merged | Waiting | Ready | Flagged | Cancelled)
                 | (Flagged | Dead | Cancelled, Waiting | Ready | Merged)
@@ -246,6 +250,9 @@ pub struct Task {
     pub merged: Option<Oid>,
     /// The fix task that is to bring its work in.
     pub fixed_by: Option<TaskId>,
+    /// Why its agent could not go on, while it is blocked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
     /// Why a person must look, or why it was given up.
     pub note: Option<String>,
     /// Past attempts, oldest first.
@@ -277,6 +284,7 @@ impl Task {
             accepted: None,
             merged: None,
             fixed_by: None,
+            block: None,
             note: None,
             history: Vec::new(),
         }
@@ -295,6 +303,14 @@ impl Task {
             Origin::Fix(fix) => Some(fix),
             Origin::Plan | Origin::Person => None,
         }
+    }
+
+    /// What a blocked task waits for, as for a dependency: its fix, or what its agent said that it lacks (L-8).
+    #[must_use]
+    pub fn held_by(&self) -> Option<&TaskId> {
+        let on = self.block.as_ref().and_then(|block| block.on.as_ref());
+        let held = self.fixed_by.as_ref().or(on);
+        held.filter(|_| self.state == TaskState::Blocked)
     }
 
     /// What an attempt of this task may change in a worktree that all share; `None` is all of it, and then

@@ -142,6 +142,7 @@ fn tasks(state: &State, found: &mut Vec<String>) {
             ));
         }
         if task.state == TaskState::Blocked
+            && task.block.is_none()
             && task
                 .fixed_by
                 .as_ref()

@@ -1,7 +1,7 @@
 //! Why something is not moving, in one line (L-4a): from the same predicates that decide claims.
 
 use crate::{
-    attempt::Phase,
+    attempt::{Live, Phase},
     claim::{self, Closed, Held, Unfit},
     health,
     id::{TaskId, WorkerId},
@@ -9,6 +9,7 @@ use crate::{
     state::State,
     task::{Task, TaskState},
     time::Time,
+    word::Block,
     worker::{Worker, WorkerState},
 };
 use alloc::{
@@ -49,6 +50,9 @@ pub enum Waiting {
         /// How it does, if its host has measured that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         health: Option<String>,
+        /// What its agent last said of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        says: Option<String>,
     },
     /// Accepted; its wave is not done.
     WaveOpen {
@@ -65,6 +69,15 @@ pub enum Waiting {
         task: TaskId,
         /// Where that stands.
         state: TaskState,
+    },
+    /// Its agent could not go on before another task is merged.
+    Blocked {
+        /// The other.
+        on: TaskId,
+        /// Where that stands.
+        state: TaskState,
+        /// Why, in the agent's words.
+        reason: String,
     },
     /// It is done.
     Merged,
@@ -95,6 +108,7 @@ impl fmt::Display for Waiting {
                 for_ms,
                 stopping,
                 health,
+                says,
             } => {
                 let doing = match phase {
                     Phase::Claimed => "is starting it",
@@ -105,6 +119,9 @@ impl fmt::Display for Waiting {
                 write!(f, "{worker} {doing}, for {age}")?;
                 if let Some(health) = health {
                     write!(f, ", {health}")?;
+                }
+                if let Some(says) = says {
+                    write!(f, ", and says: {says}")?;
                 }
                 if *stopping {
                     f.write_str(", and is being stopped")
@@ -129,6 +146,10 @@ impl fmt::Display for Waiting {
             Waiting::Fix { task, state } => {
                 write!(f, "waits for {task} ({state}) to bring its work in")
             }
+            Waiting::Blocked { on, state, reason } => write!(
+                f,
+                "is blocked until {on} ({state}) is merged: {reason}; `skep retry` does not wait for it"
+            ),
             Waiting::Merged => f.write_str("is merged"),
             Waiting::Person(note) => {
                 write!(f, "needs a person: {note}; `skep retry` begins it anew")
@@ -173,11 +194,15 @@ pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
                 for_ms: now.since(live.since).0,
                 stopping: live.stopping.is_some(),
                 health: health::tell(state, live, now),
+                says: says(live, now),
             })
         }
         TaskState::Accepted => accepted(state, task),
         TaskState::Merged => Waiting::Merged,
         TaskState::Blocked => {
+            if let Some(block) = &task.block {
+                return blocked(state, block);
+            }
             let fix = task.fixed_by.as_ref().and_then(|id| state.task(id));
             fix.map_or(Waiting::Person("its fix is gone".into()), |fix| {
                 Waiting::Fix {
@@ -189,6 +214,32 @@ pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
         TaskState::Flagged | TaskState::Dead | TaskState::Cancelled => {
             Waiting::Person(task.note.clone().unwrap_or_else(|| task.state.to_string()))
         }
+    }
+}
+
+/// What an agent last said of how far it is, in a line.
+fn says(live: &Live, now: Time) -> Option<String> {
+    let last = live.words.last.as_ref()?;
+    let words: Vec<&str> = last.text.split_whitespace().collect();
+    let text: String = words.join(" ").chars().take(SAID_SHOWN).collect();
+    let age = crate::time::Millis(now.since(last.at).0 / 1000 * 1000);
+    let percent = last
+        .percent
+        .map_or_else(String::new, |p| format!("{p} %, "));
+    Some(format!("{percent}{text:?} ({age} ago)"))
+}
+
+/// So much of what an agent says is shown in one line with other things.
+const SAID_SHOWN: usize = 120;
+
+fn blocked(state: &State, block: &Block) -> Waiting {
+    match block.on.as_ref().and_then(|on| state.task(on)) {
+        Some(on) => Waiting::Blocked {
+            on: on.id().clone(),
+            state: on.state,
+            reason: block.reason.clone(),
+        },
+        None => Waiting::Person(format!("its agent could not go on: {}", block.reason)),
     }
 }
 

@@ -14,4 +14,5 @@ pub mod run;
 pub mod shim;
 pub mod site;
 pub mod tmux;
+pub mod token;
 pub mod watchdog;

@@ -12,7 +12,7 @@ mod sweep;
 pub(crate) mod usage;
 mod waited;
 
-pub use output::{Chunk, Output, output, read_output};
+pub use output::{Chunk, Output, output, read_output, tail_output};
 pub use placed::{ShimCommand, start_placed};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};

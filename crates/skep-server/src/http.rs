@@ -4,6 +4,7 @@
 //! Origin is a second front of the same router, beside [`socket`].
 
 mod apart;
+mod attempt;
 mod config;
 mod events;
 mod read;
@@ -46,6 +47,7 @@ pub fn router(app: App) -> Router {
         .route("/workers", get(read::workers))
         .route("/why/{name}", get(read::why))
         .route("/conflicts", get(read::conflicts))
+        .route("/memos", get(read::memos))
         .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()
@@ -56,7 +58,13 @@ pub fn router(app: App) -> Router {
         .route("/plan", post(write::plan))
         .layer(DefaultBodyLimit::max(crate::plan::MAX_BYTES));
     Router::new()
-        .nest("/api/v1", reads.merge(commands).merge(plan))
+        .nest(
+            "/api/v1",
+            reads
+                .merge(commands)
+                .merge(plan)
+                .merge(attempt::routes(app.clone())),
+        )
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -15,6 +15,7 @@ use skep_core::{
     spec::Criterion,
     task::FixStrategy,
     time::Millis,
+    word::Word,
 };
 use std::collections::BTreeMap;
 
@@ -103,7 +104,10 @@ impl World {
         };
         match step {
             ShimStep::Begin { .. } => {}
-            ShimStep::Write if agent_alive => self.agent_writes(attempt),
+            ShimStep::Write if agent_alive => {
+                self.agent_writes(attempt);
+                self.agent_speaks(attempt);
+            }
             ShimStep::AgentEnds if agent_alive => self.agent_ends(attempt),
             ShimStep::Ends if !agent_alive => self.shim_ends(attempt, None, None),
             ShimStep::StopTakesEffect if !folder.stalled => {
@@ -207,6 +211,41 @@ impl World {
                 worktree.dirty = Some(attempt);
             }
         }
+    }
+
+    /// Some agents say things of themselves, as their number has it: a word more must not throw the dice anew.
+    fn agent_speaks(&mut self, attempt: Attempt) {
+        // A month is about health; who gives up by itself says nothing of that.
+        if self.options.days > 0 {
+            return;
+        }
+        let word = match attempt.0 % 23 {
+            3 | 11 => Word::Checkpoint {
+                text: "half of it".into(),
+                percent: Some(50),
+            },
+            5 => Word::Memo {
+                key: "db".into(),
+                value: format!("seen by {attempt}"),
+                source: "the simulator".into(),
+            },
+            7 => Word::Block {
+                reason: "nobody told me the password".into(),
+                on: None,
+            },
+            13 | 17 => Word::Block {
+                reason: "needs the other's work".into(),
+                on: self.someone(attempt),
+            },
+            _ => return,
+        };
+        self.observe(Observation::Word { attempt, word });
+    }
+
+    fn someone(&self, attempt: Attempt) -> Option<TaskId> {
+        let tasks = self.audit.state.tasks();
+        let at = usize::try_from(attempt.0).ok()?.checked_rem(tasks.len())?;
+        tasks.get(at).map(|task| task.id().clone())
     }
 
     fn agent_ends(&mut self, attempt: Attempt) {

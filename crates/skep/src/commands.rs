@@ -11,10 +11,12 @@ pub(crate) mod events;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod logs;
+pub(crate) mod mcp;
 pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod salvage;
+pub(crate) mod say;
 pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod status;
@@ -74,6 +76,11 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Doctor(args) => doctor::run(ctx, &args).await,
         Verb::Demo(args) => demo::run(ctx, &args).await,
         Verb::Import(args) => import::run(ctx, &args),
+        Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
+        Verb::Heartbeat(_) => say::heartbeat(ctx).await,
+        Verb::Block(args) => say::block(ctx, args).await,
+        Verb::Memo(args) => say::memo(ctx, args).await,
+        Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),

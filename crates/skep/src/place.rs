@@ -13,6 +13,7 @@ use skep_host::{
     run::{self, Look},
     site::Site,
     tmux::{Session, Tmux},
+    token,
 };
 use skep_server::{
     api::{
@@ -26,6 +27,7 @@ use skep_server::{
 };
 use skep_store::SqliteLog;
 use std::{
+    ffi::OsString,
     sync::Once,
     time::{Duration, SystemTime},
 };
@@ -194,7 +196,9 @@ impl Place {
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
         // What is not text cannot be handed on by name, and no agent has asked for it.
-        let env = std::env::vars_os().filter(|(k, _)| !notify::VARIABLES.iter().any(|v| k == v));
+        // Nor is what a keeper has of the attempt that it was itself started in any other attempt's.
+        let own = |k: &OsString| k == token::VARIABLE || notify::VARIABLES.iter().any(|v| k == v);
+        let env = std::env::vars_os().filter(|(k, _)| !own(k));
         let env = env.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let options = keeper::Options {
             program,

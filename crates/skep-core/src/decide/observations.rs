@@ -1,7 +1,7 @@
 //! What hosts see. Every observation may come late, twice, or about something that has long been decided
 //! otherwise; then it is refused, or, if work hangs on it, recorded as fenced.
 
-use super::conflict;
+use super::{conflict, words};
 use crate::{
     attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
     claim, due,
@@ -72,6 +72,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
         Observation::Adopted { ages } => adopted(state, now, ages),
         // The engine has taken them in; what they change is for `due`.
         Observation::Vitals { .. } | Observation::Read { .. } => Ok(Vec::new()),
+        Observation::Word { attempt, word } => words::decide(state, *attempt, word),
         Observation::Told {
             attempt,
             rung,
@@ -342,6 +343,7 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
             Outcome::Cancelled,
             format!("stopped, and its shim died: {reason}"),
         ),
+        Some(StopWhy::Blocked) => (Outcome::Cancelled, "its agent cannot go on".into()),
         Some(StopWhy::Stale) => (
             Outcome::Stale,
             format!("it made no progress and was ended ({reason})"),
@@ -376,8 +378,12 @@ fn died(report: &Report) -> bool {
     report.cut.is_none() && matches!(end, Some(End::Signalled(_)))
 }
 
-/// Why an attempt was stale is in its last checkup.
+/// Why an attempt was stale is in its last checkup, and why it was blocked in its agent's own word.
 fn because(live: &Live, outcome: Outcome, reason: String) -> String {
+    let blocked = live.stopping.is_some_and(|s| s.why == StopWhy::Blocked);
+    if let Some(block) = live.words.block.as_ref().filter(|_| blocked) {
+        return format!("{reason}: {}", block.reason);
+    }
     match &live.health {
         Some(health) if outcome == Outcome::Stale && !health.reasons.is_empty() => {
             let reasons = health.reasons.iter().map(ToString::to_string);

@@ -261,6 +261,16 @@ impl Facts {
         self.readings.insert(attempt, reading);
     }
 
+    /// An agent that says something of itself is no more silent than one that prints a health marker, and no less:
+    /// it holds silence off for the same time and no longer.
+    pub(crate) fn hear(&mut self, attempt: Attempt, now: Time) {
+        if let Some(track) = self.tracks.get_mut(&attempt)
+            && track.sample.leader == Leader::Lives
+        {
+            track.clocks.marker = track.clocks.marker.max(now);
+        }
+    }
+
     pub(crate) fn forget(&mut self, attempt: Attempt) {
         self.tracks.remove(&attempt);
         self.readings.remove(&attempt);

@@ -44,6 +44,7 @@ impl State {
             | Event::TaskRequeued { .. }
             | Event::TaskBoosted { .. }
             | Event::TaskAssigned { .. }
+            | Event::TaskUnblocked { .. }
             | Event::WaitedTooLong { .. } => self.apply_task(&record.event, now),
             Event::Claimed { .. }
             | Event::AttemptStarted { .. }
@@ -51,6 +52,9 @@ impl State {
             | Event::LeaseMoved { .. }
             | Event::HealthChanged { .. }
             | Event::Told { .. }
+            | Event::Checkpointed { .. }
+            | Event::BlockReported { .. }
+            | Event::MemoRecorded { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }
@@ -161,6 +165,7 @@ impl State {
         self.tasks.clear();
         self.conflicts.clear();
         self.collisions.clear();
+        self.memos.clear();
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;
@@ -200,7 +205,7 @@ impl State {
         }
     }
 
-    fn is_merged(&self, id: &TaskId) -> bool {
+    pub(super) fn is_merged(&self, id: &TaskId) -> bool {
         self.task(id).is_some_and(|t| t.state == TaskState::Merged)
     }
 

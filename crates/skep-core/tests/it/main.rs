@@ -15,6 +15,7 @@ mod landing;
 mod live_changes;
 mod merging;
 mod retries;
+mod said;
 mod scaling;
 mod scripts;
 mod sharing;

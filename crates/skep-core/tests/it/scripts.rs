@@ -292,6 +292,22 @@ fn words(event: &Event) -> String {
             };
             format!("the agent of attempt {attempt} {how}: {rung}")
         }
+        Event::Checkpointed {
+            attempt,
+            text,
+            percent,
+            ..
+        } => format!("attempt {attempt} says {text:?} ({percent:?} percent)"),
+        Event::BlockReported { attempt, block, .. } => {
+            format!("attempt {attempt} cannot go on: {}", block.reason)
+        }
+        Event::TaskUnblocked { task } => format!("{task} is blocked no more"),
+        Event::MemoRecorded {
+            attempt,
+            key,
+            value,
+            ..
+        } => format!("attempt {attempt} has found that {key} is {value}"),
         Event::StopAsked {
             attempt, at_once, ..
         } => {
@@ -320,6 +336,7 @@ fn words(event: &Event) -> String {
                 Next::DeadLetter => "goes to the dead-letter list",
                 Next::Quarantine => "is quarantined",
                 Next::Cancel => "is cancelled",
+                Next::Block => "is blocked",
             };
             let rest = match worker_next {
                 WorkerNext::GoOn => String::new(),

@@ -622,6 +622,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::Ended { attempt, .. }
         | Observation::Lost { attempt, .. }
         | Observation::Told { attempt, .. }
+        | Observation::Word { attempt, .. }
         | Observation::Silent { attempt } => format!("attempt-{attempt}"),
         Observation::WorkerReady { worker, .. }
         | Observation::WorkerFailed { worker, .. }

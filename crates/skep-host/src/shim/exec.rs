@@ -6,6 +6,7 @@ use crate::run::{
     COOKIE,
     files::{RunSpec, StepSpec},
 };
+use crate::token;
 use rustix::{process::setsid, stdio};
 use std::{
     ffi::CString,
@@ -38,7 +39,12 @@ pub(super) enum Stage {
 
 impl Prepared {
     /// Checks and copies what the program gets.
-    pub(super) fn new(step: &StepSpec, spec: &RunSpec, cookie: &str) -> Result<Prepared, String> {
+    pub(super) fn new(
+        step: &StepSpec,
+        spec: &RunSpec,
+        cookie: &str,
+        token: Option<&str>,
+    ) -> Result<Prepared, String> {
         let text = |bytes: &[u8], what: &str| {
             CString::new(bytes).map_err(|_| format!("{what} holds a NUL byte"))
         };
@@ -66,14 +72,18 @@ impl Prepared {
                 .map(|folder| text(format!("{folder}/{program}").as_bytes(), "PATH"))
                 .collect::<Result<_, _>>()?
         };
-        let cookie = [(COOKIE, cookie)];
+        let own = [(COOKIE, Some(cookie)), (token::VARIABLE, token)];
         let given = spec
             .env
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         let env = given
-            .filter(|(name, _)| *name != COOKIE)
-            .chain(cookie)
+            // Those of a keeper that an agent has started are that agent's own.
+            .filter(|(name, _)| own.iter().all(|(mine, _)| name != mine))
+            .chain(
+                own.iter()
+                    .filter_map(|(name, value)| Some((*name, (*value)?))),
+            )
             .map(|(name, value)| text(format!("{name}={value}").as_bytes(), name))
             .collect::<Result<_, _>>()?;
         let dir = text(spec.worktree.as_os_str().as_bytes(), "the worktree's path")?;

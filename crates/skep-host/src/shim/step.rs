@@ -10,9 +10,10 @@ use super::{
 use crate::pane::Screen;
 use crate::run::{
     Phase,
-    files::{Containment, Cut, StepEnd, StepReport, StepSpec},
+    files::{Containment, Cut, StepEnd, StepKind, StepReport, StepSpec},
     procfs,
 };
+use crate::token;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{OFlags, fcntl_setfl},
@@ -110,7 +111,16 @@ impl Shim<'_> {
 
     /// Gets the step's agent going in the best way that works here.
     fn launch(&mut self, step: &StepSpec) -> Result<Watch, String> {
-        let prepared = Prepared::new(step, self.spec, &self.cookie)?;
+        let token = match step.kind {
+            StepKind::Agent => token::mint(self.folder, &self.spec.run),
+            StepKind::Setup | StepKind::Check => Ok(None),
+        };
+        // Without one the agent can still do its work; it only cannot speak of it.
+        let token = token.unwrap_or_else(|fault| {
+            self.say(&format!("the agent gets no token: {fault}"));
+            None
+        });
+        let prepared = Prepared::new(step, self.spec, &self.cookie, token.as_deref())?;
         let cannot = |fault: io::Error| format!("cannot start {:?}: {fault}", step.argv[0]);
         let (output, holder) = self.hold(&prepared, step).map_err(cannot)?;
         self.progress.holder =

@@ -103,6 +103,7 @@ impl World {
                 stdin: false,
                 env,
                 rate_limited_exit: Vec::new(),
+                provider: None,
             });
         }
     }
@@ -145,6 +146,7 @@ impl World {
 
     pub(crate) fn settings(&self) -> Settings<'_> {
         Settings {
+            mcp: None,
             home: String::leak(self.home()),
             permission: self.permission,
             resume: self.resume.as_deref(),

@@ -13,7 +13,7 @@ pub struct EventDoc {
     pub at: Stamp,
     /// Ties together everything that one request led to.
     pub trace: String,
-    /// `"policy"`, `"host"` or `{"person": …}`.
+    /// `"policy"`, `"host"`, `{"agent": ATTEMPT}` or `{"person": …}`.
     pub by: By,
     /// The idempotency key of the command it answers.
     pub key: Option<String>,

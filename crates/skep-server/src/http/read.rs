@@ -3,8 +3,8 @@
 use super::{App, gone};
 use crate::{
     api::{
-        ConflictList, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList,
-        measured,
+        ConflictList, MemoList, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc,
+        WorkerList, measured,
     },
     near,
 };
@@ -58,6 +58,10 @@ pub(super) async fn workers(Shared(app): Shared<App>) -> Result<Json<WorkerList>
         list
     })
     .await
+}
+
+pub(super) async fn memos(Shared(app): Shared<App>) -> Result<Json<MemoList>, Problem> {
+    view(&app, |state, _| MemoList::of(state)).await
 }
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {

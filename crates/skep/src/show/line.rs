@@ -143,6 +143,25 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             };
             say(Dim, "forecast", format!("{} {now}", who.join(" and ")))
         }
+        Event::Checkpointed {
+            task,
+            text,
+            percent,
+            ..
+        } => {
+            let percent = percent.map_or_else(String::new, |p| format!("{p} %: "));
+            say(Dim, task, format!("says {percent}{}", first_line(text)))
+        }
+        Event::BlockReported { task, block, .. } => {
+            let on = block.on.as_ref();
+            let on = on.map_or_else(String::new, |on| format!(" before {on} is merged"));
+            let reason = first_line(&block.reason);
+            say(Care, task, format!("its agent cannot go on{on}: {reason}"))
+        }
+        Event::TaskUnblocked { task } => say(Plain, task, "is blocked no more"),
+        Event::MemoRecorded {
+            task, key, value, ..
+        } => say(Dim, task, format!("memo {key}: {}", first_line(value))),
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,
@@ -352,6 +371,11 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
     }
 }
 
+/// The first line of what an agent says: a line of the log is one line.
+fn first_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default()
+}
+
 fn after(next: Next, now: Time) -> String {
     match next {
         Next::RetryFailed => "tried again, with the failure shown to the agent".into(),
@@ -364,5 +388,6 @@ fn after(next: Next, now: Time) -> String {
         Next::DeadLetter => "moved to the dead-letter list".into(),
         Next::Quarantine => "quarantined: it ends the agents of whoever takes it".into(),
         Next::Cancel => "cancelled".into(),
+        Next::Block => "blocked: `skep why` says on what".into(),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     state::State,
     task::{Accepted, Past, Task, TaskState},
     time::Time,
+    word::{Checkpoint, Memo, Words},
 };
 use alloc::{
     format,
@@ -42,6 +43,7 @@ impl State {
                     stopping: None,
                     health: None,
                     told: Rung::Fine,
+                    words: Words::default(),
                 };
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
                 self.live.insert(*attempt, live);
@@ -94,6 +96,42 @@ impl State {
                     live.told = *rung;
                 }
             }
+            Event::Checkpointed {
+                attempt,
+                text,
+                percent,
+                ..
+            } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.words.checkpoints += 1;
+                    live.words.last = Some(Checkpoint {
+                        text: text.clone(),
+                        percent: *percent,
+                        at: now,
+                    });
+                }
+            }
+            Event::BlockReported { attempt, block, .. } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.words.block = Some((**block).clone());
+                }
+            }
+            Event::MemoRecorded {
+                attempt,
+                task,
+                worker,
+                key,
+                value,
+                source,
+            } => self.memos.push(Memo {
+                key: key.clone(),
+                value: value.clone(),
+                source: source.clone(),
+                task: task.clone(),
+                attempt: *attempt,
+                worker: *worker,
+                at: now,
+            }),
             Event::StopAsked {
                 attempt,
                 why,
@@ -134,10 +172,15 @@ impl State {
                     reason: failure.reason.clone(),
                     revoked: *revoked,
                 };
+                let live = self.live.get(&failure.attempt);
+                let block = live.and_then(|live| live.words.block.clone());
                 self.release(failure.attempt, *worker, false, now);
                 self.settle(task, *next, now, |t| {
                     t.history.push(past);
                     t.last_failure = Some((**failure).clone());
+                    if *next == Next::Block {
+                        t.block = block;
+                    }
                     if *agent_died {
                         t.killed.insert(*worker);
                     }
@@ -147,6 +190,10 @@ impl State {
                         *t.model_failures.entry(model.clone()).or_default() += 1;
                     }
                 });
+                if *next == Next::Block {
+                    // Others that wait for it may now be of a later wave than it was.
+                    self.index.rebuild(&mut self.tasks, self.next.wave);
+                }
                 if *spawn_failed {
                     self.spawn_failures += 1;
                 } else if failure.outcome != Outcome::Cancelled {
@@ -246,6 +293,7 @@ impl State {
             Next::Flag => TaskState::Flagged,
             Next::DeadLetter | Next::Quarantine => TaskState::Dead,
             Next::Cancel => TaskState::Cancelled,
+            Next::Block => TaskState::Blocked,
         };
         self.with(task, to, now, |t| {
             also(t);
@@ -257,7 +305,7 @@ impl State {
                     t.not_before = at;
                 }
                 Next::DeadLetter | Next::Quarantine => t.crashes += 1,
-                Next::Release | Next::Cancel => {}
+                Next::Release | Next::Cancel | Next::Block => {}
             }
             let reason = t.last_failure.as_ref().map(|f| f.reason.clone());
             match next {

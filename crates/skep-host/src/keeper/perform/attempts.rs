@@ -136,6 +136,8 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
     let launch = launch(order, &place).map_err(|e| e.to_string())?;
     let mut env: BTreeMap<String, String> = world.options.env.iter().cloned().collect();
     env.extend(launch.env);
+    // How an agent reports, whatever its PATH.
+    env.insert("SKEP_BIN".into(), utf8(&world.options.program)?.into());
     let mut steps = vec![StepSpec {
         name: order.agent.clone(),
         kind: StepKind::Agent,
