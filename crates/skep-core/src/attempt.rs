@@ -5,6 +5,7 @@ use crate::{
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     money::Usd,
+    routing::Route,
     time::{Millis, Time},
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
@@ -122,6 +123,12 @@ pub struct Live {
     /// The highest rung of the ladder that its agent was told of, or that it could not be told of.
     #[serde(default)]
     pub told: Rung,
+    /// Who serves it (S-6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Why it has its model, if there is more to say than that it is the swarm's (S-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
 }
 
 /// A stop that was asked for.
@@ -329,6 +336,12 @@ pub struct Failure {
     /// The end of the output that shows it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// What its provider did, if it is the provider's failure: then it is nobody else's (S-5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<ErrorKind>,
+    /// What it cost, if that is known (W-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<Usd>,
 }
 
 /// The evidence that a task is done (W-14).

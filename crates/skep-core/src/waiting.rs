@@ -5,6 +5,8 @@ use crate::{
     claim::{self, Closed, Held, Unfit},
     health,
     id::{TaskId, WorkerId},
+    provider::Shut,
+    routing,
     spec::Landing,
     state::State,
     task::{Task, TaskState},
@@ -32,6 +34,8 @@ pub enum Waiting {
     Held(Held),
     /// There are no workers at all.
     NoWorkers,
+    /// Whoever could take it waits for the same provider (S-5, S-6).
+    Provider(Shut),
     /// No worker takes it now; each with why not.
     NoWorkerFits(Vec<(WorkerId, Unfit)>),
     /// It will be claimed at once.
@@ -49,6 +53,9 @@ pub enum Waiting {
         /// How it does, if its host has measured that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         health: Option<String>,
+        /// Why it has its model, if there is more to say than that it is the swarm's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<String>,
     },
     /// Accepted; its wave is not done.
     WaveOpen {
@@ -87,6 +94,7 @@ impl fmt::Display for Waiting {
             Waiting::NoWorkers => {
                 f.write_str("the swarm has no workers; `skep workers add` adds some")
             }
+            Waiting::Provider(shut) => write!(f, "{shut}"),
             Waiting::NoWorkerFits(each) => no_worker_fits(f, each),
             Waiting::AboutToStart => f.write_str("is about to be claimed"),
             Waiting::Attempt {
@@ -95,6 +103,7 @@ impl fmt::Display for Waiting {
                 for_ms,
                 stopping,
                 health,
+                route,
             } => {
                 let doing = match phase {
                     Phase::Claimed => "is starting it",
@@ -107,9 +116,11 @@ impl fmt::Display for Waiting {
                     write!(f, ", {health}")?;
                 }
                 if *stopping {
-                    f.write_str(", and is being stopped")
-                } else {
-                    Ok(())
+                    f.write_str(", and is being stopped")?;
+                }
+                match route {
+                    Some(route) => write!(f, "; {route}"),
+                    None => Ok(()),
                 }
             }
             Waiting::WaveOpen { wave, by } => {
@@ -173,6 +184,11 @@ pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
                 for_ms: now.since(live.since).0,
                 stopping: live.stopping.is_some(),
                 health: health::tell(state, live, now),
+                route: live
+                    .model
+                    .as_ref()
+                    .zip(live.route.as_ref())
+                    .map(|(m, r)| r.told(m)),
             })
         }
         TaskState::Accepted => accepted(state, task),
@@ -201,18 +217,38 @@ fn ready(state: &State, task: &Task, now: Time) -> Waiting {
     }
     let mut each = Vec::new();
     for worker in state.workers() {
-        // What a worker can never do says more than that it is busy now.
-        let why = claim::suits(state, task, worker).and_then(|_| claim::fits(state, task, worker));
+        // What a worker can never do says more than that it is busy now, and so does that nobody would serve it.
+        let why = claim::suits(state, task, worker)
+            .and_then(|()| routing::route(state, task, worker, now))
+            .and_then(|_| claim::fits(state, task, worker, now));
         match why {
             Ok(_) => return Waiting::AboutToStart,
             Err(why) => each.push((worker.id, why)),
         }
     }
     if each.is_empty() {
-        Waiting::NoWorkers
-    } else {
-        Waiting::NoWorkerFits(each)
+        return Waiting::NoWorkers;
     }
+    match same_provider(&each) {
+        Some(shut) => Waiting::Provider(shut.clone()),
+        None => Waiting::NoWorkerFits(each),
+    }
+}
+
+/// The provider that all wait for, but those that can never take it.
+fn same_provider(each: &[(WorkerId, Unfit)]) -> Option<&Shut> {
+    let able = |why: &&Unfit| {
+        !matches!(
+            why,
+            Unfit::Role(_) | Unfit::Capability(_) | Unfit::AssignedTo(_)
+        )
+    };
+    let mut able = each.iter().map(|(_, why)| why).filter(able);
+    let Some(Unfit::Provider(first)) = able.next() else {
+        return None;
+    };
+    let same = |why: &Unfit| matches!(why, Unfit::Provider(shut) if shut == first);
+    able.all(same).then_some(first)
 }
 
 fn accepted(state: &State, task: &Task) -> Waiting {

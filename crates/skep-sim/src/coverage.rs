@@ -2,6 +2,7 @@
 
 use skep_core::{
     event::Event,
+    fault::ErrorKind,
     scale::{Added, Retired},
 };
 use std::collections::BTreeMap;
@@ -100,6 +101,14 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::TargetLanded { .. } => "event: target landed",
         Event::TargetRefused { diverged: true, .. } => "event: target refused, diverged",
         Event::TargetRefused { .. } => "event: target refused",
+        Event::ProviderParked { kind, .. } => match kind {
+            ErrorKind::RateLimit => "provider: parked, limited",
+            ErrorKind::Quota => "provider: parked, quota",
+            ErrorKind::Auth => "provider: parked, login",
+            _ => "provider: parked, down",
+        },
+        Event::ProviderResumed { .. } => "provider: resumed",
+        Event::SloBreached { .. } => "event: slo breached",
         Event::Signal { .. } => "event: signal",
         Event::PolicyChanged { .. } => "event: policy changed",
         Event::ScaleSet { .. } => "event: scale set",

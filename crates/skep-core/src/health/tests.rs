@@ -37,6 +37,8 @@ fn live() -> Live {
         stopping: None,
         health: None,
         told: Rung::Fine,
+        provider: None,
+        route: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod merge;
+mod provider;
 mod task;
 mod worker;
 
@@ -75,6 +76,10 @@ impl State {
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
             // The one signal of Skep's own policy is that the cap is near; what hosts notice is not.
             Event::Signal { .. } => self.cap_warned |= record.by == By::Policy,
+            Event::ProviderParked { .. } | Event::ProviderResumed { .. } => {
+                self.apply_provider(&record.event, now);
+            }
+            Event::SloBreached { subject, .. } => self.reputations.told(&subject.key()),
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
                     swarm.spec.policy = (**policy).clone();
@@ -86,6 +91,7 @@ impl State {
             Event::SwarmResumed {} => {
                 (self.paused, self.draining, self.halted) = (false, false, None);
                 self.spawn_failures = 0;
+                self.retry_providers(now);
                 // Else the storm that halted the swarm would halt it again at once.
                 for worker in self.workers.values_mut() {
                     (worker.crashes, worker.lineage) = (0, 0);

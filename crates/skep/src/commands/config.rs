@@ -118,9 +118,9 @@ async fn find(place: &Place, key: &str) -> Result<Setting, Failure> {
 }
 
 async fn set(place: &Place, key: &str, value: &str, dry_run: bool) -> Result<Exit, Failure> {
-    // A number is one; everything else (20m) is a text.
+    // A number is one, and so is a list (["a", "b"]); everything else (20m) is a text.
     let typed = match serde_json::from_str(value) {
-        Ok(number @ Value::Number(_)) => number,
+        Ok(typed @ (Value::Number(_) | Value::Array(_))) => typed,
         _ => Value::String(value.into()),
     };
     if dry_run {
