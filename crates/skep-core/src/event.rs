@@ -387,6 +387,9 @@ pub enum Event {
         reason: String,
         /// The attempt that was refused.
         attempt: Attempt,
+        /// The task that tried it in vain: another goes first next time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<TaskId>,
     },
     /// A provider works again.
     ProviderResumed {

@@ -213,7 +213,8 @@ fn ready(state: &State, task: &Task, now: Time) -> Waiting {
         return Waiting::Closed(closed);
     }
     if let Err(held) = claim::free(state, task, now) {
-        return Waiting::Held(held);
+        let parked = parked_for_it(state, task, now);
+        return parked.map_or(Waiting::Held(held), Waiting::Provider);
     }
     let mut each = Vec::new();
     for worker in state.workers() {
@@ -233,6 +234,19 @@ fn ready(state: &State, task: &Task, now: Time) -> Waiting {
         Some(shut) => Waiting::Provider(shut.clone()),
         None => Waiting::NoWorkerFits(each),
     }
+}
+
+/// The provider for which a task waits that was refused and lets others go first.
+fn parked_for_it(state: &State, task: &Task, now: Time) -> Option<Shut> {
+    if task.refusals.is_none() {
+        return None;
+    }
+    let shut = |w: &Worker| match routing::route(state, task, w, now) {
+        Err(Unfit::Provider(shut)) => Some(shut),
+        _ => None,
+    };
+    let mut able = state.workers().filter(|w| claim::may_take(task, w).is_ok());
+    able.find_map(shut)
 }
 
 /// The provider that all wait for, but those that can never take it.

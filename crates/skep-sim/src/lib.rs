@@ -23,6 +23,7 @@ mod perform;
 mod plans;
 mod shared;
 mod steady;
+mod weather;
 
 mod world;
 

@@ -39,12 +39,14 @@ pub(crate) fn after(
         Some(parked) if parked.probe == Some(live.attempt) => true,
         _ => trips(provider, fault.kind, &policy, now),
     };
+    let probe = provider.parked.as_ref().and_then(|parked| parked.probe);
     parks.then(|| Event::ProviderParked {
         provider: name.clone(),
         kind: fault.kind,
         until,
         reason: told(fault.kind, reason),
         attempt: live.attempt,
+        tried: (probe == Some(live.attempt)).then(|| live.task.clone()),
     })
 }
 

@@ -225,8 +225,23 @@ fn no_date_parks_a_provider_for_longer_than_a_day_without_a_try() {
     assert_eq!(t.running(), "a1:w1");
     // And here it is ahead: the moment has long passed.
     t.refused("a1", ErrorKind::RateLimit, Some(Time(5)));
-    t.pass(Millis::mins(1));
+    t.pass(Millis::mins(2));
     assert_eq!(t.running(), "a1:w1");
+}
+
+// proves: S-5, L-8
+#[test]
+fn a_task_that_is_always_refused_lets_others_try_its_provider() {
+    let mut t = Swarm::load_with("a1!0 a2 a3", two_providers(1));
+    for _ in 0..20 {
+        match t.first().as_deref() {
+            Some("a1") => t.refused("a1", ErrorKind::RateLimit, None),
+            Some(other) => drop(t.succeed(&other.to_string())),
+            None => t.pass(Millis::mins(5)),
+        }
+    }
+    assert_eq!([t.is("a2"), t.is("a3")], [TaskState::Accepted; 2]);
+    assert_eq!(t.task("a1").crashes, 0);
 }
 
 // proves: S-5, L-4

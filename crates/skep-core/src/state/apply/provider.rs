@@ -21,8 +21,14 @@ impl State {
                 kind,
                 until,
                 reason,
+                tried,
                 ..
             } => {
+                let after = self.policy().providers.probe;
+                if let Some(task) = tried {
+                    // A task that is refused whatever others are must not be the only one that ever tries.
+                    self.edit(task, |t| t.not_before = Some(*until + after));
+                }
                 let provider = provider::entry(&mut self.providers, provider);
                 let since = provider.parked.as_ref().filter(|p| p.until > now);
                 let since = since.map(|p| p.since);
