@@ -3,8 +3,8 @@
 mod sse;
 
 use crate::api::{
-    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, Problem, Status, TaskDetail,
-    TaskList, WhyDoc, WorkerList,
+    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, Problem, ReputationDoc, Status,
+    TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -151,6 +151,13 @@ impl Client {
     /// [`ClientError`].
     pub async fn why(&self, name: &str) -> Result<WhyDoc, ClientError> {
         self.get(&format!("why/{name}")).await
+    }
+    /// How workers, agents, models and providers do.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn reputation(&self) -> Result<ReputationDoc, ClientError> {
+        self.get("reputation").await
     }
     /// All conflicts.
     ///

@@ -17,6 +17,7 @@ mod hosts;
 mod keeper;
 mod lives;
 mod log;
+pub mod mill;
 mod mutant;
 mod people;
 mod perform;

@@ -157,10 +157,17 @@ fn wish(state: &State, task: &Task, worker: &Worker, failed: Failed<'_>) -> Opti
         named(model, Why::Complexity(complexity))
     };
     let found = || {
+        if routing.by == RouteBy::Model {
+            return None;
+        }
+        let models = usable(swarm, task, failed);
+        if models.is_empty() {
+            // Nothing to choose among: not even the strongest, which then says why.
+            return named(&swarm.models.last().cloned(), Why::Swarm);
+        }
         let (model, why) = match routing.by {
-            RouteBy::Model => return None,
-            RouteBy::Shares => shares::choose(state, &usable(swarm, task, failed))?,
-            RouteBy::Cost => cost::choose(state, task, &usable(swarm, task, failed))?,
+            RouteBy::Shares => shares::choose(state, &models)?,
+            RouteBy::Model | RouteBy::Cost => cost::choose(state, task, &models)?,
         };
         Some(Wish { model, why })
     };

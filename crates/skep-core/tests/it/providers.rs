@@ -236,7 +236,10 @@ fn a_task_that_is_always_refused_lets_others_try_its_provider() {
     for _ in 0..20 {
         match t.first().as_deref() {
             Some("a1") => t.refused("a1", ErrorKind::RateLimit, None),
-            Some(other) => drop(t.succeed(&other.to_string())),
+            Some(other) => {
+                let other = other.to_owned();
+                t.succeed(&other);
+            }
             None => t.pass(Millis::mins(5)),
         }
     }

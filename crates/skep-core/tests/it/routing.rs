@@ -171,3 +171,27 @@ fn a_stronger_model_is_tried_even_when_the_retries_are_used_up() {
     );
     assert!(t.why("a").contains("no stronger model is left"));
 }
+
+// proves: Q-9, S-4
+#[test]
+fn by_cost_or_shares_no_task_goes_on_without_a_model_when_all_have_failed() {
+    for by in [RouteBy::Cost, RouteBy::Shares] {
+        let mut t = Swarm::load_with("a", |p| {
+            one_worker(p);
+            p.swarm.policy.routing.by = by;
+            p.swarm.policy.max_retries = 9;
+        });
+        let mut used = BTreeMap::new();
+        while t.is("a") == TaskState::Running {
+            *used.entry(model_of(&t, "a")).or_insert(0) += 1;
+            t.fail("a");
+        }
+        let wanted = ["large", "middle", "small"].map(|m| (m.to_string(), 2));
+        assert_eq!(used, wanted.into());
+        assert!(
+            t.why("a").contains("no stronger model is left"),
+            "{}",
+            t.why("a")
+        );
+    }
+}
