@@ -5,6 +5,7 @@ use crate::{
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     money::Usd,
+    routing::Route,
     time::{Millis, Time},
     word::Words,
 };
@@ -128,6 +129,12 @@ pub struct Live {
     /// What its agent has said of it.
     #[serde(default, skip_serializing_if = "Words::is_empty")]
     pub words: Words,
+    /// Who serves it (S-6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Why it has its model, if there is more to say than that it is the swarm's (S-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
 }
 
 /// A stop that was asked for.
@@ -338,6 +345,12 @@ pub struct Failure {
     /// The end of the output that shows it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// What its provider did, if it is the provider's failure: then it is nobody else's (S-5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<ErrorKind>,
+    /// What it cost, if that is known (W-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<Usd>,
 }
 
 /// The evidence that a task is done (W-14).

@@ -12,7 +12,7 @@ use crate::{
     id::WorkerId,
     limits,
     merge::{MergeStep, Probe, Queued, Severity},
-    retry,
+    provider, reputation, retry, routing,
     scale::{self, Mode},
     spec::Landing,
     state::State,
@@ -37,6 +37,8 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| retire(state))
         .or_else(|| deadlock::next(state, now))
         .or_else(|| cap_warning(state))
+        .or_else(|| provider::resumed(state, now))
+        .or_else(|| reputation::next(state))
         .or_else(|| scale::down::before_claims(state, now))
         .or_else(|| claim(state, now))
         .or_else(|| scale::down::next(state, now))
@@ -77,6 +79,7 @@ pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
         .chain(probe)
         .chain(state.next_not_before())
         .chain(scale::wake_at(state, now))
+        .chain(provider::wake_at(state))
         .filter(|at| *at > now)
         .min()
 }
@@ -121,12 +124,14 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         model: live.model.clone(),
         reason: format!("its shim did not end it at {limit}; the lease was revoked"),
         output: Default::default(),
+        fault: None,
+        usd: None,
     };
     Some(Event::AttemptEnded {
         task: live.task.clone(),
         worker: live.worker,
         failure: Box::new(failure),
-        next: retry::next(task, outcome, Some(why), &policy, now),
+        next: retry::next(state, task, live, outcome),
         worker_next: WorkerNext::BackOff(now + policy.backoff),
         spawn_failed: false,
         agent_died: false,
@@ -205,20 +210,18 @@ fn claim(state: &State, now: Time) -> Option<Event> {
     if idle.is_empty() {
         return None;
     }
-    let (task, worker, model) = affinity::choose(state, now, &idle)?;
-    let agent = task
-        .spec
-        .agent
-        .as_ref()
-        .unwrap_or(&state.swarm()?.spec.agent);
+    let (task, worker, choice) = affinity::choose(state, now, &idle)?;
+    let agent = routing::agent(&state.swarm()?.spec, task);
     Some(Event::Claimed {
         attempt: state.next_attempt(),
         task: task.id().clone(),
         worker,
-        agent: agent.clone(),
-        model,
+        agent: agent.into(),
+        model: choice.model,
         base: base.clone(),
         give_up: now + claim::give_up_after(state, &task.spec),
+        provider: choice.provider,
+        route: choice.route,
     })
 }
 

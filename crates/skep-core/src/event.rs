@@ -3,10 +3,13 @@
 
 use crate::{
     attempt::{Failure, StopWhy},
+    fault::ErrorKind,
     forecast::{Collision, Gone, Work},
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
+    reputation::{Breach, Subject},
+    routing::Route,
     scale::{Added, Mode, Retired},
     spec::{Plan, Policy, Priority, TaskSpec},
     task::{Accepted, Origin},
@@ -137,6 +140,12 @@ pub enum Event {
         base: Oid,
         /// The keeper gives it up at this moment.
         give_up: Time,
+        /// Who serves it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+        /// Why it has its model, unless that is just the swarm's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Route>,
     },
     /// An attempt's process runs.
     AttemptStarted {
@@ -415,6 +424,38 @@ pub enum Event {
         /// It was for one worker, and is for any now.
         freed: bool,
     },
+    /// A provider refuses attempts: it is left alone, and then one tries it again (S-5, S-6).
+    ProviderParked {
+        /// Which.
+        provider: String,
+        /// How.
+        kind: ErrorKind,
+        /// Until this moment.
+        until: Time,
+        /// In a sentence, with what a person can do.
+        reason: String,
+        /// The attempt that was refused.
+        attempt: Attempt,
+        /// The task that tried it in vain: another goes first next time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<TaskId>,
+    },
+    /// A provider works again.
+    ProviderResumed {
+        /// Which.
+        provider: String,
+        /// The attempt that tried it.
+        probe: Attempt,
+    },
+    /// A worker, an agent or a model does badly (G-6). Told once; again only after it did well.
+    SloBreached {
+        /// Which.
+        subject: Subject,
+        /// What it falls short of.
+        breach: Breach,
+        /// In a sentence.
+        text: String,
+    },
     /// Something was noticed.
     Signal {
         /// How much it matters.
@@ -516,6 +557,9 @@ impl Event {
             Event::TargetLanded { .. } => "target_landed",
             Event::TargetRefused { .. } => "target_refused",
             Event::WaitedTooLong { .. } => "waited_too_long",
+            Event::ProviderParked { .. } => "provider_parked",
+            Event::ProviderResumed { .. } => "provider_resumed",
+            Event::SloBreached { .. } => "slo_breached",
             Event::Signal { .. } => "signal",
             Event::CollisionForeseen { .. } => "collision_foreseen",
             Event::CollisionGone { .. } => "collision_gone",

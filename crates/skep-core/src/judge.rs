@@ -4,7 +4,7 @@
 //! criterion met.
 
 use crate::{
-    attempt::{Cut, End, Outcome, Receipt, Report, Saved, Step, StopWhy},
+    attempt::{Cut, End, Outcome, Receipt, Report, Said, Saved, Step, StopWhy},
     spec::{Command, Criterion, TaskSpec},
 };
 use alloc::{
@@ -44,6 +44,16 @@ pub fn judge(task: &TaskSpec, report: &Report, stopping: Option<StopWhy>) -> Ver
     let Some(agent) = &report.agent else {
         return failure(Outcome::Crashed, "the agent was never started".into(), "");
     };
+    let began = !matches!(agent.end, End::NotStarted(_));
+    match &report.said {
+        // Only a claim, but one that the exit code says nothing about: CLIs exit with 1 after all was done.
+        Some(Said::Done { .. }) => return verify(task, report),
+        // And with 0 after every request was refused.
+        Some(Said::Failed { outcome, text, .. }) if began => {
+            return failure(*outcome, text.clone(), &agent.tail);
+        }
+        Some(Said::Failed { .. }) | None => {}
+    }
     match &agent.end {
         End::Exited(0) => {}
         End::Exited(_) if report.rate_limited => {

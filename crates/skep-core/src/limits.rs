@@ -42,3 +42,15 @@ pub const MEMOS: usize = 1_000;
 pub const MEMOS_EACH: usize = 100;
 /// How often one attempt may report progress: once every four seconds for its longest hour.
 pub const CHECKPOINTS: u32 = 1_000;
+/// Of how many providers something is remembered; a plan rarely has five.
+pub const PROVIDERS: usize = 64;
+/// How many failures of one provider are remembered: the most that a circuit breaker can be set to count.
+pub const PROVIDER_FAILURES: usize = 100;
+/// How often a provider may refuse a task while it serves others before that is the task's own trouble: a request
+/// that is too large for any limit is refused for ever. Far more than bad luck in a storm.
+pub const SPARED: u32 = 12;
+/// Of how many workers, agents, models and kinds of task with them the record is kept. Those that were used least
+/// recently go first.
+pub const REPUTATIONS: usize = 1_024;
+/// How many attempts of each are remembered one by one: enough for a 95th percentile, few enough to follow a change.
+pub const RECENT: usize = 40;

@@ -237,6 +237,8 @@ mod tests {
             model: None,
             reason: "too slow".into(),
             output: "at step 3".into(),
+            fault: None,
+            usd: None,
         });
         let live = Live {
             attempt: Attempt(4),
@@ -254,6 +256,8 @@ mod tests {
             health: None,
             told: crate::health::Rung::Fine,
             words: Default::default(),
+            provider: None,
+            route: None,
         };
         let text = render(TEMPLATE, &facts(&testing::swarm(), &task, &live));
         // A template of the user's own says only what it says.

@@ -12,7 +12,7 @@ mod policy;
 pub use check::{Fault, FaultKind, FieldPath, Step, check};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
-pub use policy::{Health, Policy, Scaling};
+pub use policy::{Health, Policy, Providers, RouteBy, Routing, Scaling, Slo};
 
 use crate::{
     id::{SwarmName, TaskId},

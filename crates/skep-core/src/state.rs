@@ -16,6 +16,8 @@ use crate::{
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Conflict, Merge},
+    provider, reputation,
+    routing::Shares,
     scale::Book,
     spec::{Policy, SwarmSpec},
     task::{Task, TaskState},
@@ -67,6 +69,15 @@ pub struct State {
     /// What agents have found out in this plan; bounded by [`limits::MEMOS`].
     #[serde(default)]
     memos: Vec<Memo>,
+    /// Who serves attempts, and who refuses to.
+    #[serde(default)]
+    providers: provider::Book,
+    /// How attempts' models were shared out.
+    #[serde(default)]
+    shares: Shares,
+    /// How workers, agents and models do.
+    #[serde(default)]
+    reputations: reputation::Book,
     #[serde(skip)]
     index: Index,
     /// What hosts measure: beside the state, never of it.
@@ -407,6 +418,26 @@ impl State {
     #[must_use]
     pub fn usual_pace(&self, kind: &str) -> Option<Millis> {
         self.paces.get(kind)?.usual()
+    }
+    /// Who serves attempts, and who refuses to, by name.
+    #[must_use]
+    pub fn providers(&self) -> &provider::Book {
+        &self.providers
+    }
+    /// How attempts' models were shared out.
+    #[must_use]
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+    /// How workers, agents and models do.
+    #[must_use]
+    pub fn reputations(&self) -> &reputation::Book {
+        &self.reputations
+    }
+    /// What is known under a key of [`reputation`].
+    #[must_use]
+    pub fn reputation(&self, key: &str) -> Option<&reputation::Record> {
+        self.reputations.get(key)
     }
     /// What hosts have measured of live attempts, since this keeper began.
     #[must_use]

@@ -205,6 +205,33 @@ pub struct Past {
     pub revoked: bool,
 }
 
+/// How often in a row a provider refused a task while it served others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// So often.
+    pub alone: u32,
+    /// How many the provider had served at the last refusal.
+    served: Option<u64>,
+}
+
+impl Refusals {
+    /// The same after one more. While nobody is served, it is not the task.
+    #[must_use]
+    pub fn and_one_more(self, served: u64) -> Refusals {
+        let others = self.served.is_some_and(|before| served > before);
+        Refusals {
+            alone: self.alone.saturating_add(u32::from(others)),
+            served: Some(served),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Refusals::default()
+    }
+}
+
 /// A task and everything remembered of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
@@ -240,6 +267,9 @@ pub struct Task {
     /// When it was last told that it waits for too long (L-8), if it is where it was then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waited: Option<Time>,
+    /// How often in a row its provider refused it.
+    #[serde(default, skip_serializing_if = "Refusals::is_none")]
+    pub refusals: Refusals,
     /// Failures by model.
     pub model_failures: BTreeMap<String, u32>,
     /// The last failure, shown to the next attempt.
@@ -279,6 +309,7 @@ impl Task {
             crashes: 0,
             killed: BTreeSet::new(),
             waited: None,
+            refusals: Refusals::default(),
             model_failures: BTreeMap::new(),
             last_failure: None,
             accepted: None,
@@ -288,6 +319,14 @@ impl Task {
             note: None,
             history: Vec::new(),
         }
+    }
+
+    /// Takes note of an end that was a provider's doing, or was not.
+    pub(crate) fn refused(&mut self, refused: bool, served: u64) {
+        self.refusals = match refused {
+            true => self.refusals.and_one_more(served),
+            false => Refusals::default(),
+        };
     }
 
     /// The task's id.

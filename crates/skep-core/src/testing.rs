@@ -78,3 +78,27 @@ pub(crate) fn swarm() -> crate::state::Swarm {
         since: crate::time::Time(0),
     }
 }
+
+/// A live attempt of a task `t` at a provider `p`.
+pub(crate) fn live(attempt: u64) -> crate::attempt::Live {
+    use crate::time::Time;
+    crate::attempt::Live {
+        words: crate::word::Words::default(),
+        attempt: crate::id::Attempt(attempt),
+        task: "t".parse().unwrap(),
+        worker: crate::id::WorkerId(1),
+        agent: "fake".into(),
+        model: None,
+        base: oid(1),
+        claimed: Time(0),
+        age_from: Time(0),
+        phase: crate::attempt::Phase::Running,
+        since: Time(0),
+        give_up: Time(u64::MAX),
+        stopping: None,
+        health: None,
+        told: crate::health::Rung::Fine,
+        provider: Some("p".into()),
+        route: None,
+    }
+}

@@ -5,6 +5,8 @@ use crate::{
     claim::{self, Closed, Held, Unfit},
     health,
     id::{TaskId, WorkerId},
+    provider::Shut,
+    routing,
     spec::Landing,
     state::State,
     task::{Task, TaskState},
@@ -33,6 +35,8 @@ pub enum Waiting {
     Held(Held),
     /// There are no workers at all.
     NoWorkers,
+    /// Whoever could take it waits for the same provider (S-5, S-6).
+    Provider(Shut),
     /// No worker takes it now; each with why not.
     NoWorkerFits(Vec<(WorkerId, Unfit)>),
     /// It will be claimed at once.
@@ -53,6 +57,9 @@ pub enum Waiting {
         /// What its agent last said of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         says: Option<String>,
+        /// Why it has its model, if there is more to say than that it is the swarm's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<String>,
     },
     /// Accepted; its wave is not done.
     WaveOpen {
@@ -100,6 +107,7 @@ impl fmt::Display for Waiting {
             Waiting::NoWorkers => {
                 f.write_str("the swarm has no workers; `skep workers add` adds some")
             }
+            Waiting::Provider(shut) => write!(f, "{shut}"),
             Waiting::NoWorkerFits(each) => no_worker_fits(f, each),
             Waiting::AboutToStart => f.write_str("is about to be claimed"),
             Waiting::Attempt {
@@ -109,6 +117,7 @@ impl fmt::Display for Waiting {
                 stopping,
                 health,
                 says,
+                route,
             } => {
                 let doing = match phase {
                     Phase::Claimed => "is starting it",
@@ -124,9 +133,11 @@ impl fmt::Display for Waiting {
                     write!(f, ", and says: {says}")?;
                 }
                 if *stopping {
-                    f.write_str(", and is being stopped")
-                } else {
-                    Ok(())
+                    f.write_str(", and is being stopped")?;
+                }
+                match route {
+                    Some(route) => write!(f, "; {route}"),
+                    None => Ok(()),
                 }
             }
             Waiting::WaveOpen { wave, by } => {
@@ -195,6 +206,11 @@ pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
                 stopping: live.stopping.is_some(),
                 health: health::tell(state, live, now),
                 says: says(live, now),
+                route: live
+                    .model
+                    .as_ref()
+                    .zip(live.route.as_ref())
+                    .map(|(m, r)| r.told(m)),
             })
         }
         TaskState::Accepted => accepted(state, task),
@@ -248,22 +264,56 @@ fn ready(state: &State, task: &Task, now: Time) -> Waiting {
         return Waiting::Closed(closed);
     }
     if let Err(held) = claim::free(state, task, now) {
-        return Waiting::Held(held);
+        let parked = parked_for_it(state, task, now);
+        return parked.map_or(Waiting::Held(held), Waiting::Provider);
     }
     let mut each = Vec::new();
     for worker in state.workers() {
-        // What a worker can never do says more than that it is busy now.
-        let why = claim::suits(state, task, worker).and_then(|_| claim::fits(state, task, worker));
+        // What a worker can never do says more than that it is busy now, and so does that nobody would serve it.
+        let why = claim::suits(state, task, worker)
+            .and_then(|()| routing::route(state, task, worker, now))
+            .and_then(|_| claim::fits(state, task, worker, now));
         match why {
             Ok(_) => return Waiting::AboutToStart,
             Err(why) => each.push((worker.id, why)),
         }
     }
     if each.is_empty() {
-        Waiting::NoWorkers
-    } else {
-        Waiting::NoWorkerFits(each)
+        return Waiting::NoWorkers;
     }
+    match same_provider(&each) {
+        Some(shut) => Waiting::Provider(shut.clone()),
+        None => Waiting::NoWorkerFits(each),
+    }
+}
+
+/// The provider for which a task waits that was refused and lets others go first.
+fn parked_for_it(state: &State, task: &Task, now: Time) -> Option<Shut> {
+    if task.refusals.is_none() {
+        return None;
+    }
+    let shut = |w: &Worker| match routing::route(state, task, w, now) {
+        Err(Unfit::Provider(shut)) => Some(shut),
+        _ => None,
+    };
+    let mut able = state.workers().filter(|w| claim::may_take(task, w).is_ok());
+    able.find_map(shut)
+}
+
+/// The provider that all wait for, but those that can never take it.
+fn same_provider(each: &[(WorkerId, Unfit)]) -> Option<&Shut> {
+    let able = |why: &&Unfit| {
+        !matches!(
+            why,
+            Unfit::Role(_) | Unfit::Capability(_) | Unfit::AssignedTo(_)
+        )
+    };
+    let mut able = each.iter().map(|(_, why)| why).filter(able);
+    let Some(Unfit::Provider(first)) = able.next() else {
+        return None;
+    };
+    let same = |why: &Unfit| matches!(why, Unfit::Provider(shut) if shut == first);
+    able.all(same).then_some(first)
 }
 
 fn accepted(state: &State, task: &Task) -> Waiting {

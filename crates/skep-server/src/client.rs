@@ -6,8 +6,8 @@ mod sse;
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, MemoList, Problem, Status,
-    TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, MemoList, Problem, ReputationDoc,
+    Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -161,6 +161,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn memos(&self) -> Result<MemoList, ClientError> {
         self.get("memos").await
+    }
+
+    /// How workers, agents, models and providers do.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn reputation(&self) -> Result<ReputationDoc, ClientError> {
+        self.get("reputation").await
     }
     /// All conflicts.
     ///

@@ -48,6 +48,7 @@ pub fn router(app: App) -> Router {
         .route("/why/{name}", get(read::why))
         .route("/conflicts", get(read::conflicts))
         .route("/memos", get(read::memos))
+        .route("/reputation", get(read::reputation))
         .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()

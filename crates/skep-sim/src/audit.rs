@@ -1,5 +1,6 @@
 //! What must hold in every world, checked against the log and the world, never against the keeper's word.
 
+mod providers;
 mod scaling;
 
 use crate::{
@@ -98,6 +99,8 @@ impl Audit {
                 (policy.backoff.0, policy.backoff_cap.0) = (0, 0);
             }
             Some(Mutant::IgnoreCap) => policy.concurrency = 1_000,
+            Some(Mutant::IgnoreBulkhead) => policy.providers.attempts = 1_000,
+            Some(Mutant::ParkBriefly) => policy.providers.longest_park.0 = 1,
             Some(Mutant::ScaleWildly) => {
                 policy.scaling.max_workers = 1_000;
                 policy.scaling.idle_after.0 = 1_000;
@@ -196,6 +199,7 @@ impl World {
             || format!("#{} is at {}, after {last}", record.seq, record.at.0),
         );
         self.audit_scaling(record);
+        self.audit_providers(record);
         match &record.event {
             Event::PlanLoaded { .. } => {
                 self.audit.accepted.clear();

@@ -2,6 +2,7 @@
 
 use skep_core::{
     event::Event,
+    fault::ErrorKind,
     forecast::Gone,
     scale::{Added, Retired},
 };
@@ -105,6 +106,14 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::TargetLanded { .. } => "event: target landed",
         Event::TargetRefused { diverged: true, .. } => "event: target refused, diverged",
         Event::TargetRefused { .. } => "event: target refused",
+        Event::ProviderParked { kind, .. } => match kind {
+            ErrorKind::RateLimit => "provider: parked, limited",
+            ErrorKind::Quota => "provider: parked, quota",
+            ErrorKind::Auth => "provider: parked, login",
+            _ => "provider: parked, down",
+        },
+        Event::ProviderResumed { .. } => "provider: resumed",
+        Event::SloBreached { .. } => "event: slo breached",
         Event::Signal { .. } => "event: signal",
         Event::CollisionForeseen { .. } => "event: collision foreseen",
         Event::CollisionGone { why, .. } => match why {
@@ -259,6 +268,13 @@ pub const EXPECTED: &[&str] = &[
     "people: load the plan twice",
     "people: send a command twice",
     "people: send again",
+    "provider: parked, down",
+    "provider: parked, limited",
+    "provider: parked, login",
+    "provider: parked, quota",
+    "provider: probed",
+    "provider: refuses an attempt",
+    "provider: resumed",
     "race: folder was taken",
     "scaled down: for another role",
     "scaled down: idle",

@@ -5,6 +5,7 @@ use crate::{
     git::{Works, file_name},
     mutant::Mutant,
     shared::{self, SharedTree},
+    weather::Refusal,
     world::{Due, World},
 };
 use skep_core::{
@@ -51,6 +52,8 @@ pub(crate) struct Folder {
     pub(crate) work: Option<u32>,
     saved: Saved,
     pub(crate) told_to_stop: bool,
+    /// Its provider refused it.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -157,6 +160,11 @@ impl World {
         if fix.is_some() {
             script.breaks = crate::git::Breaks::No;
         }
+        let refusal = self.refusal(attempt);
+        if refusal.is_some() {
+            // Its CLI tries a few times more before it gives up.
+            (script.deed, script.agent_ms) = (Deed::Fail, script.agent_ms % 30_000 + 200);
+        }
         self.coverage.hit(script.deed.word());
         if script.survivors > 0 {
             self.coverage.hit("agent: leaves survivors");
@@ -191,6 +199,7 @@ impl World {
             work: None,
             saved: Saved::Nothing,
             told_to_stop: false,
+            refusal,
         };
         self.hosts.folders.insert(attempt, folder);
         self.observe(Observation::Started { attempt });
@@ -251,6 +260,7 @@ impl World {
     fn agent_ends(&mut self, attempt: Attempt) {
         self.agent_writes(attempt);
         self.save(attempt);
+        self.refuse_at_the_end(attempt);
         let stalled = self.faults.stalls(&mut self.dice);
         let Some(folder) = self.hosts.folders.get_mut(&attempt) else {
             return;
@@ -272,6 +282,20 @@ impl World {
         }
         self.after(checks_ms, Due::Shim(attempt, ShimStep::Ends));
         self.observe(Observation::AgentEnded { attempt });
+    }
+
+    /// A limit can come in the middle of the work.
+    fn refuse_at_the_end(&mut self, attempt: Attempt) {
+        let served = |f: &Folder| f.refusal.is_none() && f.script.deed == Deed::Succeed;
+        if !self.hosts.folders.get(&attempt).is_some_and(served) {
+            return;
+        }
+        let refusal = self.refusal(attempt);
+        if let Some(folder) = self.hosts.folders.get_mut(&attempt)
+            && refusal.is_some()
+        {
+            (folder.refusal, folder.script.deed) = (refusal, Deed::Fail);
+        }
     }
 
     /// Commits what an attempt left in its worktree, to a ref of its own.
@@ -415,6 +439,7 @@ impl World {
             work: None,
             saved: Saved::Nothing,
             told_to_stop: false,
+            refusal: None,
         });
     }
 }
@@ -440,6 +465,7 @@ fn report(
         took: Millis(1),
         tail: String::new(),
     };
+    let failed = end == End::Exited(1);
     let setup = deed == Deed::FailSetup;
     let check = |_| {
         step(
@@ -475,7 +501,10 @@ fn report(
         cut,
         no_op: folder.no_op_allowed.then(|| "nothing to do".into()),
         rate_limited: deed == Deed::LimitedByProvider,
-        said: None,
+        said: folder
+            .refusal
+            .filter(|_| failed && cut.is_none())
+            .map(|r| r.said()),
         usage: Usage::default(),
         took: Millis(took),
     }

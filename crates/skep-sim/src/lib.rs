@@ -18,12 +18,14 @@ mod hosts;
 mod keeper;
 mod lives;
 mod log;
+pub mod mill;
 mod mutant;
 mod people;
 mod perform;
 mod plans;
 mod shared;
 mod steady;
+mod weather;
 
 mod world;
 

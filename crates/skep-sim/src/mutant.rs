@@ -25,6 +25,10 @@ pub enum Mutant {
     NoBackoff,
     /// Claims beyond the concurrency cap.
     IgnoreCap,
+    /// Claims beyond what one provider may serve at once.
+    IgnoreBulkhead,
+    /// Tries a provider again before the time it said.
+    ParkBriefly,
     /// Adds workers beyond their most, and lets them go before they have been idle for long.
     ScaleWildly,
     /// Goes on with its engine after an append that failed.
@@ -49,7 +53,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 21] = [
+    pub const ALL: [Mutant; 23] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -61,6 +65,8 @@ impl Mutant {
         Mutant::ApplyTwice,
         Mutant::NoBackoff,
         Mutant::IgnoreCap,
+        Mutant::IgnoreBulkhead,
+        Mutant::ParkBriefly,
         Mutant::ScaleWildly,
         Mutant::KeepEngine,
         Mutant::ForgetKeys,

@@ -6,6 +6,7 @@ use crate::{
     event::Event,
     id::{Oid, TaskId, WorkerId},
     limits,
+    provider::Provider,
     request::{Command, Refusal},
     spec::{self, Plan, Priority, TaskSpec},
     state::State,
@@ -17,7 +18,7 @@ use alloc::{collections::BTreeSet, format, string::ToString, sync::Arc, vec::Vec
 
 pub(super) type Decision = Result<Vec<Event>, Refusal>;
 
-pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
+pub(super) fn decide(state: &State, at: Time, command: &Command) -> Decision {
     match command {
         Command::LoadPlan {
             plan,
@@ -53,11 +54,12 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
             "the swarm is paused already",
         ),
         Command::Resume => {
+            let parked = |p: &Provider| p.parked.as_ref().is_some_and(|p| p.until > at);
             let shut = state.paused() || state.draining() || state.halted().is_some();
             once(
-                shut,
+                shut || state.providers().values().any(parked),
                 Event::SwarmResumed {},
-                "the swarm is not paused, draining or halted",
+                "the swarm is not paused, draining or halted, and no provider is parked",
             )
         }
         Command::Drain => once(

@@ -10,6 +10,8 @@ use crate::{
     id::{Attempt, Oid, WorkerId},
     judge::{Verdict, judge},
     merge::{Merge, MergeStep, Probe},
+    money::Usd,
+    provider,
     request::{Observation, Refusal},
     retry, scale,
     state::State,
@@ -267,6 +269,7 @@ fn attempt_ended(
                 });
             }
             events.extend(probe_passed(state, attempt));
+            events.extend(provider::passed(state, live, Outcome::Succeeded));
             Ok(events)
         }
         Verdict::Failure {
@@ -285,6 +288,8 @@ fn attempt_ended(
                 spawn_failed,
                 agent_died: outcome == Outcome::Crashed && died(report),
                 salvage,
+                fault: provider::fault(report, outcome),
+                usd: report.usage.usd,
             };
             Ok(ended(state, now, live, outcome, end))
         }
@@ -370,6 +375,8 @@ struct Ending {
     spawn_failed: bool,
     agent_died: bool,
     salvage: Option<Oid>,
+    fault: Option<provider::Fault>,
+    usd: Option<Usd>,
 }
 
 /// Whether the agent died by itself. A shim or a machine that died says nothing about the task.
@@ -402,29 +409,41 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         spawn_failed,
         agent_died,
         salvage,
+        fault,
+        usd,
     } = end;
     let policy = state.policy();
     let why = live.stopping.map(|s| s.why);
     let Some(task) = state.task(&live.task) else {
         return Vec::new();
     };
-    let failure = Failure {
-        attempt: live.attempt,
-        outcome,
-        model: live.model.clone(),
-        reason,
-        output,
-    };
+    // Whom nobody serves, nobody refuses.
+    let fault = fault.filter(|_| live.provider.is_some());
     let worker = state.worker(live.worker);
-    let worker_next = retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now);
+    let worker_next = match fault {
+        Some(_) => WorkerNext::GoOn,
+        None => retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now),
+    };
     // Spawn failures in a row say something about the swarm (L-5) and nothing about the tasks they happen to hit;
     // the first of a row counts, so that a task that alone cannot be started does not go round for ever.
     let next = if spawn_failed && state.spawn_failures() > 0 && why.is_none() {
         Next::Release
+    } else if fault.is_some() && why != Some(StopWhy::TaskCancelled) {
+        retry::after_refusal(state, task, live)
     } else if agent_died && retry::is_poison(task, live.worker, &policy) {
         Next::Quarantine
     } else {
-        retry::next(task, outcome, why, &policy, now)
+        retry::next(state, task, live, outcome)
+    };
+    let parked = fault.and_then(|fault| provider::after(state, live, fault, &reason, now));
+    let failure = Failure {
+        attempt: live.attempt,
+        outcome,
+        model: live.model.clone(),
+        reason: retry::because(state, task, live, next, reason, fault.is_some()),
+        output,
+        fault: fault.map(|fault| fault.kind),
+        usd,
     };
     let mut events = Vec::from([Event::AttemptEnded {
         task: live.task.clone(),
@@ -437,6 +456,10 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         revoked: false,
         salvage,
     }]);
+    events.extend(parked);
+    if fault.is_none() {
+        events.extend(provider::passed(state, live, outcome));
+    }
     if state
         .halted()
         .is_some_and(|h| h.probing == Some(live.attempt))

@@ -38,6 +38,8 @@ fn live() -> Live {
         health: None,
         told: Rung::Fine,
         words: Default::default(),
+        provider: None,
+        route: None,
     }
 }
 

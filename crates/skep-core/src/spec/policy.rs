@@ -1,7 +1,9 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
+mod routing;
 mod scaling;
 
+pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
 
 use crate::time::Millis;
@@ -53,6 +55,12 @@ pub struct Policy {
     pub scaling: Scaling,
     /// When an attempt, a worker or a wait counts as unhealthy.
     pub health: Health,
+    /// Which model an attempt gets.
+    pub routing: Routing,
+    /// What is asked of providers.
+    pub providers: Providers,
+    /// From when on a worker, an agent or a model does badly.
+    pub slo: Slo,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -131,6 +139,9 @@ impl Default for Policy {
             forecast_interval: Millis::mins(1),
             scaling: Scaling::default(),
             health: Health::default(),
+            routing: Routing::default(),
+            providers: Providers::default(),
+            slo: Slo::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod merge;
+mod provider;
 mod task;
 mod worker;
 
@@ -87,6 +88,10 @@ impl State {
                 }
             }
             Event::CollisionGone { works, .. } => self.collisions.retain(|c| !c.is_of(works)),
+            Event::ProviderParked { .. } | Event::ProviderResumed { .. } => {
+                self.apply_provider(&record.event, now);
+            }
+            Event::SloBreached { subject, .. } => self.reputations.told(&subject.key()),
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
                     swarm.spec.policy = (**policy).clone();
@@ -98,6 +103,7 @@ impl State {
             Event::SwarmResumed {} => {
                 (self.paused, self.draining, self.halted) = (false, false, None);
                 self.spawn_failures = 0;
+                self.retry_providers(now);
                 // Else the storm that halted the swarm would halt it again at once.
                 for worker in self.workers.values_mut() {
                     (worker.crashes, worker.lineage) = (0, 0);

@@ -416,6 +416,13 @@ fn words(event: &Event) -> String {
         Event::TargetLanded { .. } => "main follows".into(),
         Event::TargetRefused { reason, .. } => format!("main cannot be moved: {reason}"),
         Event::WaitedTooLong { task, text, .. } => format!("{task} waits for too long: {text}"),
+        Event::ProviderParked {
+            provider, reason, ..
+        } => format!("{provider} is parked: {reason}"),
+        Event::ProviderResumed { provider, probe } => {
+            format!("{provider} works again, says attempt {probe}")
+        }
+        Event::SloBreached { text, .. } => format!("falls short: {text}"),
         Event::Signal { text, .. } => format!("warning: {text}"),
         Event::CollisionForeseen { collision } => collision.sentence(),
         Event::CollisionGone { why, .. } => format!("a collision is no more: {why:?}"),

@@ -4,9 +4,10 @@
 
 use crate::words::{a_plan, id, load, oid};
 use skep_core::{
-    attempt::{Cut, End, Report, Saved, SavedWork, Step, Usage},
+    attempt::{Cut, End, Outcome, Report, Said, Saved, SavedWork, Step, Usage},
     engine::Engine,
     event::{By, Event, Record},
+    fault::ErrorKind,
     health::{Leader, Sample},
     id::{Attempt, Oid, WorkerId},
     merge::{Clash, Link},
@@ -251,6 +252,28 @@ impl Swarm {
             Report {
                 rate_limited: true,
                 ..report(End::Exited(1))
+            },
+        );
+        self.prepare();
+    }
+
+    /// Its provider refuses the attempt, and says until when if it does.
+    pub fn refused(&mut self, name: &str, kind: ErrorKind, until: Option<Time>) {
+        let outcome = match kind {
+            ErrorKind::RateLimit | ErrorKind::Quota => Outcome::RateLimited,
+            _ => Outcome::Crashed,
+        };
+        let said = Said::Failed {
+            outcome,
+            fault: Some(kind),
+            until,
+            text: kind.words().into(),
+        };
+        self.end(
+            name,
+            Report {
+                said: Some(said),
+                ..report(End::Exited(0))
             },
         );
         self.prepare();

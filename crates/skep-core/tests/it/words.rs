@@ -2,10 +2,11 @@
 
 use skep_core::{
     id::{Oid, TaskId},
+    money::Usd,
     request::Command,
     spec::{
-        Budget, Command as Line, Host, Landing, Plan, Policy, Priority, SwarmSpec, TaskSpec,
-        Workers,
+        AgentSpec, Budget, Command as Line, Host, Landing, ModelSpec, Plan, Policy, Price,
+        Priority, SwarmSpec, TaskSpec, Tier, Workers,
     },
     time::Millis,
 };
@@ -92,6 +93,44 @@ pub fn a_plan(text: &str) -> Plan {
     Plan {
         swarm,
         tasks: tasks(text),
+    }
+}
+
+/// Gives the plan's tasks to an agent whose models somebody serves, rather than commands of their own: `small` and
+/// `middle` are of `alpha`, `large` is of `beta`, and all cost the same but in tens.
+pub fn served(plan: &mut Plan) {
+    let agent = AgentSpec {
+        command: vec!["fake".into()],
+        stdin: false,
+        env: Default::default(),
+        rate_limited_exit: vec![75],
+        provider: None,
+    };
+    plan.swarm.agents.insert("fake".into(), agent);
+    plan.swarm.agent = "fake".into();
+    plan.swarm.models = vec!["small".into(), "middle".into(), "large".into()];
+    for (model, provider, tier, dollars) in [
+        ("small", "alpha", Tier::Cheap, 1.0),
+        ("middle", "alpha", Tier::Default, 10.0),
+        ("large", "beta", Tier::Smart, 100.0),
+        ("other", "beta", Tier::Default, 10.0),
+    ] {
+        let each = Usd::from_dollars(dollars).unwrap();
+        let price = Some(Price {
+            input: each,
+            cache_read: each,
+            cache_write: each,
+            output: each,
+        });
+        let spec = ModelSpec {
+            provider: provider.into(),
+            tier,
+            price,
+        };
+        plan.swarm.catalog.insert(model.into(), spec);
+    }
+    for task in &mut plan.tasks {
+        task.command = None;
     }
 }
 

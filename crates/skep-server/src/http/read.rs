@@ -3,8 +3,8 @@
 use super::{App, gone};
 use crate::{
     api::{
-        ConflictList, MemoList, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc,
-        WorkerList, measured,
+        ConflictList, MemoList, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc,
+        WorkerDoc, WorkerList, measured,
     },
     near,
 };
@@ -66,6 +66,10 @@ pub(super) async fn memos(Shared(app): Shared<App>) -> Result<Json<MemoList>, Pr
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
     view(&app, |state, _| ConflictList::of(state)).await
+}
+
+pub(super) async fn reputation(Shared(app): Shared<App>) -> Result<Json<ReputationDoc>, Problem> {
+    view(&app, ReputationDoc::of).await
 }
 
 pub(super) async fn task(

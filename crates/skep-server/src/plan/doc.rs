@@ -453,6 +453,12 @@ struct PolicyDoc {
     scaling: Option<ScalingDoc>,
     /// When an attempt, a worker or a wait counts as unhealthy.
     health: Option<HealthDoc>,
+    /// Which model an attempt gets.
+    routing: Option<RoutingDoc>,
+    /// What is asked of providers, and for how long one that refuses is left alone.
+    providers: Option<ProvidersDoc>,
+    /// From when on a worker, an agent or a model does badly.
+    slo: Option<SloDoc>,
 }
 
 /// The numbers of scaling and affinity.
@@ -549,6 +555,9 @@ struct HealthDoc {
     #[schemars(extend("default" = "30m"))]
     wait: Option<Duration>,
 }
+
+mod routing;
+use routing::{ProvidersDoc, RoutingDoc, SloDoc};
 
 #[cfg(test)]
 mod tests;

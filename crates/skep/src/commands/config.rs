@@ -127,9 +127,9 @@ async fn find(place: &Place, key: &str) -> Result<Setting, Failure> {
 }
 
 async fn set(deeds: &mut Deeds, key: &str, value: &str) -> Result<(), Failure> {
-    // A number is one; everything else (20m) is a text.
+    // A number is one, and so is a list (["a", "b"]); everything else (20m) is a text.
     let typed = match serde_json::from_str(value) {
-        Ok(number @ Value::Number(_)) => number,
+        Ok(typed @ (Value::Number(_) | Value::Array(_))) => typed,
         _ => Value::String(value.into()),
     };
     if deeds.dry_run {

@@ -111,8 +111,20 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             attempt,
             task,
             worker,
+            model,
+            route,
             ..
-        } => say(Plain, task, format!("{worker} begins attempt {attempt}")),
+        } => {
+            let routed = model.as_ref().zip(route.as_ref());
+            let routed = routed.map_or_else(String::new, |(model, route)| {
+                format!(", {}", route.told(model))
+            });
+            say(
+                Plain,
+                task,
+                format!("{worker} begins attempt {attempt}{routed}"),
+            )
+        }
         Event::AgentEnded { attempt } => match state.attempt(*attempt) {
             Some(live) if live.stopping.is_some() => say(
                 Dim,
@@ -265,6 +277,21 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             say(Dim, worker, format!("leaves{why}"))
         }
         Event::WorkerGone { worker } => say(Dim, worker, "is gone"),
+        Event::ProviderParked {
+            provider,
+            until,
+            reason,
+            ..
+        } => {
+            let wait = super::length(until.since(record.at).0);
+            say(
+                Care,
+                provider,
+                format!("takes no attempt for {wait}: {reason}"),
+            )
+        }
+        Event::ProviderResumed { provider, .. } => say(Plain, provider, "takes attempts again"),
+        Event::SloBreached { subject, text, .. } => say(Care, subject, text.clone()),
         _ => of_swarm(&record.event, state),
     }
 }

@@ -1,6 +1,8 @@
 //! What single values must be, whatever stands beside them: not empty, not endless, and without characters
 //! that would drive a terminal (T-3).
 
+mod routing;
+
 use super::{
     Fault, FaultKind, Faults, Step,
     fault::{FieldPath, LABEL},
@@ -88,6 +90,7 @@ impl Values<'_> {
 
     fn policy(&mut self, policy: &Policy) {
         self.scaling(&policy.scaling);
+        routing::check(self, policy);
         let base = [Step::Key("policy")];
         for (key, length) in [
             ("timebox", policy.timebox),

@@ -1,7 +1,7 @@
 //! Attempts: claimed, started, stopped, ended; and what that makes of their tasks and workers.
 
 use crate::{
-    attempt::{Live, Outcome, Phase, Stopping},
+    attempt::{Failure, Live, Outcome, Phase, Stopping},
     event::{Event, Next, WorkerNext},
     health::{Pace, Rung},
     id::{Attempt, TaskId, WorkerId},
@@ -27,6 +27,8 @@ impl State {
                 model,
                 base,
                 give_up,
+                provider,
+                route,
             } => {
                 let live = Live {
                     attempt: *attempt,
@@ -44,7 +46,15 @@ impl State {
                     health: None,
                     told: Rung::Fine,
                     words: Words::default(),
+                    provider: provider.clone(),
+                    route: route.clone(),
                 };
+                if let Some(provider) = provider {
+                    self.provider_claimed(provider, *attempt);
+                }
+                if let Some(route) = route {
+                    self.shares.count(&route.why);
+                }
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
                 self.live.insert(*attempt, live);
                 self.with(task, TaskState::Running, now, |t| {
@@ -174,10 +184,15 @@ impl State {
                 };
                 let live = self.live.get(&failure.attempt);
                 let block = live.and_then(|live| live.words.block.clone());
+                let served = self.ended_for_provider(failure, now);
                 self.release(failure.attempt, *worker, false, now);
                 self.settle(task, *next, now, |t| {
                     t.history.push(past);
-                    t.last_failure = Some((**failure).clone());
+                    t.refused(failure.fault.is_some(), served);
+                    // What a provider did helps nobody to do it better. What was there before still does.
+                    if failure.fault.is_none() || *next != Next::Release {
+                        t.last_failure = Some((**failure).clone());
+                    }
                     if *next == Next::Block {
                         t.block = block;
                     }
@@ -185,6 +200,7 @@ impl State {
                         t.killed.insert(*worker);
                     }
                     if let Some(model) = &failure.model
+                        && failure.fault.is_none()
                         && matches!(next, Next::RetryFailed | Next::Flag)
                     {
                         *t.model_failures.entry(model.clone()).or_default() += 1;
@@ -230,7 +246,10 @@ impl State {
             .and_then(|l| l.model.clone());
         if let (Some(live), Some(ix)) = (self.live.get(&accepted.attempt), self.index.find(task)) {
             let kind = Pace::key(&live.agent, &self.tasks[ix].spec);
+            let live = live.clone();
             self.pace(kind, now.since(live.age_from));
+            self.provider_seen(&live, Outcome::Succeeded, false, now);
+            self.record(&live, Outcome::Succeeded, accepted.receipt.usage.usd, now);
         }
         let untouched = accepted.commit.is_none() && accepted.receipt.changed_by_checks.is_empty();
         self.release(accepted.attempt, worker, untouched, now);
@@ -253,14 +272,30 @@ impl State {
         });
     }
 
+    /// What an end without success says of provider and records; returns how many attempts the provider has served.
+    fn ended_for_provider(&mut self, failure: &Failure, now: Time) -> u64 {
+        let Some(live) = self.live.get(&failure.attempt).cloned() else {
+            return 0;
+        };
+        let fault = failure.fault.is_some();
+        self.provider_seen(&live, failure.outcome, fault, now);
+        if !fault {
+            self.record(&live, failure.outcome, failure.usd, now);
+        }
+        let provider = live.provider.and_then(|name| self.providers.get(&name));
+        provider.map_or(0, |provider| provider.served)
+    }
+
     /// Ends the attempt's hold on its worker and its ownership key.
     fn release(&mut self, attempt: Attempt, worker: WorkerId, untouched: bool, now: Time) {
         self.facts.forget(attempt);
-        if let Some(live) = self.live.remove(&attempt)
-            && let Some(ix) = self.index.find(&live.task)
-            && let Some(key) = self.tasks[ix].spec.owner_key.clone()
-        {
-            self.index.disown(&key, attempt);
+        if let Some(live) = self.live.remove(&attempt) {
+            self.provider_released(&live);
+            if let Some(ix) = self.index.find(&live.task)
+                && let Some(key) = self.tasks[ix].spec.owner_key.clone()
+            {
+                self.index.disown(&key, attempt);
+            }
         }
         let shared = self.shares_worktree();
         if let Some(w) = self.workers.get_mut(&worker)

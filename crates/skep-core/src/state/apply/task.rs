@@ -3,7 +3,7 @@
 use crate::{
     event::Event,
     state::State,
-    task::{Task, TaskState},
+    task::{Refusals, Task, TaskState},
     time::Time,
 };
 
@@ -55,6 +55,7 @@ impl State {
                 self.with(task, TaskState::Waiting, now, |t| {
                     (t.failures, t.crashes, t.not_before) = (0, 0, None);
                     t.killed.clear();
+                    t.refusals = Refusals::default();
                     (t.accepted, t.fixed_by, t.note) = (None, None, None);
                     t.block = None;
                     t.model_failures.clear();

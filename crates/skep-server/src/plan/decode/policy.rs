@@ -1,7 +1,7 @@
-//! The `[policy]` table and `[policy.scaling]` in it: every number that steers a swarm.
+//! The `[policy]` table and those in it: every number that steers a swarm.
 
 use super::{Decoder, Field, nowhere};
-use skep_core::spec::{Health, Policy, Scaling};
+use skep_core::spec::{Health, Policy, Providers, RouteBy, Routing, Scaling, Slo};
 
 /// Reads every number of a table.
 macro_rules! read {
@@ -37,6 +37,9 @@ impl Decoder {
             forecast_interval: duration,
             scaling: scaling,
             health: health,
+            routing: routing,
+            providers: providers,
+            slo: slo,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -84,5 +87,62 @@ impl Decoder {
         } };
         table.finish(self, nowhere);
         Some(health)
+    }
+
+    fn routing(&mut self, field: &Field<'_>) -> Option<Routing> {
+        let mut table = self.table(field, "`routing`", "[policy.routing] with keys below it")?;
+        let routing = read! { Routing from table by self {
+            by: route_by,
+            cheap_percent: count,
+            default_percent: count,
+            smart_percent: count,
+            simple: model_or_none,
+            moderate: model_or_none,
+            complex: model_or_none,
+            floor_percent: count,
+            explore_percent: count,
+            fallback: texts,
+        } };
+        table.finish(self, nowhere);
+        Some(routing)
+    }
+
+    fn route_by(&mut self, field: &Field<'_>) -> Option<RouteBy> {
+        self.choice(field, &RouteBy::ALL.map(|by| (by.word(), by)))
+    }
+
+    /// A model's name; the empty text is none.
+    fn model_or_none(&mut self, field: &Field<'_>) -> Option<Option<String>> {
+        let text = self.text(field)?;
+        Some((!text.is_empty()).then_some(text))
+    }
+
+    fn providers(&mut self, field: &Field<'_>) -> Option<Providers> {
+        let example = "[policy.providers] with keys below it";
+        let mut table = self.table(field, "`providers`", example)?;
+        let providers = read! { Providers from table by self {
+            attempts: count,
+            failures: count,
+            window: duration,
+            park: duration,
+            park_cap: duration,
+            quota_park: duration,
+            longest_park: duration,
+            probe: duration,
+        } };
+        table.finish(self, nowhere);
+        Some(providers)
+    }
+
+    fn slo(&mut self, field: &Field<'_>) -> Option<Slo> {
+        let mut table = self.table(field, "`slo`", "[policy.slo] with keys below it")?;
+        let slo = read! { Slo from table by self {
+            attempts: count,
+            success_percent: count,
+            p95: duration,
+            cost: money,
+        } };
+        table.finish(self, nowhere);
+        Some(slo)
     }
 }

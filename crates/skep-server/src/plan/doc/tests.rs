@@ -28,6 +28,9 @@ command = ["aider"]
 [policy]
 [policy.scaling]
 [policy.health]
+[policy.routing]
+[policy.providers]
+[policy.slo]
 [[task]]
 id = "a"
 mission = "m"
@@ -93,6 +96,9 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`scaling`", "Scaling"),
         ("`workers`", "Between"),
         ("the policy's `health`", "Health"),
+        ("`routing`", "Routing"),
+        ("`providers`", "Providers"),
+        ("`slo`", "Slo"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -129,13 +135,15 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy", "Policy"),
         ("policy.scaling", "Scaling"),
         ("policy.health", "Health"),
+        ("policy.routing", "Routing"),
+        ("policy.providers", "Providers"),
+        ("policy.slo", "Slo"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
-        for (key, property) in properties
-            .iter()
-            .filter(|(key, _)| !["health", "scaling"].contains(&key.as_str()))
-        {
+        for (key, property) in properties.iter().filter(|(key, _)| {
+            !["health", "scaling", "routing", "providers", "slo"].contains(&key.as_str())
+        }) {
             let default = &property["default"];
             assert!(!default.is_null(), "{key}");
             text.push_str(&format!("{key} = {default}\n"));

@@ -8,7 +8,8 @@ use skep_core::{
     money::Usd,
     spec::{
         AgentSpec, Budget, Command, Complexity, Criterion, Health, Landing, ModelWish, Plan,
-        Policy, Priority, Role, Scaling, SwarmSpec, TaskSpec, Workers,
+        Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo, SwarmSpec, TaskSpec,
+        Workers,
     },
     time::Millis,
 };
@@ -220,6 +221,27 @@ impl Written for u64 {
     }
 }
 
+impl Written for Usd {
+    fn written(&self) -> Value {
+        money(*self)
+    }
+}
+impl Written for RouteBy {
+    fn written(&self) -> Value {
+        text(self.word())
+    }
+}
+impl Written for Option<String> {
+    fn written(&self) -> Value {
+        text(self.as_deref().unwrap_or_default())
+    }
+}
+impl Written for Vec<String> {
+    fn written(&self) -> Value {
+        texts(self)
+    }
+}
+
 impl Written for Health {
     fn written(&self) -> Value {
         Value::Table(supervision(self))
@@ -255,6 +277,44 @@ fn supervision(health: &Health) -> Vec<Entry> {
     )
 }
 
+impl Written for Routing {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Routing of self:
+            by,
+            cheap_percent,
+            default_percent,
+            smart_percent,
+            simple,
+            moderate,
+            complex,
+            floor_percent,
+            explore_percent,
+            fallback,
+        ))
+    }
+}
+
+impl Written for Providers {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Providers of self:
+            attempts,
+            failures,
+            window,
+            park,
+            park_cap,
+            quota_park,
+            longest_park,
+            probe,
+        ))
+    }
+}
+
+impl Written for Slo {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Slo of self: attempts, success_percent, p95, cost))
+    }
+}
+
 fn numbers(policy: &Policy) -> Vec<Entry> {
     changed!(Policy of policy:
         concurrency,
@@ -278,6 +338,9 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         forecast_interval,
         scaling,
         health,
+        routing,
+        providers,
+        slo,
     )
 }
 
