@@ -21,6 +21,21 @@ pub(super) fn check(plan: &Plan, faults: &mut Faults) {
     }
 }
 
+/// Checks that `text` can be a short text: a category, a capability, a model's name.
+///
+/// # Errors
+/// The first fault found.
+pub fn check_label(text: &str) -> Result<(), FaultKind> {
+    if text.trim().is_empty() {
+        return Err(FaultKind::Empty);
+    }
+    if text.len() > LABEL {
+        return Err(FaultKind::LabelTooLong(text.len()));
+    }
+    let control = text.chars().find(|c| c.is_control());
+    control.map_or(Ok(()), |c| Err(FaultKind::Control(c)))
+}
+
 struct Values<'f> {
     faults: &'f mut Faults,
 }
@@ -285,14 +300,8 @@ impl Values<'_> {
     }
 
     fn label(&mut self, path: FieldPath, label: &str) {
-        if label.trim().is_empty() {
-            self.push(path.clone(), FaultKind::Empty);
-        }
-        if label.len() > LABEL {
-            self.push(path.clone(), FaultKind::LabelTooLong(label.len()));
-        }
-        if let Some(c) = label.chars().find(|c| c.is_control()) {
-            self.push(path, FaultKind::Control(c));
+        if let Err(kind) = check_label(label) {
+            self.push(path, kind);
         }
     }
 
