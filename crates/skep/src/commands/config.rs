@@ -2,7 +2,7 @@
 
 use super::look;
 use crate::{
-    args::{Context, quoted},
+    args::Context,
     failure::{Exit, Failure},
     place::Place,
     show, term,
@@ -11,7 +11,7 @@ use clap::Subcommand;
 use serde_json::Value;
 use skep_server::{
     api::ConfigDoc,
-    config::{Changes, Setting, no_such_key},
+    config::{Changes, ConfigFault, Setting, no_such_key, would_take},
 };
 
 /// Without a verb: every number, with its default where it differs.
@@ -107,14 +107,15 @@ async fn find(place: &Place, key: &str) -> Result<Setting, Failure> {
     let settings = config(place).await?.settings;
     let keys: Vec<String> = settings.iter().map(|s| s.key.clone()).collect();
     let found = settings.into_iter().find(|s| s.key == key);
-    found.ok_or_else(|| {
-        let fault = no_such_key(key, &keys);
-        let failure = Failure::usage(fault.message);
-        match fault.hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
+    found.ok_or_else(|| refused(no_such_key(key, &keys)))
+}
+
+fn refused(fault: ConfigFault) -> Failure {
+    let failure = Failure::usage(fault.message);
+    match fault.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 async fn set(place: &Place, key: &str, value: &str, dry_run: bool) -> Result<Exit, Failure> {
@@ -123,16 +124,16 @@ async fn set(place: &Place, key: &str, value: &str, dry_run: bool) -> Result<Exi
         Ok(number @ Value::Number(_)) => number,
         _ => Value::String(value.into()),
     };
+    let changes = Changes::from([(key.into(), typed)]);
     if dry_run {
-        let now = find(place, key).await?;
-        let was = show::config::value(&now.value);
+        let was = show::config::value(&find(place, key).await?.value);
+        would_take(&config(place).await?.settings, &changes).map_err(refused)?;
         term::say(&format!(
             "would set {key} from {was} to {}\n",
-            quoted(value)
+            term::escape(value)
         ));
         return Ok(Exit::Done);
     }
-    let changes = Changes::from([(key.into(), typed)]);
     if place.configure(&changes).await?.is_some() {
         term::say(&format!("{key} is {} from now on\n", term::escape(value)));
     }
