@@ -248,6 +248,8 @@ mod tests {
             ("health.ask", json!("1d"), "less for `health.ask`"),
             ("health.nudge", json!("90s"), "as `heartbeat` asks for"),
             ("concurrency", json!(-1), "that is not negative"),
+            ("timebox", json!("200000000000d"), "3650d is the most"),
+            ("health.wait", json!("3651d"), "3650d is the most"),
             ("timebox", json!(-1), "such as \"90s\""),
         ] {
             let said = one(key, value.clone()).unwrap_err();

@@ -113,6 +113,13 @@ impl Values<'_> {
         ] {
             self.some_time(at(&base, &[Step::Key(key)]), length);
         }
+        for (key, length) in [
+            ("grace", policy.grace),
+            ("heartbeat_timeout", policy.heartbeat_timeout),
+            ("backoff_cap", policy.backoff_cap),
+        ] {
+            self.no_age(at(&base, &[Step::Key(key)]), length);
+        }
         for (key, given, least, of) in [
             ("concurrency", policy.concurrency, 1, None),
             ("model_failures", policy.model_failures, 1, None),
@@ -186,6 +193,17 @@ impl Values<'_> {
                 self.push(path, below(given, least, of));
             }
         }
+        // The rungs are no longer than the last of them.
+        for (key, length) in [
+            ("interval", health.interval),
+            ("grace", health.grace),
+            ("silent", health.silent),
+            ("claimed", health.claimed),
+            ("wait", health.wait),
+        ] {
+            let path = [Step::Key("policy"), Step::Key("health"), Step::Key(key)];
+            self.no_age(path.into(), length);
+        }
         for (key, given, least) in [
             ("slow_percent", health.slow_percent, 100),
             ("worker_crashes", health.worker_crashes, 1),
@@ -214,6 +232,12 @@ impl Values<'_> {
             ("arrival_window", scaling.arrival_window),
         ] {
             self.some_time(key(name), length);
+        }
+        for (name, length) in [
+            ("down_interval", scaling.down_interval),
+            ("affinity_wait", scaling.affinity_wait),
+        ] {
+            self.no_age(key(name), length);
         }
         // No pause at all between two that leave would take them all at once.
         if scaling.down_interval < Millis(1) {
@@ -292,6 +316,14 @@ impl Values<'_> {
     fn some_time(&mut self, path: FieldPath, length: Millis) {
         if length < Millis::secs(1) {
             self.push(path, below(length, Millis::secs(1), None));
+        } else {
+            self.no_age(path, length);
+        }
+    }
+
+    fn no_age(&mut self, path: FieldPath, length: Millis) {
+        if length > limits::LENGTH {
+            self.push(path, above(length, limits::LENGTH));
         }
     }
 
