@@ -236,5 +236,8 @@ pub fn give_up_after(state: &State, task: &TaskSpec) -> Millis {
     let policy = state.policy();
     let checks = task.success.len() as u64;
     let ceiling = policy.ceiling(task.timebox);
-    Millis(ceiling.0 + policy.grace.times(2 + checks).0 + Millis::mins(1).0)
+    let graces = policy.grace.times(checks.saturating_add(2));
+    // As moments are added up: beyond all measure is as long as there is.
+    let until = Time(0) + ceiling + graces + Millis::mins(1);
+    until.since(Time(0))
 }

@@ -1,6 +1,8 @@
 //! Every bound in one place, with its reason. None of these is a policy a user tunes (those are in
 //! [`Policy`](crate::spec::Policy)); they keep a bad input or a long life from growing without end.
 
+use crate::time::Millis;
+
 /// The most tasks a swarm holds. State is kept in memory; at about 2 KB a task this is 200 MB at worst.
 pub const TASKS: usize = 100_000;
 /// The most dependencies one task may name.
@@ -9,6 +11,8 @@ pub const DEPENDENCIES: usize = 1_000;
 pub const TEXT: usize = 64 * 1024;
 /// The most workers a swarm may be given.
 pub const WORKERS: u32 = 1_000;
+/// The longest length of time that a person can ask for: ten years stand for ever, and any two of them can be added.
+pub const LENGTH: Millis = Millis::mins(10 * 365 * 24 * 60);
 /// How many idempotency keys are remembered. At one command a second this is over two hours, far longer
 /// than any client retries.
 pub const KEYS: usize = 10_000;

@@ -9,7 +9,7 @@ mod glob;
 mod graph;
 mod policy;
 
-pub use check::{Fault, FaultKind, FieldPath, Step, check};
+pub use check::{Fault, FaultKind, FieldPath, Step, check, check_label};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
 pub use policy::{Health, Policy, Providers, RouteBy, Routing, Scaling, Slo};

@@ -386,7 +386,7 @@ pub fn look(folder: &Path) -> Look {
             Look::Running(Running { pid, pidfd })
         }
         // It may have written its report between the first glance and now.
-        _ => ended(folder).unwrap_or_else(|| lost("its shim died without a report".into())),
+        _ => ended(folder).unwrap_or_else(|| lost("it left no report".into())),
     }
 }
 

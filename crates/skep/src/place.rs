@@ -8,7 +8,7 @@ use crate::{
 use skep_core::{id::TaskId, spec::Host, state::State, time::Time};
 use skep_host::{
     git::Repo,
-    keeper::{self, Keeper, Presence},
+    keeper::{self, Keeper, Presence, StartError},
     notify,
     run::{self, Look},
     site::Site,
@@ -25,13 +25,18 @@ use skep_server::{
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
-use skep_store::SqliteLog;
+use skep_store::{OpenError, SqliteLog};
 use std::{
     ffi::OsString,
     sync::Once,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
+
+/// A keeper that has the log answers within this time.
+const STARTS: Duration = Duration::from_secs(10);
+/// How often it is asked again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A repository with its site.
 #[derive(Clone)]
@@ -119,30 +124,40 @@ impl Place {
     /// Sends a command under a key of its own. "Nothing to do" is success: it is as it should be.
     pub(crate) async fn command(&self, doc: &CommandDoc) -> Result<Option<AnswerDoc>, Failure> {
         let key = unique_id();
-        let sent = self.client.command(doc, &key).await;
+        let send = async || self.client.command(doc, &key).await;
         let noted = async |app: &App| http::act(app, "cli", &key, doc).await;
-        self.answer(sent, noted).await
+        self.answer(send, noted).await
     }
 
     /// Changes numbers, as [`command`](Place::command) does the rest.
     pub(crate) async fn configure(&self, changes: &Changes) -> Result<Option<AnswerDoc>, Failure> {
         let key = unique_id();
-        let sent = self.client.configure(changes, &key).await;
+        let send = async || self.client.configure(changes, &key).await;
         let noted =
             async |app: &App| http::configure(app, Some(key.clone()), "cli".into(), changes).await;
-        self.answer(sent, noted).await
+        self.answer(send, noted).await
     }
 
     /// What a keeper answered, or, without one, what the log does.
     async fn answer(
         &self,
-        sent: Result<AnswerDoc, ClientError>,
+        send: impl AsyncFn() -> Result<AnswerDoc, ClientError>,
         noted: impl AsyncFnOnce(&App) -> Result<AnswerDoc, Problem>,
     ) -> Result<Option<AnswerDoc>, Failure> {
-        let answered = match sent {
-            Err(ClientError::NoKeeper) if self.has_log() => self.note_down(noted).await?,
-            Err(ClientError::Refused(no)) => Err(no),
-            sent => Ok(sent?),
+        let deadline = Instant::now() + STARTS;
+        let answered = loop {
+            match send().await {
+                Err(ClientError::NoKeeper) if self.has_log() => {}
+                Err(ClientError::Refused(no)) => break Err(no),
+                sent => break Ok(sent?),
+            }
+            match Keeper::at_rest(self.site.clone()) {
+                // A keeper that starts, most often in place of one that failed, has the log before it answers.
+                Err(StartError::Open(OpenError::Locked { .. })) if Instant::now() < deadline => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                keeper => break self.note_down(keeper?, noted).await?,
+            }
         };
         match answered {
             Ok(answer) => Ok(Some(answer)),
@@ -157,10 +172,10 @@ impl Place {
     /// Writes down what a person wants of a swarm that nobody keeps; the next keeper acts on it.
     async fn note_down(
         &self,
+        keeper: Keeper,
         noted: impl AsyncFnOnce(&App) -> Result<AnswerDoc, Problem>,
     ) -> Result<Result<AnswerDoc, Box<Problem>>, Failure> {
         static SAID: Once = Once::new();
-        let keeper = Keeper::at_rest(self.site.clone())?;
         let app = App {
             handle: keeper.handle(),
             repo: self.repo.clone(),

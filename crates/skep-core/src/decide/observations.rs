@@ -4,7 +4,7 @@
 use super::{conflict, words};
 use crate::{
     attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
-    claim, due,
+    due,
     event::{Event, Next, WorkerNext},
     forecast,
     id::{Attempt, Oid, WorkerId},
@@ -194,7 +194,8 @@ const LEASE_TOLERANCE: Millis = Millis::secs(10);
 fn adopted(state: &State, now: Time, ages: &[(Attempt, Millis)]) -> Decision {
     let moved = ages.iter().filter_map(|(attempt, age)| {
         let live = state.attempt(*attempt)?;
-        let whole = claim::give_up_after(state, &state.task(&live.task)?.spec);
+        // As it was given, whatever the policy says by now: its shim was told so, too.
+        let whole = live.give_up.since(live.age_from);
         let give_up = now + Millis(whole.0.saturating_sub(age.0));
         let off = give_up.since(live.give_up).max(live.give_up.since(give_up));
         (off > LEASE_TOLERANCE).then_some(Event::LeaseMoved {
@@ -352,6 +353,10 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
         Some(StopWhy::Stale) => (
             Outcome::Stale,
             format!("it made no progress and was ended ({reason})"),
+        ),
+        Some(StopWhy::NoHeartbeat) => (
+            Outcome::Crashed,
+            format!("its shim was not heard of for too long, and was ended ({reason})"),
         ),
         _ => (Outcome::Crashed, String::from(reason)),
     };

@@ -5,6 +5,7 @@ mod fault;
 mod values;
 
 pub use fault::{Fault, FaultKind, FieldPath, Step};
+pub use values::check_label;
 
 use super::{Criterion, Graph, Plan, RelationKind, Workers, cycles};
 use crate::{id::TaskId, limits};

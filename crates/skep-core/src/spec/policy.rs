@@ -161,6 +161,15 @@ impl Policy {
         let ceiling = percent(timebox.unwrap_or(self.timebox), self.ceiling_percent);
         Millis(ceiling.max(self.hard_stop(timebox).0))
     }
+    /// How long a shim may not be heard of that was told to report every `told` (L-3). One that was started before
+    /// heartbeats became more frequent keeps to what it was told, and is no worse for that.
+    #[must_use]
+    pub fn unheard(&self, told: Millis) -> Millis {
+        if told <= self.heartbeat {
+            return self.heartbeat_timeout;
+        }
+        self.heartbeat_timeout.max(told.times(3))
+    }
     /// How long an attempt whose task has `timebox` (or the policy's) may hold it (L-4). A plan that gives a task
     /// more time than usual means it.
     #[must_use]
@@ -171,4 +180,22 @@ impl Policy {
 
 fn percent(length: Millis, percent: u32) -> u64 {
     length.0.saturating_mul(u64::from(percent)) / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: L-3, S-8
+    #[test]
+    fn a_shim_is_held_to_the_heartbeat_that_it_was_told() {
+        let mut policy = Policy::default();
+        assert_eq!(policy.unheard(policy.heartbeat), Millis::mins(3));
+        (policy.heartbeat, policy.heartbeat_timeout) = (Millis::secs(10), Millis::secs(30));
+        assert_eq!(policy.unheard(Millis::mins(1)), Millis::mins(3));
+        assert_eq!(policy.unheard(Millis::secs(10)), Millis::secs(30));
+        assert_eq!(policy.unheard(Millis::secs(1)), Millis::secs(30));
+        policy.heartbeat_timeout = Millis::mins(10);
+        assert_eq!(policy.unheard(Millis::mins(1)), Millis::mins(10));
+    }
 }

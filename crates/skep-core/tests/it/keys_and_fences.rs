@@ -256,3 +256,48 @@ fn a_lease_is_what_is_left_of_it_and_not_a_date() {
         0
     );
 }
+
+// proves: S-8, T-1
+#[test]
+fn a_lease_that_was_given_is_not_cut_short_by_a_change_of_the_policy() {
+    let mut t = Swarm::load_with("a", |p| p.swarm.workers = Workers::Count(1));
+    let attempt = t.attempt_of("a");
+    let until = t.state().attempt(attempt).unwrap().give_up;
+    let mut policy = t.state().policy();
+    policy.timebox = Millis::mins(1);
+    t.ask(Command::SetPolicy {
+        asked: "timebox 1m".into(),
+        was: t.state().policy().into(),
+        policy: policy.into(),
+    })
+    .unwrap();
+    // Its shim was told of the longer one, and is well. Now another keeper adopts it.
+    let age = Millis::mins(10);
+    t.now = t.now + age;
+    let ages = vec![(attempt, age)];
+    assert_eq!(
+        t.see(Observation::Adopted { ages }),
+        Err(Refusal::OutOfDate)
+    );
+    assert_eq!(t.state().attempt(attempt).unwrap().give_up, until);
+}
+
+// proves: T-1
+#[test]
+fn lengths_beyond_all_measure_end_no_attempt() {
+    let mut t = Swarm::load_with("a b", |p| p.swarm.workers = Workers::Count(1));
+    // No plan may say so any more, but logs are older than that.
+    let mut policy = t.state().policy();
+    (policy.timebox, policy.grace) = (Millis(u64::MAX), Millis(u64::MAX));
+    t.ask(Command::SetPolicy {
+        asked: "for ever".into(),
+        was: t.state().policy().into(),
+        policy: policy.into(),
+    })
+    .unwrap();
+    t.succeed("a");
+    let attempt = t.attempt_of("b");
+    t.pass(Millis::mins(40));
+    let live = t.state().attempt(attempt).unwrap();
+    assert!(live.stopping.is_none() && live.give_up > t.now, "{live:?}");
+}

@@ -47,7 +47,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// After a performer panicked (a bug), its action is begun again so much later.
@@ -155,7 +155,7 @@ pub(super) struct Performer {
     /// Actions that were done and may be wanted still: when each may be begun again, and how often it was.
     held_off: BTreeMap<Action, (Time, u32)>,
     /// The last sign of life of each running shim, and when it was first seen.
-    beats: BTreeMap<Attempt, (SystemTime, Time)>,
+    beats: BTreeMap<Attempt, attempts::Beat>,
     next_beat: Option<Time>,
     /// Attempts that ended since run folders were last pruned; at the start nobody knows, so it is done soon.
     ended: u32,
@@ -246,6 +246,9 @@ impl Performer {
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run; then, and
     /// when a verdict hangs on it, every attempt is measured, too.
     pub(super) fn silent(&mut self, state: &State, now: Time) -> Vec<Observation> {
+        // A heartbeat that was made shorter holds at once, and not after the longer one.
+        let latest = now + state.policy().heartbeat;
+        self.next_beat = self.next_beat.map(|at| at.min(latest));
         let looks = self.next_beat.is_none_or(|at| at <= now);
         if looks || must_measure(state, now) {
             self.measure(state);
@@ -254,7 +257,7 @@ impl Performer {
             return Vec::new();
         }
         let some_run = state.live().len() > 0;
-        self.next_beat = some_run.then(|| now + state.policy().heartbeat);
+        self.next_beat = some_run.then_some(latest);
         attempts::watch_the_unwatched(&self.world, state);
         attempts::silent(&self.world, state, &mut self.beats, now)
     }

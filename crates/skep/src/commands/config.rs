@@ -12,7 +12,7 @@ use clap::Subcommand;
 use serde_json::Value;
 use skep_server::{
     api::ConfigDoc,
-    config::{Changes, Setting, no_such_key},
+    config::{Changes, ConfigFault, Setting, no_such_key, would_take},
 };
 
 /// Without a verb: every number, with its default where it differs.
@@ -116,14 +116,15 @@ async fn find(place: &Place, key: &str) -> Result<Setting, Failure> {
     let settings = config(place).await?.settings;
     let keys: Vec<String> = settings.iter().map(|s| s.key.clone()).collect();
     let found = settings.into_iter().find(|s| s.key == key);
-    found.ok_or_else(|| {
-        let fault = no_such_key(key, &keys);
-        let failure = Failure::usage(fault.message);
-        match fault.hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
+    found.ok_or_else(|| refused(no_such_key(key, &keys)))
+}
+
+fn refused(fault: ConfigFault) -> Failure {
+    let failure = Failure::usage(fault.message);
+    match fault.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 async fn set(deeds: &mut Deeds, key: &str, value: &str) -> Result<(), Failure> {
@@ -132,14 +133,14 @@ async fn set(deeds: &mut Deeds, key: &str, value: &str) -> Result<(), Failure> {
         Ok(typed @ (Value::Number(_) | Value::Array(_))) => typed,
         _ => Value::String(value.into()),
     };
+    let changes = Changes::from([(key.into(), typed)]);
     if deeds.dry_run {
-        let now = find(&deeds.place, key).await?;
-        let was = show::config::value(&now.value);
+        let was = show::config::value(&find(&deeds.place, key).await?.value);
+        would_take(&config(&deeds.place).await?.settings, &changes).map_err(refused)?;
         let said = format!("would set {key} from {was} to {}", quoted(value));
         deeds.only_say(key, &said);
         return Ok(());
     }
-    let changes = Changes::from([(key.into(), typed)]);
     let answer = deeds.place.configure(&changes).await?;
     deeds.note(
         key,

@@ -73,8 +73,11 @@ fn numbers_are_shown_explained_refused_and_reset() {
         ("concurrency", "-1", "-1"),
         ("backoff", "0s", "backoff"),
     ] {
-        let refused = sandbox.expect(2, &["config", "set", key, value]);
-        assert!(refused.err.contains(wanted), "{}", refused.err);
+        for dry in [&["--dry-run"][..], &[]] {
+            let set = [&["config", "set", key, value], dry].concat();
+            let refused = sandbox.expect(2, &set);
+            assert!(refused.err.contains(wanted), "{}", refused.err);
+        }
     }
     sandbox.expect(2, &["config", "get", "nothing"]);
     assert_eq!(

@@ -17,7 +17,7 @@ use skep_core::{
     request::Observation,
     spec::Criterion,
     state::State,
-    time::Time,
+    time::{Millis, Time},
 };
 use std::{
     collections::BTreeMap,
@@ -413,25 +413,42 @@ pub(super) fn watch_the_unwatched(world: &Arc<World>, state: &State) {
     }
 }
 
+/// A shim's last sign of life.
+pub(super) struct Beat {
+    stamp: SystemTime,
+    /// When the stamp was first seen, by the keeper's clock.
+    seen: Time,
+    /// How often it was told to make one, when it was started.
+    told: Millis,
+}
+
 /// The attempts whose shims have not shown for too long that they live (L-3).
 pub(super) fn silent(
     world: &World,
     state: &State,
-    beats: &mut BTreeMap<Attempt, (SystemTime, Time)>,
+    beats: &mut BTreeMap<Attempt, Beat>,
     now: Time,
 ) -> Vec<Observation> {
-    let timeout = state.policy().heartbeat_timeout;
+    let policy = state.policy();
     let running: Vec<Attempt> = world.running().keys().copied().collect();
     beats.retain(|attempt, _| running.contains(attempt));
     let mut seen = Vec::new();
     for attempt in running {
-        let Some(beat) = run::heartbeat(&folder(world, attempt)) else {
+        let folder = folder(world, attempt);
+        let Some(stamp) = run::heartbeat(&folder) else {
             continue;
         };
-        let (last, since) = beats.entry(attempt).or_insert((beat, now));
-        if *last != beat {
-            (*last, *since) = (beat, now);
-        } else if now.since(*since) > timeout {
+        let last = beats.entry(attempt).or_insert_with(|| {
+            let told = run::read_spec(&folder).map_or(policy.heartbeat, |s| Millis(s.heartbeat_ms));
+            Beat {
+                stamp,
+                seen: now,
+                told,
+            }
+        });
+        if last.stamp != stamp {
+            (last.stamp, last.seen) = (stamp, now);
+        } else if now.since(last.seen) > policy.unheard(last.told) {
             seen.push(Observation::Silent { attempt });
         }
     }

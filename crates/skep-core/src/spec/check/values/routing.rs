@@ -21,7 +21,7 @@ pub(super) fn check(values: &mut Values<'_>, policy: &Policy) {
         routing.smart_percent,
     ];
     if shares.iter().all(|share| *share == 0) {
-        values.push(path("routing", "default_percent"), below(0, 1));
+        values.push(path("routing", "default_percent"), below(0, 1, None));
     }
     for (table, key, given) in [
         ("routing", "cheap_percent", routing.cheap_percent),
@@ -41,7 +41,7 @@ pub(super) fn check(values: &mut Values<'_>, policy: &Policy) {
         ("slo", "attempts", slo.attempts),
     ] {
         if given < 1 {
-            values.push(path(table, key), below(given, 1));
+            values.push(path(table, key), below(given, 1, None));
         }
     }
     // More are not remembered.
@@ -67,7 +67,7 @@ pub(super) fn check(values: &mut Values<'_>, policy: &Policy) {
         ("window", providers.window, Millis(1)),
     ] {
         if given < least {
-            values.push(path("providers", key), below(given, least));
+            values.push(path("providers", key), below(given, least, None));
         }
     }
 }
