@@ -59,6 +59,8 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         host: crate::spec::Host::default(),
         roles: Default::default(),
         agents: Default::default(),
+        built_in: Vec::new(),
+        permission: None,
         policy: crate::spec::Policy::default(),
     }
 }

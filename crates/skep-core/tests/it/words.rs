@@ -87,6 +87,8 @@ pub fn a_plan(text: &str) -> Plan {
         host: Host::default(),
         roles: Default::default(),
         agents: Default::default(),
+        built_in: Vec::new(),
+        permission: None,
         policy: Policy::default(),
     };
     Plan {

@@ -126,6 +126,8 @@ pub fn options(root: &std::path::Path) -> plan::Options {
 pub fn digest(plan: &Plan) -> String {
     let mut plan = plan.clone();
     plan.swarm.workers = Workers::Auto;
+    // Nor do the agents that this version of Skep knows.
+    plan.swarm.built_in.clear();
     plan.swarm.host = Host::default();
     let text = serde_json::to_vec(&plan).unwrap_or_default();
     // FNV-1a with 128 bits: plans come from people who have no reason to make two collide.

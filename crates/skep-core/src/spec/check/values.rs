@@ -129,6 +129,36 @@ impl Values<'_> {
             }
         }
         self.health(policy);
+        self.agents(policy);
+    }
+
+    /// Every patience is some time; shorter than a second is for tests.
+    fn agents(&mut self, policy: &Policy) {
+        let agents = &policy.agents;
+        let base = [Step::Key("policy"), Step::Key("agents")];
+        for (key, given, least) in [
+            ("first_reply", agents.first_reply, Millis(100)),
+            ("reply", agents.reply, Millis(100)),
+            ("tool", agents.tool, Millis(100)),
+            ("metering", agents.metering, Millis(100)),
+            ("ask_timeout", agents.ask_timeout, Millis(100)),
+            ("ask_total", agents.ask_total, agents.ask_timeout),
+        ] {
+            if given < least {
+                self.push(at(&base, &[Step::Key(key)]), below(given, least));
+            }
+        }
+        let percent = agents.context_percent;
+        if !(1..=100).contains(&percent) {
+            self.push(
+                at(&base, &[Step::Key("context_percent")]),
+                if percent == 0 {
+                    below(percent, 1)
+                } else {
+                    above(percent, 100)
+                },
+            );
+        }
     }
 
     /// The ladder's rungs follow each other, and none is reached between two looks of the host.

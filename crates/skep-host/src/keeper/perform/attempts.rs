@@ -2,11 +2,13 @@
 
 use super::{World, forgotten, runs, shared, worktrees};
 use crate::{
+    agents,
     git::{self, snapshot::SnapshotSpec},
     keeper::report,
     run::{
         self, Look, Running, Stop,
-        files::{RunReport, RunSpec, StepKind, StepSpec},
+        files::{Passed, RunReport, RunSpec, StepKind, StepSpec},
+        talk::Talk,
     },
 };
 use skep_agents::{Place, launch};
@@ -133,16 +135,27 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
         failure_file: utf8(&failure_file)?,
         port_base,
     };
-    let launch = launch(order, &place).map_err(|e| e.to_string())?;
-    let mut env: BTreeMap<String, String> = world.options.env.iter().cloned().collect();
-    env.extend(launch.env);
+    let keeper: BTreeMap<String, String> = world.options.env.iter().cloned().collect();
+    let Agent {
+        argv,
+        stdin,
+        talk,
+        env,
+        inherit,
+    } = agent(world, order, &place, keeper)?;
+    let passed = if inherit.is_empty() {
+        Passed::default()
+    } else {
+        Passed(world.options.env.iter().cloned().collect())
+    };
     let mut steps = vec![StepSpec {
         name: order.agent.clone(),
         kind: StepKind::Agent,
-        argv: launch.argv,
-        stdin: launch.stdin.into_text(),
+        argv,
+        stdin,
         timeout_ms: order.limits.hard_stop.0,
         go_on: false,
+        talk,
     }];
     let mut exists = Vec::new();
     for criterion in &order.task.success {
@@ -154,6 +167,7 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
                 stdin: None,
                 timeout_ms: order.limits.criterion.0,
                 go_on: true,
+                talk: None,
             }),
             Criterion::Exists(path) => exists.push(path.clone()),
             Criterion::Changed(_) | Criterion::Says(_) => {}
@@ -172,6 +186,59 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
         output_bytes: order.limits.output_bytes,
         heartbeat_ms: order.limits.heartbeat.0,
         notify: Some(world.site.notify()),
+        inherit,
+        passed,
+    })
+}
+
+/// What of a run is its agent's.
+struct Agent {
+    argv: Vec<String>,
+    stdin: Option<String>,
+    talk: Option<Box<Talk>>,
+    /// The environment of the run's other steps, and of agents that have none of their own.
+    env: BTreeMap<String, String>,
+    /// What of the keeper's environment they get by name.
+    inherit: Vec<String>,
+}
+
+fn agent(
+    world: &World,
+    order: &Order,
+    place: &Place<'_>,
+    mut keeper: BTreeMap<String, String>,
+) -> Result<Agent, String> {
+    let Some(choice) = agents::choose(order)? else {
+        let launch = launch(order, place).map_err(|e| e.to_string())?;
+        keeper.extend(launch.env);
+        return Ok(Agent {
+            argv: launch.argv,
+            stdin: launch.stdin.into_text(),
+            talk: None,
+            env: keeper,
+            inherit: Vec::new(),
+        });
+    };
+    let agents::Prepared { launch, talk } =
+        agents::prepare(&world.site, order, place, &choice, &keeper)?;
+    let own = talk.env.is_some();
+    let (env, inherit) = if own {
+        // Its home and its manners are not for the checks; where they are is.
+        let facts = launch
+            .env
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("SKEP_"));
+        (facts.collect(), keeper.into_keys().collect())
+    } else {
+        keeper.extend(launch.env);
+        (keeper, Vec::new())
+    };
+    Ok(Agent {
+        argv: launch.argv,
+        stdin: launch.stdin.into_text(),
+        talk: Some(Box::new(talk)),
+        env,
+        inherit,
     })
 }
 

@@ -3,6 +3,7 @@
 
 use super::{World, runs, shared};
 use crate::{
+    agents,
     git::{self, Want, names, snapshot::SnapshotSpec},
     run::files::{RunSpec, StepEnd, StepKind, StepSpec},
 };
@@ -272,7 +273,7 @@ fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
         save_what_is_left(world, order)?;
         discard(world, &ground)?;
     }
-    Ok(())
+    agents::remove_homes(&world.site, order.worker).map_err(|e| e.to_string())
 }
 
 /// Removes a worktree of which everything is on a ref.
@@ -311,6 +312,7 @@ pub(super) fn run_commands(
         stdin: None,
         timeout_ms: order.setup_timeout.0,
         go_on: false,
+        talk: None,
     };
     let dir = ground.dir.clone();
     let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
@@ -340,6 +342,8 @@ pub(super) fn run_commands(
         output_bytes: order.output_bytes,
         heartbeat_ms: order.heartbeat.0,
         notify: None,
+        inherit: Vec::new(),
+        passed: Default::default(),
     };
     let folder = world.site.runs().join(&spec.run);
     let report = runs::finish(world, &folder, &spec)?;

@@ -1,7 +1,7 @@
 //! The `[policy]` table and `[policy.scaling]` in it: every number that steers a swarm.
 
 use super::{Decoder, Field, nowhere};
-use skep_core::spec::{Health, Policy, Scaling};
+use skep_core::spec::{Agents, Health, Policy, Scaling};
 
 /// Reads every number of a table.
 macro_rules! read {
@@ -36,6 +36,7 @@ impl Decoder {
             ports_per_worktree: count,
             scaling: scaling,
             health: health,
+            agents: talking,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -61,6 +62,23 @@ impl Decoder {
         } };
         table.finish(self, nowhere);
         Some(scaling)
+    }
+
+    fn talking(&mut self, field: &Field<'_>) -> Option<Agents> {
+        let example = "[policy.agents] with keys below it";
+        let mut table = self.table(field, "the policy's `agents`", example)?;
+        let agents = read! { Agents from table by self {
+            first_reply: duration,
+            reply: duration,
+            tool: duration,
+            retries: count,
+            metering: duration,
+            ask_timeout: duration,
+            ask_total: duration,
+            context_percent: count,
+        } };
+        table.finish(self, nowhere);
+        Some(agents)
     }
 
     fn health(&mut self, field: &Field<'_>) -> Option<Health> {

@@ -28,6 +28,7 @@ command = ["aider"]
 [policy]
 [policy.scaling]
 [policy.health]
+[policy.agents]
 [[task]]
 id = "a"
 mission = "m"
@@ -93,6 +94,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`scaling`", "Scaling"),
         ("`workers`", "Between"),
         ("the policy's `health`", "Health"),
+        ("the policy's `agents`", "Talking"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -129,12 +131,13 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy", "Policy"),
         ("policy.scaling", "Scaling"),
         ("policy.health", "Health"),
+        ("policy.agents", "Talking"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties
             .iter()
-            .filter(|(key, _)| !["health", "scaling"].contains(&key.as_str()))
+            .filter(|(key, _)| !["agents", "health", "scaling"].contains(&key.as_str()))
         {
             let default = &property["default"];
             assert!(!default.is_null(), "{key}");

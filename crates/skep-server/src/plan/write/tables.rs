@@ -7,8 +7,8 @@ use crate::plan::{
 use skep_core::{
     money::Usd,
     spec::{
-        AgentSpec, Budget, Command, Complexity, Criterion, Health, Landing, ModelWish, Plan,
-        Policy, Priority, Role, Scaling, SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Agents, Budget, Command, Complexity, Criterion, Health, Landing, ModelWish,
+        Plan, Policy, Priority, Role, Scaling, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -113,6 +113,9 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         host,
         roles: _,
         agents: _,
+        // What Skep knows by itself is no file's business.
+        built_in: _,
+        permission,
         policy: _,
     } = swarm;
     let mut keys = Keys::default();
@@ -157,6 +160,7 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     if !host.is_headless() {
         keys.put("host", text(host.word()));
     }
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     keys.0
 }
 
@@ -164,10 +168,12 @@ fn role(role: &Role) -> Value {
     let Role {
         capabilities,
         model,
+        permission,
     } = role;
     let mut keys = Keys::default();
     keys.maybe("capabilities", capabilities.as_ref().map(|c| texts(c)));
     keys.maybe("model", model.as_ref().map(text));
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     Value::Table(keys.0)
 }
 
@@ -178,9 +184,17 @@ fn agent(agent: &AgentSpec) -> Value {
         env,
         rate_limited_exit,
         provider,
+        protocol,
+        rules,
+        permission,
+        args,
     } = agent;
     let mut keys = Keys::default();
-    keys.put("command", texts(command));
+    keys.list("command", texts(command));
+    keys.list("args", texts(args));
+    keys.maybe("protocol", protocol.as_ref().map(text));
+    keys.maybe("rules", rules.as_ref().map(text));
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     if *stdin {
         keys.put("stdin", Value::Bool(true));
     }
@@ -220,12 +234,6 @@ impl Written for u64 {
     }
 }
 
-impl Written for Health {
-    fn written(&self) -> Value {
-        Value::Table(supervision(self))
-    }
-}
-
 /// The entries of every number that is not the default.
 macro_rules! changed {
     ($what:ident of $from:ident: $($key:ident),* $(,)?) => {{
@@ -235,6 +243,27 @@ macro_rules! changed {
         $(if *$key != base.$key { keys.put(stringify!($key), $key.written()); })*
         keys.0
     }};
+}
+
+impl Written for Agents {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Agents of self:
+            first_reply,
+            reply,
+            tool,
+            retries,
+            metering,
+            ask_timeout,
+            ask_total,
+            context_percent,
+        ))
+    }
+}
+
+impl Written for Health {
+    fn written(&self) -> Value {
+        Value::Table(supervision(self))
+    }
 }
 
 fn supervision(health: &Health) -> Vec<Entry> {
@@ -277,6 +306,7 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         ports_per_worktree,
         scaling,
         health,
+        agents,
     )
 }
 
