@@ -1,6 +1,7 @@
 //! An attempt: one run of one task by one worker; how it can end, and what its host reports of it.
 
 use crate::{
+    ask::{Ask, Waited},
     fault::ErrorKind,
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
@@ -122,6 +123,15 @@ pub struct Live {
     /// The highest rung of the ladder that its agent was told of, or that it could not be told of.
     #[serde(default)]
     pub told: Rung,
+    /// What its agent asks a person, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
+    /// The number of its last question.
+    #[serde(default)]
+    pub asked: u32,
+    /// For how long it has waited for people.
+    #[serde(default, skip_serializing_if = "Waited::is_nothing")]
+    pub waited: Waited,
 }
 
 /// A stop that was asked for.

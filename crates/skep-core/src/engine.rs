@@ -76,7 +76,7 @@ impl Engine {
             self.state.measure(seen, now);
         }
         if let What::Observation(Observation::Read { seen }) = &request.what {
-            self.state.read(seen);
+            self.state.read(seen, now);
         }
         let decision = decide(&self.state, now, request);
         let mut answer = Answer::default();

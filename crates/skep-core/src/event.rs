@@ -2,6 +2,7 @@
 //! only thing that is stored.
 
 use crate::{
+    ask::{Question, Reply},
     attempt::{Failure, StopWhy},
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
@@ -167,6 +168,29 @@ pub enum Event {
         rung: Rung,
         /// Whether the agent got it.
         delivered: bool,
+    },
+    /// An attempt's agent asks a person, and waits (L-4b).
+    Asked {
+        /// Which.
+        attempt: Attempt,
+        /// What.
+        question: Box<Question>,
+    },
+    /// A question was answered; the answer is on its way to the agent.
+    Answered {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// Which question.
+        number: u32,
+        /// With what.
+        reply: Reply,
+    },
+    /// A question does not wait any more, answered or not.
+    AskClosed {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// Which question.
+        number: u32,
     },
     /// An attempt is being stopped.
     StopAsked {
@@ -428,6 +452,9 @@ impl Event {
             Event::LeaseMoved { .. } => "lease_moved",
             Event::HealthChanged { .. } => "health_changed",
             Event::Told { .. } => "told",
+            Event::Asked { .. } => "asked",
+            Event::Answered { .. } => "answered",
+            Event::AskClosed { .. } => "ask_closed",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",

@@ -51,6 +51,13 @@ pub enum Action {
         /// The rung.
         rung: Rung,
     },
+    /// An answer should reach the agent that waits for it: see [`Live::asks`](crate::attempt::Live::asks).
+    Answer {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// To which of its questions.
+        number: u32,
+    },
     /// A worker's worktree should be clean, at this commit.
     Prepare {
         /// Which.
@@ -129,6 +136,11 @@ fn attempts(state: &State, actions: &mut Vec<Action>) {
                 if rung > live.told {
                     actions.push(Action::Tell { attempt, rung });
                 }
+                let answered = live.asks.iter().filter(|ask| ask.reply.is_some());
+                actions.extend(answered.map(|ask| Action::Answer {
+                    attempt,
+                    number: ask.question.number,
+                }));
             }
         }
     }

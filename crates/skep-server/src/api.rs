@@ -3,6 +3,7 @@
 //! They are not the core's types: pure functions make them of a [`State`](skep_core::state::State), and
 //! everything a person sees (CLI, dashboard, API) is made of these, so that none has a private truth.
 
+mod ask;
 mod command;
 mod config;
 mod conflict;
@@ -16,6 +17,7 @@ mod unattended;
 mod why;
 mod worker;
 
+pub use ask::{AskDoc, AskList};
 pub use command::{AnswerDoc, CommandDoc};
 pub use config::ConfigDoc;
 pub use conflict::{ConflictDoc, ConflictList, SalvageDoc, SalvageList};

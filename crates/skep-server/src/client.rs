@@ -3,7 +3,7 @@
 mod sse;
 
 use crate::api::{
-    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, Problem, Status, TaskDetail,
+    AnswerDoc, AskList, CommandDoc, ConfigDoc, ConflictList, EventDoc, Problem, Status, TaskDetail,
     TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
@@ -151,6 +151,13 @@ impl Client {
     /// [`ClientError`].
     pub async fn why(&self, name: &str) -> Result<WhyDoc, ClientError> {
         self.get(&format!("why/{name}")).await
+    }
+    /// What agents ask people.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn asks(&self) -> Result<AskList, ClientError> {
+        self.get("asks").await
     }
     /// All conflicts.
     ///

@@ -46,6 +46,7 @@ pub fn router(app: App) -> Router {
         .route("/workers", get(read::workers))
         .route("/why/{name}", get(read::why))
         .route("/conflicts", get(read::conflicts))
+        .route("/asks", get(read::asks))
         .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()

@@ -52,6 +52,9 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::LeaseMoved { .. } => "event: lease moved",
         Event::HealthChanged { .. } => "event: health changed",
         Event::Told { .. } => "event: told",
+        Event::Asked { .. } => "event: asked",
+        Event::Answered { .. } => "event: answered",
+        Event::AskClosed { .. } => "event: ask closed",
         Event::StopAsked { .. } => "event: stop asked",
         Event::AttemptAccepted { .. } => "event: attempt accepted",
         Event::AttemptEnded { failure, .. } => match failure.outcome {

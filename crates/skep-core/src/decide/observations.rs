@@ -3,6 +3,7 @@
 
 use super::conflict;
 use crate::{
+    ask,
     attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
     claim, due,
     event::{Event, Next, WorkerNext},
@@ -85,6 +86,11 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        Observation::Asks {
+            attempt,
+            last,
+            open,
+        } => ask::seen(state, *attempt, *last, open),
         Observation::Silent { attempt } => {
             let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
             known(live.stopping.is_none_or(|s| !s.at_once))?;

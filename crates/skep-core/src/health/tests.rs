@@ -37,6 +37,9 @@ fn live() -> Live {
         stopping: None,
         health: None,
         told: Rung::Fine,
+        asks: Vec::new(),
+        asked: 0,
+        waited: Default::default(),
     }
 }
 

@@ -51,6 +51,9 @@ impl State {
             | Event::LeaseMoved { .. }
             | Event::HealthChanged { .. }
             | Event::Told { .. }
+            | Event::Asked { .. }
+            | Event::Answered { .. }
+            | Event::AskClosed { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }

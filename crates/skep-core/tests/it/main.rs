@@ -7,6 +7,7 @@ mod swarm;
 mod words;
 
 mod affinity;
+mod asks;
 mod backoff;
 mod claims;
 mod keys_and_fences;

@@ -234,6 +234,7 @@ fn deed(action: &Action) -> String {
         Action::Land { wave, .. } => format!("move the branch to wave {wave}'s merge"),
         Action::LandTarget { .. } => "move main".into(),
         Action::Tell { attempt, rung } => format!("tell attempt {attempt}: {rung}"),
+        Action::Answer { attempt, number } => format!("give attempt {attempt} answer {number}"),
     }
 }
 
@@ -290,6 +291,20 @@ fn words(event: &Event) -> String {
                 "cannot be told"
             };
             format!("the agent of attempt {attempt} {how}: {rung}")
+        }
+        Event::Asked { attempt, question } => {
+            format!(
+                "attempt {attempt} asks ({}): {}",
+                question.number, question.text
+            )
+        }
+        Event::Answered {
+            attempt,
+            number,
+            reply,
+        } => format!("question {number} of attempt {attempt} is answered: {reply:?}"),
+        Event::AskClosed { attempt, number } => {
+            format!("question {number} of attempt {attempt} waits no more")
         }
         Event::StopAsked {
             attempt, at_once, ..

@@ -3,8 +3,8 @@
 use super::{App, gone};
 use crate::{
     api::{
-        ConflictList, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList,
-        measured,
+        AskList, ConflictList, Problem, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc,
+        WorkerList, measured,
     },
     near,
 };
@@ -62,6 +62,10 @@ pub(super) async fn workers(Shared(app): Shared<App>) -> Result<Json<WorkerList>
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
     view(&app, |state, _| ConflictList::of(state)).await
+}
+
+pub(super) async fn asks(Shared(app): Shared<App>) -> Result<Json<AskList>, Problem> {
+    view(&app, |state, _| AskList::of(state)).await
 }
 
 pub(super) async fn task(

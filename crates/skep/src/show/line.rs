@@ -3,9 +3,10 @@
 use super::count;
 use crate::term::Style;
 use skep_core::{
+    ask::{AskId, Question, Reply},
     event::{Event, Next, Record},
     health::{Logged, Rung},
-    id::TaskId,
+    id::{Attempt, TaskId},
     merge::{MergeStep, Severity},
     spec::Command,
     state::State,
@@ -118,6 +119,12 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             Some(live) => of_health(&live.task, health),
             None => Vec::new(),
         },
+        Event::Asked { attempt, question } => of_ask(*attempt, question, state),
+        Event::Answered {
+            attempt,
+            number,
+            reply,
+        } => of_answer(*attempt, *number, reply, state),
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,
@@ -223,6 +230,49 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         Event::WorkerGone { worker } => say(Dim, worker, "is gone"),
         _ => of_swarm(&record.event, state),
     }
+}
+
+/// A question, with the command that answers it.
+fn of_ask(attempt: Attempt, question: &Question, state: &State) -> Vec<Line> {
+    let Some(live) = state.attempt(attempt) else {
+        return Vec::new();
+    };
+    let id = AskId {
+        attempt,
+        number: question.number,
+    };
+    let text = match &question.tool {
+        Some(tool) => format!(
+            "asks to use {tool}: {}; `skep answer {id} --allow` or --deny",
+            question.text
+        ),
+        None if question.options.is_empty() => {
+            format!("asks: {}; `skep answer {id} TEXT`", question.text)
+        }
+        None => {
+            let options = question.options.iter().enumerate();
+            let options: Vec<String> = options.map(|(n, o)| format!("{} {o}", n + 1)).collect();
+            let options = options.join(", ");
+            format!(
+                "asks: {} ({options}); `skep answer {id} --option N`, or TEXT",
+                question.text
+            )
+        }
+    };
+    say(Style::Care, &live.task, text)
+}
+
+fn of_answer(attempt: Attempt, number: u32, reply: &Reply, state: &State) -> Vec<Line> {
+    let Some(live) = state.attempt(attempt) else {
+        return Vec::new();
+    };
+    let answer = match reply {
+        Reply::Allow => "allowed".into(),
+        Reply::Deny(why) => format!("denied: {why}"),
+        Reply::Text(text) => format!("answered: {text}"),
+    };
+    let text = format!("ask {attempt}.{number} is {answer}");
+    say(Style::Plain, &live.task, text)
 }
 
 /// A checkup that found nothing wrong is for the log.

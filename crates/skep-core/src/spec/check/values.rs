@@ -72,7 +72,16 @@ impl Values<'_> {
         }
         for (name, agent) in &swarm.agents {
             let base = [Step::Key("agents"), Step::Name(name.clone())];
-            self.words(at(&base, &[Step::Key("command")]), &agent.command);
+            // Of an agent that Skep knows by itself there may be settings alone.
+            if !agent.command.is_empty() || !swarm.built_in.contains(name) {
+                self.words(at(&base, &[Step::Key("command")]), &agent.command);
+            }
+            for (n, arg) in agent.args.iter().enumerate() {
+                if arg.contains('\0') {
+                    let path = at(&base, &[Step::Key("args"), Step::Index(n)]);
+                    self.push(path, FaultKind::Control('\0'));
+                }
+            }
             for (variable, value) in &agent.env {
                 let path = at(&base, &[Step::Key("env"), Step::Name(variable.clone())]);
                 if variable.is_empty() {

@@ -1,6 +1,7 @@
 //! Attempts: claimed, started, stopped, ended; and what that makes of their tasks and workers.
 
 use crate::{
+    ask::Ask,
     attempt::{Live, Outcome, Phase, Stopping},
     event::{Event, Next, WorkerNext},
     health::{Pace, Rung},
@@ -42,6 +43,9 @@ impl State {
                     stopping: None,
                     health: None,
                     told: Rung::Fine,
+                    asks: Vec::new(),
+                    asked: 0,
+                    waited: Default::default(),
                 };
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
                 self.live.insert(*attempt, live);
@@ -78,6 +82,10 @@ impl State {
                         since: jumped(stop.since),
                         ..stop
                     });
+                    live.waited.since = live.waited.since.map(jumped);
+                    live.asks
+                        .iter_mut()
+                        .for_each(|ask| ask.since = jumped(ask.since));
                     live.give_up = *give_up;
                 }
             }
@@ -92,6 +100,38 @@ impl State {
             Event::Told { attempt, rung, .. } => {
                 if let Some(live) = self.live.get_mut(attempt) {
                     live.told = *rung;
+                }
+            }
+            Event::Asked { attempt, question } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.asked = live.asked.max(question.number);
+                    live.waited.begin(now);
+                    live.asks.push(Ask {
+                        question: (**question).clone(),
+                        since: now,
+                        reply: None,
+                    });
+                }
+            }
+            Event::Answered {
+                attempt,
+                number,
+                reply,
+            } => {
+                let live = self.live.get_mut(attempt);
+                let asks = live.map(|live| live.asks.iter_mut()).into_iter().flatten();
+                for ask in asks.filter(|ask| ask.question.number == *number) {
+                    ask.reply = Some(reply.clone());
+                }
+            }
+            Event::AskClosed { attempt, number } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.asks.retain(|ask| ask.question.number != *number);
+                    if live.asks.is_empty() {
+                        let waited = live.waited.end(now);
+                        // It was not the agent that was silent.
+                        self.facts.stood(*attempt, waited);
+                    }
                 }
             }
             Event::StopAsked {

@@ -1,6 +1,6 @@
 //! Attempts: starting, stopping, watching and adopting their shims.
 
-use super::{World, forgotten, runs, shared, worktrees};
+use super::{World, forgotten, runs, shared, talks, worktrees};
 use crate::{
     agents,
     git::{self, snapshot::SnapshotSpec},
@@ -521,6 +521,7 @@ pub(super) fn adopt(
             Look::Running(running) => {
                 watch(world, attempt, live.worker, running);
                 seen.push(Observation::Started { attempt });
+                seen.extend(talks::look(world, attempt));
                 seen.extend(agent_ended(&folder(world, attempt), attempt));
             }
             Look::Ended(_) | Look::Lost { .. } => seen.extend(ended(world, attempt)),
@@ -598,8 +599,10 @@ pub(super) fn listen(world: &Arc<World>) -> io::Result<()> {
             };
             let attempt = Attempt(number);
             if world.running().contains_key(&attempt) {
-                let seen = agent_ended(&folder(&world, attempt), attempt);
-                world.tell(seen.into_iter().collect());
+                // First what was said, then that it is over.
+                let mut seen = talks::look(&world, attempt);
+                seen.extend(agent_ended(&folder(&world, attempt), attempt));
+                world.tell(seen);
             }
         }
     });

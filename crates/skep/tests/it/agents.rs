@@ -1,0 +1,249 @@
+//! Agents that say what they do: a program that speaks claude's protocol, driven by the whole of Skep.
+
+use crate::{Sandbox, until};
+use skep_host::command::command;
+use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command};
+
+/// A repository beside a folder with the fake `claude` in it.
+struct Bench {
+    sandbox: Sandbox,
+    beside: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let beside = tempfile::tempdir().unwrap();
+        let fake = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../skep-host/tests/fakes/claude"
+        );
+        let programs = beside.path().join("bin");
+        fs::create_dir_all(&programs).unwrap();
+        fs::create_dir_all(beside.path().join("home")).unwrap();
+        symlink(fs::canonicalize(fake).unwrap(), programs.join("claude")).unwrap();
+        Bench {
+            sandbox: Sandbox::new(),
+            beside,
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.beside.path().join("log")
+    }
+
+    fn got(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    fn home(&self) -> PathBuf {
+        self.beside.path().join("home")
+    }
+
+    /// A plan with one task for each play, and `more` at its end.
+    fn plan(&self, plays: &[&str], more: &str) {
+        let log = self.log();
+        let mut plan = format!(
+            "[swarm]\nname = \"fakes\"\nagent = \"claude\"\nworkers = 1\n\
+             [agents.claude.env]\nFAKE_LOG = \"{}\"\nFAKE_RESET = \"4000000000\"\n\
+             [policy]\nbackoff = \"1ms\"\ngrace = \"500ms\"\nmax_retries = 0\ncrash_retries = 0\n{more}\n",
+            log.display()
+        );
+        for play in plays {
+            plan.push_str(&format!(
+                "[[task]]\nid = \"{play}\"\nmission = \"PLAY {play}\"\n"
+            ));
+        }
+        self.sandbox.write("plan.toml", &plan);
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut skep = self.sandbox.command(args);
+        let programs = self.beside.path().join("bin");
+        let path = std::env::var("PATH").unwrap();
+        skep.env("PATH", format!("{}:{path}", programs.display()))
+            .env("HOME", self.home())
+            .env("ANTHROPIC_API_KEY", "sk-ant-very-secret")
+            .env("SOMETHING_ELSE", "not for agents");
+        for (name, value) in [
+            ("GIT_AUTHOR_NAME", "test"),
+            ("GIT_AUTHOR_EMAIL", "test@localhost"),
+            ("GIT_COMMITTER_NAME", "test"),
+            ("GIT_COMMITTER_EMAIL", "test@localhost"),
+        ] {
+            skep.env(name, value);
+        }
+        skep
+    }
+
+    fn run(&self) -> crate::Ran {
+        crate::ran(self.command(&["run", "plan.toml"]).output().unwrap())
+    }
+
+    /// The asks that wait, once there is one.
+    fn asks(&self) -> serde_json::Value {
+        let mut asks = serde_json::Value::Null;
+        until("something is asked", || {
+            asks = self.sandbox.json(&["asks", "--json"])["asks"].clone();
+            asks.as_array().is_some_and(|asks| !asks.is_empty())
+        });
+        asks
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.sandbox.git(&["show", &format!("skep/fakes:{name}")])
+    }
+
+    fn keeper(&self) -> i32 {
+        let text = fs::read_to_string(self.sandbox.path().join(".skep/keeper.json")).unwrap();
+        let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        file["pid"].as_i64().unwrap() as i32
+    }
+}
+
+// proves: X-1, X-1a, X-2, T-2
+#[test]
+fn an_agent_works_and_its_work_is_merged() {
+    let bench = Bench::new();
+    let login = bench.home().join(".claude/.credentials.json");
+    fs::create_dir_all(login.parent().unwrap()).unwrap();
+    fs::write(&login, "{}").unwrap();
+    bench.plan(&["hello"], "");
+    let ran = bench.run();
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    assert_eq!(bench.file("made.txt").trim(), "made");
+    let task = bench.sandbox.json(&["tasks", "show", "hello", "--json"]);
+    let usage = &task["receipt"]["usage"];
+    assert_eq!(usage["output_tokens"], 80, "{task}");
+    assert_eq!(usage["usd"], 0.25, "{task}");
+    let got = bench.got();
+    assert!(
+        got.contains("ANTHROPIC_API_KEY=sk-ant-very-secret"),
+        "{got}"
+    );
+    assert!(!got.contains("SOMETHING_ELSE"), "{got}");
+    let home = bench.sandbox.path().join(".skep/agents/w1/claude");
+    assert!(got.contains(&format!("HOME={}", home.display())), "{got}");
+    assert!(got.contains("--permission-mode=acceptEdits"), "{got}");
+    // Lent, not copied; and nothing of it stays when its worker is gone.
+    assert_eq!(
+        fs::read_link(home.join(".claude/.credentials.json")).unwrap(),
+        login
+    );
+    let grep = ["-rlaF", "sk-ant-very-secret", ".skep"];
+    let found = command("grep", bench.sandbox.path())
+        .args(grep)
+        .output()
+        .unwrap();
+    assert_eq!(crate::text(&found.stdout), "", "it is in no file");
+    bench.sandbox.expect(0, &["clean", "--yes"]);
+    assert!(!bench.sandbox.path().join(".skep/agents").exists());
+}
+
+// proves: X-1a
+#[test]
+fn an_exit_code_of_zero_after_total_failure_is_no_success() {
+    let bench = Bench::new();
+    bench.plan(&["refused", "badexit"], "");
+    let ran = bench.run();
+    assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+    let of = |task: &str| bench.sandbox.json(&["tasks", "show", task, "--json"]);
+    let refused = of("refused");
+    assert!(refused.to_string().contains("overloaded"), "{refused}");
+    assert_eq!(of("badexit")["state"], "merged");
+}
+
+// proves: X-1a, L-4
+#[test]
+fn an_agent_that_falls_silent_is_ended_as_stale() {
+    let bench = Bench::new();
+    bench.plan(&["hang"], "[policy.agents]\nreply = \"500ms\"");
+    let ran = bench.run();
+    assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+    let task = bench.sandbox.json(&["tasks", "show", "hang", "--json"]);
+    assert_eq!(task["history"][0]["outcome"], "stale", "{task}");
+    assert!(bench.got().contains("\"interrupt\""), "{}", bench.got());
+}
+
+// proves: L-4b, W-4
+#[test]
+fn a_question_is_answered_though_its_keeper_was_killed() {
+    let bench = Bench::new();
+    bench.plan(&["question"], "");
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
+    let asks = bench.asks();
+    assert_eq!(asks[0]["text"], "Which db?", "{asks}");
+    assert_eq!(asks[0]["options"][1], "sqlite", "{asks}");
+    let id = asks[0]["id"].as_str().unwrap().to_string();
+    assert_eq!(bench.sandbox.json(&["status", "--json"])["asks"], 1);
+    let why = bench.sandbox.expect(0, &["why", "w1"]).out;
+    assert!(why.contains("waits for a person"), "{why}");
+    let pid = rustix::process::Pid::from_raw(bench.keeper()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    run.wait().unwrap();
+    // Nobody keeps the swarm: the answer is noted, and given by whoever comes next.
+    let no = bench.sandbox.skep(&["answer", &id, "--allow"]);
+    assert_ne!(no.code, 0, "{}", no.out);
+    assert!(no.err.contains("expected a text"), "{}", no.err);
+    bench.sandbox.expect(0, &["answer", &id, "--option", "2"]);
+    let ran = bench.run();
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    assert!(
+        bench.file("answer.txt").contains("sqlite"),
+        "{}",
+        bench.file("answer.txt")
+    );
+    let late = bench.sandbox.skep(&["answer", &id, "pg"]);
+    assert_ne!(late.code, 0);
+    assert!(late.err.contains("no ask"), "{}", late.err);
+}
+
+// proves: L-4b
+#[test]
+fn a_permission_that_nobody_answers_is_denied_in_time() {
+    let bench = Bench::new();
+    bench.plan(&["permission"], "[policy.agents]\nask_timeout = \"500ms\"");
+    let ran = bench.run();
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    assert_eq!(bench.file("denied.txt").trim(), "denied");
+    let said = format!("{}{}", ran.out, ran.err);
+    assert!(said.contains("asks to use Bash"), "{said}");
+    assert!(said.contains("--allow"), "{said}");
+}
+
+// proves: X-1, L-1
+#[test]
+fn who_is_cancelled_is_interrupted_by_its_protocol() {
+    let bench = Bench::new();
+    bench.plan(&["busy"], "");
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("it is at work", || bench.got().contains("PLAY busy"));
+    bench.sandbox.expect(0, &["cancel", "busy"]);
+    run.wait().unwrap();
+    assert!(bench.got().contains("\"interrupt\""), "{}", bench.got());
+    let task = bench.sandbox.json(&["tasks", "show", "busy", "--json"]);
+    assert_eq!(task["state"], "cancelled", "{task}");
+}
+
+// proves: X-2
+#[test]
+fn what_an_agent_uses_is_shown_while_it_works() {
+    let bench = Bench::new();
+    bench.plan(&["question"], "[policy.agents]\nmetering = \"100ms\"");
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
+    let asks = bench.asks();
+    let workers = bench.sandbox.json(&["workers", "--json"]);
+    let reason = workers["workers"][0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("waits for a person"), "{workers}");
+    bench.sandbox.expect(
+        0,
+        &[
+            "answer",
+            asks[0]["id"].as_str().unwrap(),
+            "none",
+            "of",
+            "them",
+        ],
+    );
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert!(bench.file("answer.txt").contains("none of them"));
+}
