@@ -1,9 +1,12 @@
 //! The agents that Skep knows by itself, for those who may not know vendors.
 
 mod choose;
+mod detect;
 mod home;
 
 pub(crate) use choose::{Choice, choose};
+pub use detect::{Found, Unable, check_plan, detect};
+pub use home::homes;
 pub(crate) use home::{Prepared, prepare, remove_homes};
 
 use skep_agents::{

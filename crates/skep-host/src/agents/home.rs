@@ -175,6 +175,15 @@ fn of_worker(site: &Site, worker: WorkerId) -> PathBuf {
     site.agents().join(worker.to_string())
 }
 
+/// The workers' folders with their agents' homes.
+#[must_use]
+pub fn homes(site: &Site) -> Vec<PathBuf> {
+    let entries = fs::read_dir(site.agents()).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
 /// Removes the homes of a worker that is gone.
 pub(crate) fn remove_homes(site: &Site, worker: WorkerId) -> io::Result<()> {
     match fs::remove_dir_all(of_worker(site, worker)) {

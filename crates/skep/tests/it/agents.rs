@@ -83,7 +83,10 @@ impl Bench {
     fn asks(&self) -> serde_json::Value {
         let mut asks = serde_json::Value::Null;
         until("something is asked", || {
-            asks = self.sandbox.json(&["asks", "--json"])["asks"].clone();
+            // Before there is a log there is nothing to list.
+            let list = self.sandbox.skep(&["asks", "--json"]).out;
+            let list: serde_json::Value = serde_json::from_str(&list).unwrap_or_default();
+            asks = list["asks"].clone();
             asks.as_array().is_some_and(|asks| !asks.is_empty())
         });
         asks
@@ -246,4 +249,72 @@ fn what_an_agent_uses_is_shown_while_it_works() {
     );
     assert_eq!(run.wait().unwrap().code(), Some(0));
     assert!(bench.file("answer.txt").contains("none of them"));
+}
+
+// proves: X-1, U-9
+#[test]
+fn a_plan_whose_agents_are_not_here_is_refused_with_the_fix() {
+    let bench = Bench::new();
+    let refused = |plan: &str| {
+        bench.sandbox.write("plan.toml", plan);
+        let path = format!(
+            "{}:/usr/bin:/bin",
+            bench.beside.path().join("bin").display()
+        );
+        let ran = bench
+            .command(&["run", "plan.toml"])
+            .env("PATH", path)
+            .output();
+        let ran = crate::ran(ran.unwrap());
+        assert_ne!(ran.code, 0, "{}", ran.out);
+        ran.err
+    };
+    let task = "[[task]]\nid = \"a\"\nmission = \"Do it.\"\n";
+    let missing = refused(&format!("[swarm]\nagent = \"opencode\"\n{task}"));
+    assert!(missing.contains("`opencode` is not on PATH"), "{missing}");
+    assert!(missing.contains("skep doctor"), "{missing}");
+    let held = refused(&format!(
+        "[swarm]\nagent = \"pi\"\npermission = \"ask\"\n{task}"
+    ));
+    assert!(
+        held.contains("least that it can be held to is \"all\""),
+        "{held}"
+    );
+    assert!(!bench.sandbox.path().join(".skep/worktrees/w1").exists());
+}
+
+// proves: U-9
+#[test]
+fn doctor_says_which_agents_are_here_and_what_they_can_be_held_to() {
+    let bench = Bench::new();
+    let doctor = |key: bool| {
+        let mut command = bench.command(&["doctor", "--json"]);
+        if !key {
+            command.env_remove("ANTHROPIC_API_KEY");
+            for name in ["ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"] {
+                command.env_remove(name);
+            }
+        }
+        let ran = crate::ran(command.output().unwrap());
+        let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let checks = report["checks"].as_array().unwrap().clone();
+        let claude = |c: &&serde_json::Value| c["what"].as_str().unwrap().starts_with("claude ");
+        checks.iter().find(claude).unwrap().clone()
+    };
+    let there = doctor(true);
+    let what = there["what"].as_str().unwrap();
+    assert!(
+        what.contains("2.1.197, login by ANTHROPIC_API_KEY"),
+        "{what}"
+    );
+    assert!(what.contains("may do \"edits\""), "{what}");
+    assert!(!there.to_string().contains("sk-ant-very-secret"));
+    let without = doctor(false);
+    assert_eq!(without["verdict"], "note", "{without}");
+    assert!(
+        without["hint"]
+            .as_str()
+            .unwrap()
+            .contains("ANTHROPIC_API_KEY")
+    );
 }
