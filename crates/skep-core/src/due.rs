@@ -32,6 +32,7 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| worker_restored(state, now))
         .or_else(|| overtime(state, now))
         .or_else(|| ask::due(state, now))
+        .or_else(|| context_refresh(state))
         .or_else(|| health::next(state, now))
         .or_else(|| halt(state, now))
         .or_else(|| retire(state))
@@ -92,6 +93,18 @@ fn worker_restored(state: &State, now: Time) -> Option<Event> {
     Some(Event::WorkerRestored { worker: due.id })
 }
 
+/// L-9: never in the middle of a task.
+fn context_refresh(state: &State) -> Option<Event> {
+    let most = state.swarm()?.spec.policy.agents.context_percent;
+    state.live().filter(|live| !live.refresh).find_map(|live| {
+        let percent = state.facts().reading(live.attempt)?.context?;
+        (u32::from(percent) > most).then_some(Event::ContextRefreshDeferred {
+            attempt: live.attempt,
+            percent,
+        })
+    })
+}
+
 /// When the keeper gives an attempt up. While a person is asked, its clock stands still.
 fn gives_up(live: &Live, policy: &Policy) -> Time {
     live.give_up + live.waited.moves_by(policy.agents.ask_total)
@@ -116,6 +129,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         model: live.model.clone(),
         reason: format!("its shim did not end it at {limit}; the lease was revoked"),
         output: Default::default(),
+        handoff: None,
     };
     Some(Event::AttemptEnded {
         task: live.task.clone(),

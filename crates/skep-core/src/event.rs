@@ -192,6 +192,13 @@ pub enum Event {
         /// Which question.
         number: u32,
     },
+    /// An agent's context is nearly full. Its task goes on in it; whoever comes next begins afresh (L-9).
+    ContextRefreshDeferred {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// How full, in percent.
+        percent: u8,
+    },
     /// An attempt is being stopped.
     StopAsked {
         /// Which.
@@ -455,6 +462,7 @@ impl Event {
             Event::Asked { .. } => "asked",
             Event::Answered { .. } => "answered",
             Event::AskClosed { .. } => "ask_closed",
+            Event::ContextRefreshDeferred { .. } => "context_refresh_deferred",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",

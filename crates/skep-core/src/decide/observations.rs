@@ -4,7 +4,7 @@
 use super::conflict;
 use crate::{
     ask,
-    attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
+    attempt::{End, Failure, Handoff, Live, Outcome, Phase, Report, Saved, StopWhy},
     claim, due,
     event::{Event, Next, WorkerNext},
     id::{Attempt, Oid, WorkerId},
@@ -287,6 +287,7 @@ fn attempt_ended(
                 spawn_failed,
                 agent_died: outcome == Outcome::Crashed && died(report),
                 salvage,
+                handoff: Handoff::of(report, state.facts().reading(attempt)),
             };
             Ok(ended(state, now, live, outcome, end))
         }
@@ -371,6 +372,7 @@ struct Ending {
     spawn_failed: bool,
     agent_died: bool,
     salvage: Option<Oid>,
+    handoff: Option<Box<Handoff>>,
 }
 
 /// Whether the agent died by itself. A shim or a machine that died says nothing about the task.
@@ -399,6 +401,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         spawn_failed,
         agent_died,
         salvage,
+        handoff,
     } = end;
     let policy = state.policy();
     let why = live.stopping.map(|s| s.why);
@@ -411,6 +414,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         model: live.model.clone(),
         reason,
         output,
+        handoff,
     };
     let worker = state.worker(live.worker);
     let worker_next = retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now);

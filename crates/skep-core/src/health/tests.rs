@@ -39,6 +39,7 @@ fn live() -> Live {
         told: Rung::Fine,
         asks: Vec::new(),
         asked: 0,
+        refresh: false,
         waited: Default::default(),
     }
 }

@@ -54,6 +54,7 @@ impl State {
             | Event::Asked { .. }
             | Event::Answered { .. }
             | Event::AskClosed { .. }
+            | Event::ContextRefreshDeferred { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }

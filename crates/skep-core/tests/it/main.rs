@@ -10,6 +10,7 @@ mod affinity;
 mod asks;
 mod backoff;
 mod claims;
+mod handoff;
 mod keys_and_fences;
 mod landing;
 mod live_changes;

@@ -303,6 +303,9 @@ fn words(event: &Event) -> String {
             number,
             reply,
         } => format!("question {number} of attempt {attempt} is answered: {reply:?}"),
+        Event::ContextRefreshDeferred { attempt, percent } => {
+            format!("the context of attempt {attempt} is {percent} % full")
+        }
         Event::AskClosed { attempt, number } => {
             format!("question {number} of attempt {attempt} waits no more")
         }

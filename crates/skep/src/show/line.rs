@@ -125,6 +125,14 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             number,
             reply,
         } => of_answer(*attempt, *number, reply, state),
+        Event::ContextRefreshDeferred { attempt, percent } => match state.attempt(*attempt) {
+            Some(live) => say(
+                Dim,
+                &live.task,
+                format!("its agent's context is {percent} % full; the next attempt begins afresh"),
+            ),
+            None => Vec::new(),
+        },
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,

@@ -45,6 +45,7 @@ impl State {
                     told: Rung::Fine,
                     asks: Vec::new(),
                     asked: 0,
+                    refresh: false,
                     waited: Default::default(),
                 };
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
@@ -132,6 +133,11 @@ impl State {
                         // It was not the agent that was silent.
                         self.facts.stood(*attempt, waited);
                     }
+                }
+            }
+            Event::ContextRefreshDeferred { attempt, .. } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.refresh = true;
                 }
             }
             Event::StopAsked {

@@ -336,11 +336,14 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
             let (limited, untouched) = (rate_limited(&folder), untouched(&report));
             let mut report = report::convert(&report, &limited, &folder.join("result.json"));
             shared::forget_earlier(&folder, &mut report.outside);
-            vec![Observation::Ended {
+            // Its last words about itself, of which a keeper that comes late knows nothing yet.
+            let mut seen = talks::look(world, attempt);
+            seen.push(Observation::Ended {
                 attempt,
                 report: Box::new(report),
                 untouched,
-            }]
+            });
+            seen
         }
         Look::Lost { why } => {
             let mut reason = format!("its shim died: {why}");
