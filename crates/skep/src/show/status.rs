@@ -158,6 +158,13 @@ fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
     if panes {
         head.insert(1, "PANE");
     }
+    let told = workers
+        .iter()
+        .any(|w| w.context_percent.is_some() || w.cost_usd.is_some());
+    if told {
+        let at = head.len() - 1;
+        head.splice(at..at, ["CONTEXT", "COST"]);
+    }
     let row = |w: &WorkerDoc| -> Vec<Cell> {
         let mut row = vec![
             cell(&w.id),
@@ -166,6 +173,13 @@ fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
             cell(w.current_task.as_deref().unwrap_or("-")),
             cell(w.reason.as_deref().unwrap_or("")),
         ];
+        if told {
+            let known = |value: Option<String>| cell(value.unwrap_or_else(|| "-".into()));
+            let context = known(w.context_percent.map(|percent| format!("{percent:.0} %")));
+            let cost = known(w.cost_usd.map(|usd| format!("${usd:.2}")));
+            let at = row.len() - 1;
+            row.splice(at..at, [context, cost]);
+        }
         if panes {
             row.insert(1, cell(w.pane.as_deref().unwrap_or("-")));
         }

@@ -13,14 +13,16 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let beside = tempfile::tempdir().unwrap();
-        let fake = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../skep-host/tests/fakes/claude"
-        );
+        let fakes = concat!(env!("CARGO_MANIFEST_DIR"), "/../skep-host/tests/fakes");
         let programs = beside.path().join("bin");
         fs::create_dir_all(&programs).unwrap();
         fs::create_dir_all(beside.path().join("home")).unwrap();
-        symlink(fs::canonicalize(fake).unwrap(), programs.join("claude")).unwrap();
+        for fake in fs::read_dir(fs::canonicalize(fakes).unwrap())
+            .unwrap()
+            .flatten()
+        {
+            symlink(fake.path(), programs.join(fake.file_name())).unwrap();
+        }
         Bench {
             sandbox: Sandbox::new(),
             beside,
@@ -317,4 +319,78 @@ fn doctor_says_which_agents_are_here_and_what_they_can_be_held_to() {
             .unwrap()
             .contains("ANTHROPIC_API_KEY")
     );
+}
+
+// proves: X-1, L-4b
+#[test]
+fn a_new_cli_is_added_by_config_alone() {
+    let bench = Bench::new();
+    let log = bench.log();
+    let plan = format!(
+        "[swarm]\nname = \"fakes\"\nagent = \"newcomer\"\nworkers = 1\n\
+         [agents.newcomer]\ncommand = [\"acp\"]\nprotocol = \"acp\"\nenv = {{ FAKE_LOG = \"{}\" }}\n\
+         [[task]]\nid = \"a\"\nmission = \"Make it.\"\n",
+        log.display()
+    );
+    bench.sandbox.write("plan.toml", &plan);
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
+    let asks = bench.asks();
+    assert_eq!(asks[0]["kind"], "permission", "{asks}");
+    bench
+        .sandbox
+        .expect(0, &["answer", asks[0]["id"].as_str().unwrap(), "--allow"]);
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert_eq!(bench.file("made.txt").trim(), "made");
+    assert!(bench.got().contains("Make it."), "{}", bench.got());
+}
+
+// proves: X-1, X-2
+#[test]
+fn codex_works_by_exec_and_is_interrupted_by_its_signal() {
+    let bench = Bench::new();
+    let never = bench.beside.path().join("never");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &never, mode).unwrap();
+    let plan = |mission: &str| {
+        let text = format!(
+            "[swarm]\nname = \"fakes\"\nagent = \"codex\"\nworkers = 1\n[policy]\ngrace = \"5s\"\n\
+             [agents.codex.env]\nFAKE_LOG = \"{}\"\nFAKE_NEVER = \"{}\"\n\
+             [[task]]\nid = \"a\"\nmission = \"{mission}\"\n",
+            bench.log().display(),
+            never.display()
+        );
+        bench.sandbox.write("plan.toml", &text);
+    };
+    plan("PLAY make");
+    let ran = bench.run();
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    let task = bench.sandbox.json(&["tasks", "show", "a", "--json"]);
+    assert_eq!(task["receipt"]["usage"]["output_tokens"], 80, "{task}");
+    plan("PLAY wait");
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("it is at work", || bench.got().contains("began"));
+    bench.sandbox.expect(0, &["cancel", "a"]);
+    run.wait().unwrap();
+    assert!(bench.got().contains("INT"), "{}", bench.got());
+}
+
+// proves: X-2
+#[test]
+fn the_table_of_workers_shows_what_their_agents_have_used() {
+    let bench = Bench::new();
+    bench.plan(&["slow"], "[policy.agents]\nmetering = \"100ms\"");
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
+    bench.asks();
+    let workers = bench.sandbox.json(&["workers", "--json"])["workers"][0].clone();
+    assert_eq!(workers["cost_usd"], 0.25, "{workers}");
+    assert_eq!(workers["output_tokens"], 80, "{workers}");
+    assert_eq!(workers["context_percent"], 10.0, "{workers}");
+    let table = bench.sandbox.expect(0, &["workers"]).out;
+    assert!(
+        table.contains("CONTEXT") && table.contains("10 %"),
+        "{table}"
+    );
+    assert!(table.contains("$0.25"), "{table}");
+    bench.sandbox.expect(0, &["down", "--now"]);
+    run.wait().unwrap();
 }
