@@ -7,7 +7,7 @@ use super::{
     output::Tail,
     streams::{From, Streams},
     tree,
-    voice::{Interrupt, Voice},
+    voice::{Amiss, Interrupt, Voice},
 };
 use crate::run::{
     Phase,
@@ -248,11 +248,14 @@ impl Shim<'_> {
             voice.hear_words();
         }
         if Instant::now() >= voice.looks_at()
-            && let Some(why) = voice.look()
+            && let Some(amiss) = voice.look()
             && matches!(watch.push, Push::Free)
         {
             watch.why.get_or_insert(Why::Voice);
-            self.interrupt(watch, why);
+            match amiss {
+                Amiss::Trouble(trouble) => self.interrupt(watch, Some(ByUs::Trouble(trouble))),
+                Amiss::Stays => self.ask(watch),
+            }
         }
         if watch.voice.as_mut().is_some_and(Voice::has_news) {
             self.tell();

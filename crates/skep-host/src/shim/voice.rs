@@ -7,7 +7,7 @@ use crate::{
     run::talk::{Asking, Heard, Talk, Word, make_words, read_word},
 };
 use rustix::io::Errno;
-use skep_agents::{ByUs, Dialogue, Health, Patience, Say, Seen, Until, health};
+use skep_agents::{ByUs, Dialogue, Health, Patience, Say, Seen, Trouble, Until, health};
 use skep_core::time::{Millis, Time};
 use std::{
     collections::BTreeSet,
@@ -50,6 +50,14 @@ pub(super) struct Voice {
     grace: Duration,
     asks: Clock,
     interrupt_by_signal: bool,
+}
+
+/// Why an agent should be ended.
+pub(super) enum Amiss {
+    /// It gets nowhere.
+    Trouble(Trouble),
+    /// It is done, and does not go.
+    Stays,
 }
 
 /// How an agent can be interrupted.
@@ -365,8 +373,8 @@ impl Voice {
         }
     }
 
-    /// Why the agent should be ended, if it should: it gets nowhere, or it is done and does not go.
-    pub(super) fn look(&mut self) -> Option<Option<ByUs>> {
+    /// Looks whether the agent gets anywhere, and why it should be ended, if it should.
+    pub(super) fn look(&mut self) -> Option<Amiss> {
         let now = Instant::now();
         self.looked = now;
         if self.news.is_none() {
@@ -377,11 +385,11 @@ impl Voice {
         }
         let silent = Millis(u64::try_from((now - self.seen).as_millis()).unwrap_or(u64::MAX));
         match health(self.dialogue.summary(), silent, &self.patience) {
-            Health::Trouble(trouble) => Some(Some(ByUs::Trouble(trouble))),
+            Health::Trouble(trouble) => Some(Amiss::Trouble(trouble)),
             Health::Done => self
                 .done
                 .filter(|done| now >= *done + self.grace)
-                .map(|_| None::<ByUs>),
+                .map(|_| Amiss::Stays),
             Health::Fine | Health::Asks => None,
         }
     }

@@ -106,11 +106,11 @@ pub struct WorkerDoc {
     pub context_percent: Option<f64>,
     /// What its attempt has cost.
     pub cost_usd: Option<f64>,
-    /// Tokens that its attempt has read.
-    #[serde(default)]
+    /// Tokens that its attempt has read. Left out, as the next, where its agent tells none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
     /// Tokens that its attempt has written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
     /// Health score, 0 to 100.
     pub health: Option<u8>,

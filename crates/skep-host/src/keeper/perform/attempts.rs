@@ -352,11 +352,14 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
                 Ok(n) => reason.push_str(&format!("; {n} processes that outlived it were ended")),
                 Err(error) => reason.push_str(&format!("; its processes may live on: {error}")),
             }
-            vec![Observation::Lost {
+            // What it had used is used, whatever became of it.
+            let mut seen = talks::look(world, attempt);
+            seen.push(Observation::Lost {
                 attempt,
                 reason,
                 saved: save_lost(&folder),
-            }]
+            });
+            seen
         }
         Look::Absent | Look::NotStarted => vec![Observation::Lost {
             attempt,
