@@ -394,3 +394,53 @@ fn the_table_of_workers_shows_what_their_agents_have_used() {
     bench.sandbox.expect(0, &["down", "--now"]);
     run.wait().unwrap();
 }
+
+// proves: W-2, T-2
+#[test]
+fn in_a_pane_an_agent_gets_its_key_and_the_pane_shows_what_it_says() {
+    if skep_host::tmux::Tmux::from_env().check().is_err() {
+        crate::skipped("panes need tmux");
+        return;
+    }
+    let bench = Bench::new();
+    bench.plan(&["question"], "");
+    let args = ["run", "plan.toml", "--host", "tmux"];
+    let mut run = bench.command(&args).spawn().unwrap();
+    let asks = bench.asks();
+    let pane = bench.sandbox.json(&["workers", "--json"])["workers"][0]["pane"].clone();
+    let socket = bench.sandbox.tmux.path().join("socket");
+    let tmux = |args: &[&str]| {
+        let mut tmux = command("tmux", bench.sandbox.path());
+        tmux.arg("-S").arg(&socket).args(args);
+        crate::text(&tmux.output().unwrap().stdout)
+    };
+    let mut shown = String::new();
+    until("the pane shows the question", || {
+        shown = tmux(&[
+            "capture-pane",
+            "-p",
+            "-t",
+            pane.as_str().unwrap_or_default(),
+        ]);
+        shown.contains("? Which db?")
+    });
+    assert!(
+        !shown.contains("control_request"),
+        "nobody reads a protocol: {shown}"
+    );
+    let lines = command("ps", bench.sandbox.path())
+        .args(["-eo", "args"])
+        .output();
+    assert!(!crate::text(&lines.unwrap().stdout).contains("sk-ant-very-secret"));
+    assert!(
+        bench.got().contains("sk-ant-very-secret"),
+        "{}",
+        bench.got()
+    );
+    bench.sandbox.expect(
+        0,
+        &["answer", asks[0]["id"].as_str().unwrap(), "--option", "1"],
+    );
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    tmux(&["kill-server"]);
+}
