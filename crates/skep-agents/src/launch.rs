@@ -15,7 +15,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use serde::{Deserialize, Serialize};
+pub use skep_core::spec::Permission;
 
 /// Where an attempt runs. Paths are absolute.
 #[derive(Clone, Copy, Debug)]
@@ -32,33 +32,6 @@ pub struct Place<'p> {
     pub failure_file: &'p str,
     /// The first port of the worktree's own block.
     pub port_base: u16,
-}
-
-/// What an agent may do without asking. Ordered: safest first, and the safest is the default.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Permission {
-    /// Read. Everything else is asked, or refused where the agent cannot ask.
-    #[default]
-    Ask,
-    /// Edit files of the worktree too.
-    Edits,
-    /// Everything. Only for a place that is itself a sandbox.
-    All,
-}
-
-impl Permission {
-    /// The word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Permission::Ask => "ask",
-            Permission::Edits => "edits",
-            Permission::All => "all",
-        }
-    }
 }
 
 /// How an agent is to be run, beyond its order.

@@ -1,6 +1,7 @@
 //! An attempt: one run of one task by one worker; how it can end, and what its host reports of it.
 
 use crate::{
+    ask::{Ask, Waited},
     fault::ErrorKind,
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
@@ -135,6 +136,18 @@ pub struct Live {
     /// Why it has its model, if there is more to say than that it is the swarm's (S-4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
+    /// What its agent asks a person, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
+    /// The number of its last question.
+    #[serde(default)]
+    pub asked: u32,
+    /// Its agent's context is too full to be gone on with after this (L-9).
+    #[serde(default)]
+    pub refresh: bool,
+    /// For how long it has waited for people.
+    #[serde(default, skip_serializing_if = "Waited::is_nothing")]
+    pub waited: Waited,
 }
 
 /// A stop that was asked for.
@@ -351,6 +364,47 @@ pub struct Failure {
     /// What it cost, if that is known (W-14).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<Usd>,
+    /// What the next agent, which begins afresh, should know of this one's work (L-9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<Box<Handoff>>,
+}
+
+/// What an agent that speaks leaves to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handoff {
+    /// Its last words.
+    pub said: String,
+    /// Where its work is, and how much there is of it; at most [`Handoff::FILES`] files are named.
+    pub work: Option<SavedWork>,
+    /// How full its context was at last, in percent.
+    pub context: Option<u8>,
+}
+
+impl Handoff {
+    /// So many files are named: a prompt is no list of files.
+    pub const FILES: usize = 20;
+
+    /// What `report` says of it; nothing for agents that do not speak.
+    #[must_use]
+    pub fn of(report: &Report, reading: Option<&Reading>) -> Option<Box<Handoff>> {
+        let said = match report.said.as_ref()? {
+            Said::Done { text } => text.clone(),
+            // Why it failed is told already.
+            Said::Failed { .. } => String::new(),
+        };
+        let work = match &report.saved {
+            Saved::Commit(work) => Some(SavedWork {
+                files: work.files.iter().take(Handoff::FILES).cloned().collect(),
+                ..work.clone()
+            }),
+            Saved::Nothing | Saved::Failed(_) => None,
+        };
+        Some(Box::new(Handoff {
+            said,
+            work,
+            context: reading.and_then(|reading| reading.context),
+        }))
+    }
 }
 
 /// The evidence that a task is done (W-14).

@@ -4,7 +4,7 @@
 //! and when [`wake_at`] comes. Each policy is a small function, in the order in which they matter.
 
 use crate::{
-    affinity,
+    affinity, ask,
     attempt::{Failure, Live, Outcome, StopWhy},
     claim, deadlock,
     event::{Event, WorkerNext},
@@ -14,7 +14,7 @@ use crate::{
     merge::{MergeStep, Probe, Queued, Severity},
     provider, reputation, retry, routing,
     scale::{self, Mode},
-    spec::Landing,
+    spec::{Landing, Policy},
     state::State,
     task::TaskState,
     time::Time,
@@ -32,6 +32,8 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| tasks_ready(state))
         .or_else(|| worker_restored(state, now))
         .or_else(|| overtime(state, now))
+        .or_else(|| ask::due(state, now))
+        .or_else(|| context_refresh(state))
         .or_else(|| health::next(state, now))
         .or_else(|| halt(state, now))
         .or_else(|| retire(state))
@@ -67,7 +69,8 @@ pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
         return Some(now);
     }
     let workers = state.workers().filter_map(|w| w.not_before);
-    let attempts = state.live().map(|live| live.give_up);
+    let policy = state.policy();
+    let attempts = state.live().map(|live| gives_up(live, &policy));
     let probe = state
         .halted()
         .and_then(|h| h.probe_at)
@@ -75,6 +78,7 @@ pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
     workers
         .chain(attempts)
         .chain(health::wake_at(state, now))
+        .chain(ask::wake_at(state))
         .chain(deadlock::frees_at(state))
         .chain(probe)
         .chain(state.next_not_before())
@@ -104,11 +108,28 @@ fn worker_restored(state: &State, now: Time) -> Option<Event> {
     Some(Event::WorkerRestored { worker: due.id })
 }
 
+/// L-9: never in the middle of a task.
+fn context_refresh(state: &State) -> Option<Event> {
+    let most = state.swarm()?.spec.policy.agents.context_percent;
+    state.live().filter(|live| !live.refresh).find_map(|live| {
+        let percent = state.facts().reading(live.attempt)?.context?;
+        (u32::from(percent) > most).then_some(Event::ContextRefreshDeferred {
+            attempt: live.attempt,
+            percent,
+        })
+    })
+}
+
+/// When the keeper gives an attempt up. While a person is asked, its clock stands still.
+fn gives_up(live: &Live, policy: &Policy) -> Time {
+    live.give_up + live.waited.moves_by(policy.agents.ask_total)
+}
+
 /// An attempt that even its shim's own ceiling did not end: its lease is revoked, so that its task can go on.
 /// Should a result come after all, it is fenced and kept.
 fn overtime(state: &State, now: Time) -> Option<Event> {
     let policy = state.policy();
-    let over = |live: &&Live| live.give_up <= now || health::revoked(live, &policy, now);
+    let over = |live: &&Live| gives_up(live, &policy) <= now || health::revoked(live, &policy, now);
     let live = state.live().find(over)?;
     let task = state.task(&live.task)?;
     let why = live.stopping.map_or(StopWhy::Overtime, |s| s.why);
@@ -126,6 +147,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         output: Default::default(),
         fault: None,
         usd: None,
+        handoff: None,
     };
     Some(Event::AttemptEnded {
         task: live.task.clone(),

@@ -2,6 +2,7 @@
 //! only thing that is stored.
 
 use crate::{
+    ask::{Question, Reply},
     attempt::{Failure, StopWhy},
     fault::ErrorKind,
     forecast::{Collision, Gone, Work},
@@ -222,6 +223,36 @@ pub enum Event {
         value: String,
         /// How that is known.
         source: String,
+    },
+    /// An attempt's agent asks a person, and waits (L-4b).
+    Asked {
+        /// Which.
+        attempt: Attempt,
+        /// What.
+        question: Box<Question>,
+    },
+    /// A question was answered; the answer is on its way to the agent.
+    Answered {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// Which question.
+        number: u32,
+        /// With what.
+        reply: Reply,
+    },
+    /// A question does not wait any more, answered or not.
+    AskClosed {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// Which question.
+        number: u32,
+    },
+    /// An agent's context is nearly full. Its task goes on in it; whoever comes next begins afresh (L-9).
+    ContextRefreshDeferred {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// How full, in percent.
+        percent: u8,
     },
     /// An attempt is being stopped.
     StopAsked {
@@ -534,6 +565,10 @@ impl Event {
             Event::BlockReported { .. } => "block_reported",
             Event::TaskUnblocked { .. } => "task_unblocked",
             Event::MemoRecorded { .. } => "memo_recorded",
+            Event::Asked { .. } => "asked",
+            Event::Answered { .. } => "answered",
+            Event::AskClosed { .. } => "ask_closed",
+            Event::ContextRefreshDeferred { .. } => "context_refresh_deferred",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",

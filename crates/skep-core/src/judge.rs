@@ -383,6 +383,57 @@ mod tests {
         assert_eq!(receipt.no_op.as_deref(), Some("already so"));
     }
 
+    // proves: X-1a
+    #[test]
+    fn what_the_protocol_said_goes_before_the_exit_code() {
+        let ended = |code, said| Report {
+            agent: Some(step("claude", End::Exited(code))),
+            said: Some(said),
+            ..done(&["a"])
+        };
+        let claims = || Said::Done { text: "ok".into() };
+        let spec = task(Vec::new());
+        assert!(matches!(
+            judge(&spec, &ended(1, claims()), None),
+            Verdict::Success(_)
+        ));
+        let nothing = Report {
+            saved: Saved::Nothing,
+            ..ended(0, claims())
+        };
+        fails(&spec, &nothing, Outcome::Failed, "nothing has changed");
+        for outcome in [Outcome::Failed, Outcome::RateLimited, Outcome::Stale] {
+            let said = Said::Failed {
+                outcome,
+                fault: None,
+                until: None,
+                text: "refused (429)".into(),
+            };
+            fails(&spec, &ended(0, said), outcome, "refused (429)");
+        }
+        let missing = Report {
+            agent: Some(step("claude", End::NotStarted("not found".into()))),
+            ..ended(
+                0,
+                Said::Failed {
+                    outcome: Outcome::Crashed,
+                    fault: None,
+                    until: None,
+                    text: "it".into(),
+                },
+            )
+        };
+        let verdict = judge(&spec, &missing, None);
+        let spawn = matches!(
+            verdict,
+            Verdict::Failure {
+                spawn_failed: true,
+                ..
+            }
+        );
+        assert!(spawn, "a program that is missing is missing for every task");
+    }
+
     // proves: W-10
     #[test]
     fn every_criterion_must_hold() {

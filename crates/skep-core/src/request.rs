@@ -1,6 +1,7 @@
 //! What can be asked and what can be seen: the only inputs of the decider.
 
 use crate::{
+    ask::{AskId, Given, Question},
     attempt::{Reading, Report, Saved},
     event::By,
     forecast::Meeting,
@@ -150,6 +151,13 @@ pub enum Command {
         /// What they are to be.
         policy: Box<Policy>,
     },
+    /// Answer what an agent asks.
+    Answer {
+        /// Which ask.
+        ask: AskId,
+        /// With what.
+        given: Given,
+    },
     /// Let a worker use this model from its next attempt on; none: the task's or the swarm's.
     SetWorkerModel {
         /// Which.
@@ -272,6 +280,15 @@ pub enum Observation {
     Read {
         /// Each with what it said.
         seen: Vec<(Attempt, Reading)>,
+    },
+    /// What an attempt's agent asks people. What was seen earlier and comes later changes nothing.
+    Asks {
+        /// Which.
+        attempt: Attempt,
+        /// The highest number that it has given to a question.
+        last: u32,
+        /// The questions that wait.
+        open: Vec<Question>,
     },
     /// An attempt's agent was told of a rung of the ladder, or cannot be told of anything.
     Told {
@@ -438,6 +455,17 @@ pub enum Refusal {
     /// A bound was reached.
     #[error("{0}")]
     Limit(String),
+    /// Nobody waits for that answer.
+    #[error("no ask {0} waits for an answer")]
+    NoSuchAsk(AskId),
+    /// It is no answer to that.
+    #[error("that does not answer ask {ask}: {why}")]
+    BadAnswer {
+        /// Which.
+        ask: AskId,
+        /// Why not, and what would be one.
+        why: String,
+    },
     /// The observation is of an attempt that no longer holds its task.
     #[error("attempt {0} no longer holds its task")]
     Fenced(Attempt),

@@ -474,10 +474,10 @@ impl State {
     }
 
     /// Takes in what agents say of themselves. Attempts that are over are not heard any more.
-    pub(crate) fn read(&mut self, seen: &[(Attempt, Reading)]) {
+    pub(crate) fn read(&mut self, seen: &[(Attempt, Reading)], now: Time) {
         for (attempt, reading) in seen {
             if self.live.contains_key(attempt) {
-                self.facts.read(*attempt, reading.clone());
+                self.facts.read(*attempt, reading.clone(), now);
             }
         }
     }

@@ -59,6 +59,8 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         host: crate::spec::Host::default(),
         roles: Default::default(),
         agents: Default::default(),
+        built_in: Vec::new(),
+        permission: None,
         policy: crate::spec::Policy::default(),
     }
 }
@@ -83,6 +85,10 @@ pub(crate) fn swarm() -> crate::state::Swarm {
 pub(crate) fn live(attempt: u64) -> crate::attempt::Live {
     use crate::time::Time;
     crate::attempt::Live {
+        asks: Vec::new(),
+        asked: 0,
+        refresh: false,
+        waited: Default::default(),
         words: crate::word::Words::default(),
         attempt: crate::id::Attempt(attempt),
         task: "t".parse().unwrap(),

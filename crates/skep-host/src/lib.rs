@@ -2,6 +2,7 @@
 //!
 //! Only this crate starts processes, and only through [`command`].
 
+pub mod agents;
 pub mod command;
 pub mod git;
 pub mod keeper;

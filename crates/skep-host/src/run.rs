@@ -4,11 +4,13 @@
 //! included, sees the same. The other side, which runs the steps, is [`crate::shim`].
 
 pub mod files;
+pub(crate) mod handover;
 mod output;
 mod placed;
 pub(crate) mod procfs;
 pub(crate) mod progress;
 mod sweep;
+pub mod talk;
 pub(crate) mod usage;
 mod waited;
 
@@ -196,7 +198,8 @@ fn ready(program: &Path, folder: &Path, spec: &RunSpec) -> Result<Ready, StartEr
         Look::Ended(_) | Look::Lost { .. } => return Err(StartError::Over(folder)),
         Look::Absent | Look::NotStarted => {}
     }
-    let shim = ShimCommand::new(program, folder).map_err(cannot("read the run's folder"))?;
+    let shim =
+        ShimCommand::new(program, folder, &spec.passed).map_err(cannot("read the run's folder"))?;
     Ok(Ready::Start(shim))
 }
 
@@ -206,7 +209,8 @@ fn spawn(shim: &ShimCommand) -> Result<Running, StartError> {
         .arg("shim")
         .arg(&shim.folder)
         .env_clear()
-        .envs(shim.env.iter().map(|(name, value)| (name, value)));
+        .envs(shim.env.iter().map(|(name, value)| (name, value)))
+        .envs(shim.passed.as_child());
     command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());

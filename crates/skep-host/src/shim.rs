@@ -11,10 +11,12 @@ mod holder;
 mod output;
 mod report;
 mod step;
+mod streams;
 // Fork, exec and signal sets have no safe form; they are kept in this one module.
 #[allow(unsafe_code)]
 pub(crate) mod sys;
 pub(crate) mod tree;
+mod voice;
 
 use crate::{
     git::ignored_since,
@@ -23,13 +25,14 @@ use crate::{
     room,
     run::{
         Begun, Phase, Progress, SPEC, cookie,
-        files::{Containment, Cut, RunReport, RunSpec, StepEnd, StepKind, StepReport, StepSpec},
-        progress,
+        files::{Containment, Cut, RunReport, RunSpec, StepKind, StepReport, StepSpec},
+        handover, progress,
     },
 };
 use claim::Claim;
 use holder::Mode;
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::Path,
@@ -54,6 +57,8 @@ pub mod code {
     pub const REPORT: u8 = 84;
     /// Called in a process with several threads, in which a fork would not be safe.
     pub const THREADS: u8 = 85;
+    /// What was to be handed over is not there any more: the keeper that started this has ended.
+    pub const PASSED: u8 = 86;
 }
 
 /// Runs the run in `folder`. The whole life of a process: call it before anything else happens in it,
@@ -91,13 +96,17 @@ fn run(folder: &Path, only: Option<Containment>) -> u8 {
         Ok(Ok(spec)) if spec.version == 1 => spec,
         _ => return code::SPEC,
     };
+    // Before the run is taken: whoever has it must be able to begin it.
+    let Ok(passed) = handover::taken() else {
+        return code::PASSED;
+    };
     let started = now();
     let claim = match claim::claim(folder, started) {
         Ok(Some(claim)) => claim,
         Ok(None) => return code::TAKEN,
         Err(_) => return code::FOLDER,
     };
-    match Shim::new(folder, &spec, claim, only) {
+    match Shim::new(folder, &spec, passed, claim, only) {
         Ok(shim) => shim.run(started),
         Err(_) => code::FOLDER,
     }
@@ -107,6 +116,8 @@ fn run(folder: &Path, only: Option<Containment>) -> u8 {
 struct Shim<'a> {
     folder: &'a Path,
     spec: &'a RunSpec,
+    /// What was handed over for the steps' environment.
+    passed: BTreeMap<String, String>,
     claim: Claim,
     cookie: String,
     /// Ways to hold a step, the best first; one once it has been seen to work.
@@ -137,6 +148,7 @@ impl<'a> Shim<'a> {
     fn new(
         folder: &'a Path,
         spec: &'a RunSpec,
+        passed: BTreeMap<String, String>,
         claim: Claim,
         only: Option<Containment>,
     ) -> io::Result<Shim<'a>> {
@@ -166,6 +178,7 @@ impl<'a> Shim<'a> {
         Ok(Shim {
             folder,
             spec,
+            passed,
             claim,
             cookie: cookie(folder)?,
             modes,
@@ -198,7 +211,7 @@ impl<'a> Shim<'a> {
             }
             let began = now();
             let report = self.step(step);
-            let failed = report.end != StepEnd::Exited(0);
+            let failed = !report.went_well();
             steps.push(report);
             if step.kind == StepKind::Agent {
                 (saved, exists) = self.save(saved);

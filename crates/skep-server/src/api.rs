@@ -3,6 +3,7 @@
 //! They are not the core's types: pure functions make them of a [`State`](skep_core::state::State), and
 //! everything a person sees (CLI, dashboard, API) is made of these, so that none has a private truth.
 
+mod ask;
 mod attempt;
 mod command;
 mod config;
@@ -18,6 +19,7 @@ mod unattended;
 mod why;
 mod worker;
 
+pub use ask::{AskDoc, AskList};
 pub use attempt::{
     BlockInput, CheckpointDoc, CheckpointInput, ContextDoc, MemoDoc, MemoInput, MemoList, TakenDoc,
     TimeDoc, WORD_BYTES, clean,

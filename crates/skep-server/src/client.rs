@@ -6,8 +6,8 @@ mod sse;
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, MemoList, Problem, ReputationDoc,
-    Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, AskList, CommandDoc, ConfigDoc, ConflictList, EventDoc, MemoList, Problem,
+    ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -169,6 +169,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn reputation(&self) -> Result<ReputationDoc, ClientError> {
         self.get("reputation").await
+    }
+
+    /// What agents ask people.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn asks(&self) -> Result<AskList, ClientError> {
+        self.get("asks").await
     }
     /// All conflicts.
     ///

@@ -49,6 +49,7 @@ pub fn router(app: App) -> Router {
         .route("/conflicts", get(read::conflicts))
         .route("/memos", get(read::memos))
         .route("/reputation", get(read::reputation))
+        .route("/asks", get(read::asks))
         .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()

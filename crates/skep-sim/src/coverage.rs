@@ -58,6 +58,10 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::BlockReported { .. } => "event: block reported",
         Event::TaskUnblocked { .. } => "event: task unblocked",
         Event::MemoRecorded { .. } => "event: memo recorded",
+        Event::Asked { .. } => "event: asked",
+        Event::Answered { .. } => "event: answered",
+        Event::AskClosed { .. } => "event: ask closed",
+        Event::ContextRefreshDeferred { .. } => "event: context refresh deferred",
         Event::StopAsked { .. } => "event: stop asked",
         Event::AttemptAccepted { .. } => "event: attempt accepted",
         Event::AttemptEnded { failure, .. } => match failure.outcome {

@@ -50,7 +50,9 @@ impl World {
                 Key::Worker(WorkerId(0))
             }
             Action::Start { attempt } => Key::Worker(self.worker_of(*attempt)),
-            Action::Stop { attempt, .. } | Action::Tell { attempt, .. } => Key::Stop(*attempt),
+            Action::Stop { attempt, .. }
+            | Action::Tell { attempt, .. }
+            | Action::Answer { attempt, .. } => Key::Stop(*attempt),
             Action::Prepare { worker, .. } | Action::Remove { worker } => Key::Worker(*worker),
             Action::Build { .. } | Action::Check { .. } | Action::Land { .. } => Key::Merge,
             Action::LandTarget { .. } => Key::Target,
@@ -177,6 +179,8 @@ impl World {
                 rung: *rung,
                 delivered: false,
             }),
+            // No agent of this world asks anything.
+            Action::Answer { .. } => None,
             Action::Prepare { worker, base, turn } => Some(self.prepare(*worker, base, *turn)),
             Action::Remove { worker } if self.shares() => {
                 if op.last {
@@ -502,6 +506,7 @@ fn word(action: &Action) -> &'static str {
         Action::Prepare { .. } => "perform: prepare",
         Action::Remove { .. } => "perform: remove",
         Action::Tell { .. } => "perform: tell",
+        Action::Answer { .. } => "perform: answer",
         Action::Build { .. } => "perform: build",
         Action::Check { .. } => "perform: check",
         Action::Land { .. } => "perform: land",

@@ -31,10 +31,7 @@ fn a_plan() -> Plan {
     plan.swarm.agent = "fake".into();
     let agent = AgentSpec {
         command: vec!["fake".into()],
-        stdin: false,
-        env: Default::default(),
-        rate_limited_exit: Vec::new(),
-        provider: None,
+        ..AgentSpec::default()
     };
     plan.swarm.agents = [("fake".into(), agent)].into();
     for (model, provider) in [("one", "alpha"), ("two", "beta")] {

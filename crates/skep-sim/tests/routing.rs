@@ -53,10 +53,7 @@ fn a_plan(change: &dyn Fn(&mut Plan)) -> Plan {
     plan.swarm.agent = "fake".into();
     let agent = AgentSpec {
         command: vec!["fake".into()],
-        stdin: false,
-        env: Default::default(),
-        rate_limited_exit: Vec::new(),
-        provider: None,
+        ..AgentSpec::default()
     };
     plan.swarm.agents = [("fake".into(), agent)].into();
     plan.swarm.models = MODELS.map(|(name, ..)| name.to_string()).to_vec();

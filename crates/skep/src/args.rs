@@ -2,8 +2,9 @@
 
 use crate::{
     commands::{
-        attach, clean, completions, config, demo, doctor, down, events, import, init, logs, mcp,
-        pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog, why, workers,
+        asks, attach, clean, completions, config, demo, doctor, down, events, import, init, logs,
+        mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog, why,
+        workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -92,6 +93,10 @@ pub(crate) enum Verb {
     Logs(logs::Args),
     /// Say why a task or worker is not moving, or why the swarm is as large as it is
     Why(why::Args),
+    /// List what agents ask
+    Asks(asks::Args),
+    /// Answer what an agent asks
+    Answer(asks::AnswerArgs),
     /// Begin tasks anew
     Retry(retry::Args),
     /// Give tasks up

@@ -1,5 +1,6 @@
 //! The commands, one file each. A command finds its place, acts, and prints.
 
+pub(crate) mod asks;
 pub(crate) mod attach;
 pub(crate) mod clean;
 pub(crate) mod completions;
@@ -65,6 +66,8 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Attach(args) => attach::run(ctx, &args).await,
         Verb::Scale(args) => scale::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
+        Verb::Asks(args) => asks::list(ctx, &args).await,
+        Verb::Answer(args) => asks::answer(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,
         Verb::Retry(args) => retry::run(ctx, &args).await,
         Verb::Cancel(args) => retry::cancel(ctx, &args).await,

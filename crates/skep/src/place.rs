@@ -17,8 +17,8 @@ use skep_host::{
 };
 use skep_server::{
     api::{
-        AnswerDoc, CommandDoc, ConfigDoc, ConflictList, Problem, SCHEMA, Status, TaskDetail,
-        TaskList, Unattended, WhyDoc, WorkerList,
+        AnswerDoc, AskList, CommandDoc, ConfigDoc, ConflictList, Problem, SCHEMA, Status,
+        TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
@@ -342,6 +342,12 @@ impl Source {
                 schema: SCHEMA,
                 settings: config::settings(&log.state.policy()),
             }),
+        }
+    }
+    pub(crate) async fn asks(&self) -> Result<AskList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.asks().await?),
+            Source::Log(log) => Ok(AskList::of(&log.state)),
         }
     }
     pub(crate) async fn conflicts(&self) -> Result<ConflictList, Failure> {

@@ -159,6 +159,10 @@ fn a_program_of_the_users_own_speaks_acp_by_configuration_alone() {
         env: [("MINE".to_string(), "1".to_string())].into(),
         rate_limited_exit: Vec::new(),
         provider: None,
+        protocol: None,
+        rules: None,
+        permission: None,
+        args: Vec::new(),
     });
     order.model = Some("big".into());
     let launch = adapter

@@ -2,6 +2,7 @@
 
 use super::staff;
 use crate::{
+    ask,
     attempt::StopWhy,
     event::Event,
     id::{Oid, TaskId, WorkerId},
@@ -83,6 +84,7 @@ pub(super) fn decide(state: &State, at: Time, command: &Command) -> Decision {
                 "every number is as it was",
             )
         }
+        Command::Answer { ask, given } => ask::answer(state, *ask, given),
         Command::SetWorkerModel { worker, model } => {
             let now = find_worker(state, *worker)?;
             once(

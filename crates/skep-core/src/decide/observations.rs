@@ -3,7 +3,8 @@
 
 use super::{conflict, words};
 use crate::{
-    attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
+    ask,
+    attempt::{End, Failure, Handoff, Live, Outcome, Phase, Report, Saved, StopWhy},
     due,
     event::{Event, Next, WorkerNext},
     forecast,
@@ -89,6 +90,11 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        Observation::Asks {
+            attempt,
+            last,
+            open,
+        } => ask::seen(state, *attempt, *last, open),
         Observation::Silent { attempt } => {
             let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
             known(live.stopping.is_none_or(|s| !s.at_once))?;
@@ -291,6 +297,7 @@ fn attempt_ended(
                 salvage,
                 fault: provider::fault(report, outcome),
                 usd: report.usage.usd,
+                handoff: Handoff::of(report, state.facts().reading(attempt)),
             };
             Ok(ended(state, now, live, outcome, end))
         }
@@ -382,6 +389,7 @@ struct Ending {
     salvage: Option<Oid>,
     fault: Option<provider::Fault>,
     usd: Option<Usd>,
+    handoff: Option<Box<Handoff>>,
 }
 
 /// Whether the agent died by itself. A shim or a machine that died says nothing about the task.
@@ -416,6 +424,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         salvage,
         fault,
         usd,
+        handoff,
     } = end;
     let policy = state.policy();
     let why = live.stopping.map(|s| s.why);
@@ -449,6 +458,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         output,
         fault: fault.map(|fault| fault.kind),
         usd,
+        handoff,
     };
     let mut events = Vec::from([Event::AttemptEnded {
         task: live.task.clone(),

@@ -40,6 +40,10 @@ fn live() -> Live {
         words: Default::default(),
         provider: None,
         route: None,
+        asks: Vec::new(),
+        asked: 0,
+        refresh: false,
+        waited: Default::default(),
     }
 }
 

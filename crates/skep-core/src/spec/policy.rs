@@ -1,8 +1,10 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
+mod agents;
 mod routing;
 mod scaling;
 
+pub use agents::Agents;
 pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
 
@@ -61,6 +63,8 @@ pub struct Policy {
     pub providers: Providers,
     /// From when on a worker, an agent or a model does badly.
     pub slo: Slo,
+    /// How agents that speak a protocol are spoken with.
+    pub agents: Agents,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -142,6 +146,7 @@ impl Default for Policy {
             routing: Routing::default(),
             providers: Providers::default(),
             slo: Slo::default(),
+            agents: Agents::default(),
         }
     }
 }

@@ -56,6 +56,10 @@ impl State {
             | Event::Checkpointed { .. }
             | Event::BlockReported { .. }
             | Event::MemoRecorded { .. }
+            | Event::Asked { .. }
+            | Event::Answered { .. }
+            | Event::AskClosed { .. }
+            | Event::ContextRefreshDeferred { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }

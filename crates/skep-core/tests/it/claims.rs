@@ -280,6 +280,7 @@ fn a_worker_takes_only_what_its_role_and_capabilities_allow() {
             Role {
                 capabilities: Some(vec!["rust".into()]),
                 model,
+                permission: None,
             },
         );
         p.tasks[0].role = Some("front".into());

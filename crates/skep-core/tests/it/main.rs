@@ -7,9 +7,11 @@ mod swarm;
 mod words;
 
 mod affinity;
+mod asks;
 mod backoff;
 mod claims;
 mod forecast;
+mod handoff;
 mod keys_and_fences;
 mod landing;
 mod live_changes;

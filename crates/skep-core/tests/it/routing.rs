@@ -35,6 +35,7 @@ fn task_worker_role_complexity_and_swarm_are_asked_in_this_order() {
         p.swarm.model = Some("middle".into());
         p.swarm.policy.routing.simple = Some("small".into());
         let role = Role {
+            permission: None,
             capabilities: None,
             model: Some("large".into()),
         };

@@ -235,6 +235,7 @@ fn deed(action: &Action) -> String {
         Action::LandTarget { .. } => "move main".into(),
         Action::Forecast { .. } => "look whether work in flight merges".into(),
         Action::Tell { attempt, rung } => format!("tell attempt {attempt}: {rung}"),
+        Action::Answer { attempt, number } => format!("give attempt {attempt} answer {number}"),
     }
 }
 
@@ -308,6 +309,23 @@ fn words(event: &Event) -> String {
             value,
             ..
         } => format!("attempt {attempt} has found that {key} is {value}"),
+        Event::Asked { attempt, question } => {
+            format!(
+                "attempt {attempt} asks ({}): {}",
+                question.number, question.text
+            )
+        }
+        Event::Answered {
+            attempt,
+            number,
+            reply,
+        } => format!("question {number} of attempt {attempt} is answered: {reply:?}"),
+        Event::ContextRefreshDeferred { attempt, percent } => {
+            format!("the context of attempt {attempt} is {percent} % full")
+        }
+        Event::AskClosed { attempt, number } => {
+            format!("question {number} of attempt {attempt} waits no more")
+        }
         Event::StopAsked {
             attempt, at_once, ..
         } => {

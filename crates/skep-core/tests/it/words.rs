@@ -88,6 +88,8 @@ pub fn a_plan(text: &str) -> Plan {
         host: Host::default(),
         roles: Default::default(),
         agents: Default::default(),
+        built_in: Vec::new(),
+        permission: None,
         policy: Policy::default(),
     };
     Plan {
@@ -105,6 +107,7 @@ pub fn served(plan: &mut Plan) {
         env: Default::default(),
         rate_limited_exit: vec![75],
         provider: None,
+        ..AgentSpec::default()
     };
     plan.swarm.agents.insert("fake".into(), agent);
     plan.swarm.agent = "fake".into();

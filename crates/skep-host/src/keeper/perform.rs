@@ -11,6 +11,7 @@ mod merging;
 mod ports;
 mod runs;
 mod shared;
+mod talks;
 mod vitals;
 mod worktrees;
 
@@ -479,19 +480,18 @@ impl Performer {
                 return self.spawn(None, Box::new(move || attempts::stop(&world, order)));
             }
             Action::Tell { attempt, rung } => {
-                let Some(live) = state.attempt(*attempt) else {
+                if state.attempt(*attempt).is_none() {
+                    return Begun::NotWanted;
+                }
+                let (attempt, rung) = (*attempt, *rung);
+                Box::new(move || talks::tell(&world, attempt, rung))
+            }
+            Action::Answer { attempt, number } => {
+                let Some(reply) = talks::reply(state, *attempt, *number) else {
                     return Begun::NotWanted;
                 };
-                let (attempt, rung) = (*attempt, *rung);
-                // An adapter that takes words while its agent runs has a channel of its own to it; none has yet.
-                let delivered = skep_agents::speak(&live.agent, rung).is_some();
-                Box::new(move || {
-                    vec![Observation::Told {
-                        attempt,
-                        rung,
-                        delivered,
-                    }]
-                })
+                let (attempt, number) = (*attempt, *number);
+                Box::new(move || talks::answer(&world, attempt, number, reply))
             }
             Action::Prepare { worker, base, turn } => {
                 let Some(order) = worktrees::order(state, *worker, base, *turn) else {
@@ -626,6 +626,7 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::Lost { attempt, .. }
         | Observation::Told { attempt, .. }
         | Observation::Word { attempt, .. }
+        | Observation::Asks { attempt, .. }
         | Observation::Silent { attempt } => format!("attempt-{attempt}"),
         Observation::WorkerReady { worker, .. }
         | Observation::WorkerFailed { worker, .. }

@@ -100,10 +100,8 @@ impl World {
             env.insert("HOME".into(), self.home());
             self.order.agent_spec = Some(AgentSpec {
                 command: words.collect(),
-                stdin: false,
                 env,
-                rate_limited_exit: Vec::new(),
-                provider: None,
+                ..AgentSpec::default()
             });
         }
     }
@@ -255,6 +253,7 @@ fn order(agent: &str, model: &str) -> Order {
         agent: agent.into(),
         agent_spec: None,
         model: Some(model.into()),
+        permission: None,
         base: "0123456789012345678901234567890123456789".parse().unwrap(),
         prompt: String::new(),
         previous: None,
@@ -270,6 +269,7 @@ fn order(agent: &str, model: &str) -> Order {
             setup: limit,
             output_bytes: 1,
             ports: 10,
+            agents: Default::default(),
         },
         claimed: Time(0),
     }

@@ -4,6 +4,7 @@ use super::{SCHEMA, TaskInput, input};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    ask::Given,
     id::{TaskId, WorkerId},
     request::{Answer, Command},
     scale::Mode,
@@ -55,6 +56,19 @@ pub enum CommandDoc {
     SetWorkerModel {
         worker: String,
         model: Option<String>,
+    },
+    /// Answer what an agent asks: a question by a text or one of its options (from 1), a permission by `allow`;
+    /// either by `deny`, with or without a reason as the text.
+    Answer {
+        ask: String,
+        #[serde(default)]
+        text: Option<String>,
+        #[serde(default)]
+        option: Option<u32>,
+        #[serde(default)]
+        allow: bool,
+        #[serde(default)]
+        deny: bool,
     },
     /// Claim nothing more.
     Pause,
@@ -127,6 +141,28 @@ impl CommandDoc {
             CommandDoc::SetWorkerModel { worker, model } => Command::SetWorkerModel {
                 worker: worker_id(worker)?,
                 model: model.as_deref().map(label).transpose()?,
+            },
+            CommandDoc::Answer {
+                ask,
+                text,
+                option,
+                allow,
+                deny,
+            } => Command::Answer {
+                ask: ask
+                    .parse()
+                    .map_err(|fault| format!("ask: {ask:?} {fault}"))?,
+                given: match (text, option, allow, deny) {
+                    (None, None, true, false) => Given::Allow,
+                    (why, None, false, true) => Given::Deny(why.clone()),
+                    (Some(text), None, false, false) => Given::Text(text.clone()),
+                    (None, Some(number), false, false) => Given::Option(*number),
+                    _ => {
+                        return Err(
+                            "expected one of `text`, `option`, `allow` and `deny` (which may have a text)".into(),
+                        );
+                    }
+                },
             },
             CommandDoc::Pause => Command::Pause,
             CommandDoc::Resume => Command::Resume,

@@ -4,6 +4,7 @@ use super::{ConflictDoc, Live, SCHEMA, WorkerDoc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    ask,
     money::Usd,
     state::State,
     task::{Task, TaskState},
@@ -155,7 +156,7 @@ impl Status {
                 .collect(),
             tasks: TaskCounts::of(state),
             budget: budget(state),
-            asks: 0,
+            asks: u32::try_from(ask::unanswered(state).count()).unwrap_or(u32::MAX),
             collisions: state
                 .collisions()
                 .iter()

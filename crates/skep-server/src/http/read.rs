@@ -3,8 +3,8 @@
 use super::{App, gone};
 use crate::{
     api::{
-        ConflictList, MemoList, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc,
-        WorkerDoc, WorkerList, measured,
+        AskList, ConflictList, MemoList, Problem, ReputationDoc, Status, TaskDetail, TaskList,
+        WhyDoc, WorkerDoc, WorkerList, measured,
     },
     near,
 };
@@ -70,6 +70,10 @@ pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictL
 
 pub(super) async fn reputation(Shared(app): Shared<App>) -> Result<Json<ReputationDoc>, Problem> {
     view(&app, ReputationDoc::of).await
+}
+
+pub(super) async fn asks(Shared(app): Shared<App>) -> Result<Json<AskList>, Problem> {
+    view(&app, |state, _| AskList::of(state)).await
 }
 
 pub(super) async fn task(

@@ -8,6 +8,7 @@ pub(super) use swarm::CHECK_TIMEOUT;
 pub(super) use swarm::default_swarm;
 pub(super) use task::RELATIONS;
 
+mod agent;
 mod policy;
 mod swarm;
 mod task;

@@ -14,6 +14,7 @@ use skep_core::{
     task::{Task, TaskState},
 };
 use skep_host::{
+    agents::homes,
     git::{Registered, names},
     litter::{kept_in, put_away},
     run::{Look, look},
@@ -22,7 +23,7 @@ use skep_host::{
 use skep_server::api::SCHEMA;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-/// Removes worktrees, workers' branches, run folders and the tmux session of finished work.
+/// Removes worktrees, workers' branches, run folders, agents' homes and the tmux session of finished work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only say what would be removed
@@ -87,6 +88,8 @@ impl Report {
 struct Litter {
     worktrees: Vec<Registered>,
     runs: Vec<PathBuf>,
+    /// Agents' homes: sessions, and links to logins.
+    homes: Vec<PathBuf>,
     branches: Vec<String>,
     session: Option<Session>,
     /// Run folders that stay: somebody is to look at what the agents said.
@@ -128,8 +131,17 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         Some(session) => format!("{said}, and the tmux session {}", session.name()),
         None => said,
     };
-    let nothing =
-        litter.worktrees.is_empty() && litter.branches.is_empty() && litter.runs.is_empty();
+    let said = match litter.homes.len() {
+        0 => said,
+        homes => format!(
+            "{said}, and the agents' homes of {}",
+            count(homes, "worker")
+        ),
+    };
+    let nothing = litter.worktrees.is_empty()
+        && litter.branches.is_empty()
+        && litter.runs.is_empty()
+        && litter.homes.is_empty();
     if nothing && session.is_none() {
         term::say("nothing to remove\n");
         Report::new(args.dry_run).print(ctx)?;
@@ -138,7 +150,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     if args.dry_run {
         term::say(&format!("would remove {said}\n"));
         let mut report = Report::new(true);
-        for path in litter.worktrees.iter().map(|w| &w.path).chain(&litter.runs) {
+        let folders = litter.worktrees.iter().map(|w| &w.path);
+        for path in folders.chain(&litter.runs).chain(&litter.homes) {
             report.removed.push(path.display().to_string());
         }
         report.removed.extend(litter.branches.iter().cloned());
@@ -204,6 +217,7 @@ fn find(place: &Place, state: &State, force: bool) -> Result<Litter, Failure> {
     Ok(Litter {
         worktrees,
         runs,
+        homes: homes(&place.site),
         branches,
         session,
         wanted,
@@ -248,6 +262,11 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
         };
         report.note(run.display().to_string(), done);
     }
+    for home in &litter.homes {
+        let done = fs::remove_dir_all(home).map_err(|e| e.to_string());
+        report.note(home.display().to_string(), done);
+    }
+    let _ = fs::remove_dir(place.site.agents());
     if let Some(swarm) = state.swarm() {
         // What was saved and is merged is proven to be elsewhere.
         let gone = place.repo.drop_merged(&swarm.spec.name, &swarm.tip)?;

@@ -4,10 +4,11 @@ use super::count;
 use crate::term::Style;
 use serde_json::Value;
 use skep_core::{
+    ask::{AskId, Question, Reply},
     event::{Event, Next, Record},
     forecast::Gone,
     health::{Logged, Rung},
-    id::TaskId,
+    id::{Attempt, TaskId},
     merge::{MergeStep, Severity},
     spec::Command,
     state::State,
@@ -174,6 +175,20 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         Event::MemoRecorded {
             task, key, value, ..
         } => say(Dim, task, format!("memo {key}: {}", first_line(value))),
+        Event::Asked { attempt, question } => of_ask(*attempt, question, state),
+        Event::Answered {
+            attempt,
+            number,
+            reply,
+        } => of_answer(*attempt, *number, reply, state),
+        Event::ContextRefreshDeferred { attempt, percent } => match state.attempt(*attempt) {
+            Some(live) => say(
+                Dim,
+                &live.task,
+                format!("its agent's context is {percent} % full; the next attempt begins afresh"),
+            ),
+            None => Vec::new(),
+        },
         Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
             Some(live) => say(
                 Care,
@@ -294,6 +309,49 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         Event::SloBreached { subject, text, .. } => say(Care, subject, text.clone()),
         _ => of_swarm(&record.event, state),
     }
+}
+
+/// A question, with the command that answers it.
+fn of_ask(attempt: Attempt, question: &Question, state: &State) -> Vec<Line> {
+    let Some(live) = state.attempt(attempt) else {
+        return Vec::new();
+    };
+    let id = AskId {
+        attempt,
+        number: question.number,
+    };
+    let text = match &question.tool {
+        Some(tool) => format!(
+            "asks to use {tool}: {}; `skep answer {id} --allow` or --deny",
+            question.text
+        ),
+        None if question.options.is_empty() => {
+            format!("asks: {}; `skep answer {id} TEXT`", question.text)
+        }
+        None => {
+            let options = question.options.iter().enumerate();
+            let options: Vec<String> = options.map(|(n, o)| format!("{} {o}", n + 1)).collect();
+            let options = options.join(", ");
+            format!(
+                "asks: {} ({options}); `skep answer {id} --option N`, or TEXT",
+                question.text
+            )
+        }
+    };
+    say(Style::Care, &live.task, text)
+}
+
+fn of_answer(attempt: Attempt, number: u32, reply: &Reply, state: &State) -> Vec<Line> {
+    let Some(live) = state.attempt(attempt) else {
+        return Vec::new();
+    };
+    let answer = match reply {
+        Reply::Allow => "allowed".into(),
+        Reply::Deny(why) => format!("denied: {why}"),
+        Reply::Text(text) => format!("answered: {text}"),
+    };
+    let text = format!("ask {attempt}.{number} is {answer}");
+    say(Style::Plain, &live.task, text)
 }
 
 /// A checkup that found nothing wrong is for the log.

@@ -85,6 +85,7 @@ fn shim(sandbox: &Sandbox, name: &str) -> run::Running {
             stdin: None,
             timeout_ms: 600_000,
             go_on: false,
+            talk: None,
         }],
         snapshot: None,
         exists: Vec::new(),
@@ -93,6 +94,8 @@ fn shim(sandbox: &Sandbox, name: &str) -> run::Running {
         output_bytes: 1_000_000,
         heartbeat_ms: 600_000,
         notify: None,
+        inherit: Vec::new(),
+        passed: Default::default(),
     };
     let program = Path::new(env!("CARGO_BIN_EXE_skep"));
     let running = run::start(program, &skep(sandbox).join("runs").join(name), &spec).unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
+mod agents;
 mod bad_commands;
 mod config;
 mod deeds;

@@ -89,7 +89,16 @@ impl Values<'_> {
         }
         for (name, agent) in &swarm.agents {
             let base = [Step::Key("agents"), Step::Name(name.clone())];
-            self.words(at(&base, &[Step::Key("command")]), &agent.command);
+            // Of an agent that Skep knows by itself there may be settings alone.
+            if !agent.command.is_empty() || !swarm.built_in.contains(name) {
+                self.words(at(&base, &[Step::Key("command")]), &agent.command);
+            }
+            for (n, arg) in agent.args.iter().enumerate() {
+                if arg.contains('\0') {
+                    let path = at(&base, &[Step::Key("args"), Step::Index(n)]);
+                    self.push(path, FaultKind::Control('\0'));
+                }
+            }
             for (variable, value) in &agent.env {
                 let path = at(&base, &[Step::Key("env"), Step::Name(variable.clone())]);
                 if variable.is_empty() {
@@ -161,6 +170,36 @@ impl Values<'_> {
             }
         }
         self.health(policy);
+        self.agents(policy);
+    }
+
+    /// Every patience is some time; shorter than a second is for tests.
+    fn agents(&mut self, policy: &Policy) {
+        let agents = &policy.agents;
+        let base = [Step::Key("policy"), Step::Key("agents")];
+        for (key, given, least) in [
+            ("first_reply", agents.first_reply, Millis(100)),
+            ("reply", agents.reply, Millis(100)),
+            ("tool", agents.tool, Millis(100)),
+            ("metering", agents.metering, Millis(100)),
+            ("ask_timeout", agents.ask_timeout, Millis(100)),
+            ("ask_total", agents.ask_total, agents.ask_timeout),
+        ] {
+            if given < least {
+                self.push(at(&base, &[Step::Key(key)]), below(given, least, None));
+            }
+        }
+        let percent = agents.context_percent;
+        if !(1..=100).contains(&percent) {
+            self.push(
+                at(&base, &[Step::Key("context_percent")]),
+                if percent == 0 {
+                    below(percent, 1, None)
+                } else {
+                    above(percent, 100)
+                },
+            );
+        }
     }
 
     /// The ladder's rungs follow each other, and none is reached between two looks of the host.

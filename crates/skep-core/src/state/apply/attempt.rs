@@ -1,6 +1,7 @@
 //! Attempts: claimed, started, stopped, ended; and what that makes of their tasks and workers.
 
 use crate::{
+    ask::Ask,
     attempt::{Failure, Live, Outcome, Phase, Stopping},
     event::{Event, Next, WorkerNext},
     health::{Pace, Rung},
@@ -48,6 +49,10 @@ impl State {
                     words: Words::default(),
                     provider: provider.clone(),
                     route: route.clone(),
+                    asks: Vec::new(),
+                    asked: 0,
+                    refresh: false,
+                    waited: Default::default(),
                 };
                 if let Some(provider) = provider {
                     self.provider_claimed(provider, *attempt);
@@ -90,6 +95,10 @@ impl State {
                         since: jumped(stop.since),
                         ..stop
                     });
+                    live.waited.since = live.waited.since.map(jumped);
+                    live.asks
+                        .iter_mut()
+                        .for_each(|ask| ask.since = jumped(ask.since));
                     live.give_up = *give_up;
                 }
             }
@@ -142,6 +151,43 @@ impl State {
                 worker: *worker,
                 at: now,
             }),
+            Event::Asked { attempt, question } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.asked = live.asked.max(question.number);
+                    live.waited.begin(now);
+                    live.asks.push(Ask {
+                        question: (**question).clone(),
+                        since: now,
+                        reply: None,
+                    });
+                }
+            }
+            Event::Answered {
+                attempt,
+                number,
+                reply,
+            } => {
+                let live = self.live.get_mut(attempt);
+                let asks = live.map(|live| live.asks.iter_mut()).into_iter().flatten();
+                for ask in asks.filter(|ask| ask.question.number == *number) {
+                    ask.reply = Some(reply.clone());
+                }
+            }
+            Event::AskClosed { attempt, number } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.asks.retain(|ask| ask.question.number != *number);
+                    if live.asks.is_empty() {
+                        let waited = live.waited.end(now);
+                        // It was not the agent that was silent.
+                        self.facts.stood(*attempt, waited);
+                    }
+                }
+            }
+            Event::ContextRefreshDeferred { attempt, .. } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.refresh = true;
+                }
+            }
             Event::StopAsked {
                 attempt,
                 why,

@@ -3,6 +3,7 @@
 
 use super::{World, runs, shared};
 use crate::{
+    agents,
     git::{self, Want, names, snapshot::SnapshotSpec},
     room,
     run::files::{RunSpec, StepEnd, StepKind, StepSpec},
@@ -302,7 +303,8 @@ fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
     }
     // Also after a removal that was cut short before this.
     let retired = world.repo.retire_branch(&ground.branch);
-    retired.map_err(|e| e.chain())
+    retired.map_err(|e| e.chain())?;
+    agents::remove_homes(&world.site, order.worker).map_err(|e| e.to_string())
 }
 
 /// Removes a worktree of which everything is on a ref.
@@ -341,6 +343,7 @@ pub(super) fn run_commands(
         stdin: None,
         timeout_ms: order.setup_timeout.0,
         go_on: false,
+        talk: None,
     };
     let dir = ground.dir.clone();
     let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
@@ -370,6 +373,8 @@ pub(super) fn run_commands(
         output_bytes: order.output_bytes,
         heartbeat_ms: order.heartbeat.0,
         notify: None,
+        inherit: Vec::new(),
+        passed: Default::default(),
     };
     let folder = world.site.runs().join(&spec.run);
     let report = runs::finish(world, &folder, &spec)?;

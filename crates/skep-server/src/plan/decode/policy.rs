@@ -1,7 +1,7 @@
 //! The `[policy]` table and those in it: every number that steers a swarm.
 
 use super::{Decoder, Field, nowhere};
-use skep_core::spec::{Health, Policy, Providers, RouteBy, Routing, Scaling, Slo};
+use skep_core::spec::{Agents, Health, Policy, Providers, RouteBy, Routing, Scaling, Slo};
 
 /// Reads every number of a table.
 macro_rules! read {
@@ -40,6 +40,7 @@ impl Decoder {
             routing: routing,
             providers: providers,
             slo: slo,
+            agents: talking,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -65,6 +66,23 @@ impl Decoder {
         } };
         table.finish(self, nowhere);
         Some(scaling)
+    }
+
+    fn talking(&mut self, field: &Field<'_>) -> Option<Agents> {
+        let example = "[policy.agents] with keys below it";
+        let mut table = self.table(field, "the policy's `agents`", example)?;
+        let agents = read! { Agents from table by self {
+            first_reply: duration,
+            reply: duration,
+            tool: duration,
+            retries: count,
+            metering: duration,
+            ask_timeout: duration,
+            ask_total: duration,
+            context_percent: count,
+        } };
+        table.finish(self, nowhere);
+        Some(agents)
     }
 
     fn health(&mut self, field: &Field<'_>) -> Option<Health> {

@@ -1,13 +1,13 @@
 //! The document's top level, `[swarm]`, `[roles]` and `[agents]`.
 
-use super::{Decoder, Field, Options, Table, nowhere};
+use super::{Decoder, Field, Options, nowhere};
 use crate::plan::{
     fault::Fault,
     tree::{Node, Value},
 };
 use skep_core::{
     limits,
-    spec::{AgentSpec, Budget, Host, Landing, Plan, Policy, Role, Step, SwarmSpec, Workers},
+    spec::{Budget, Host, Landing, Permission, Plan, Policy, Role, Step, SwarmSpec, Workers},
     time::Millis,
 };
 use std::collections::BTreeMap;
@@ -42,7 +42,9 @@ impl Decoder {
             d.named(f, "[roles.backend] with keys below it", true, Self::role)
         });
         let agents = table.take(self, "agents", |d, f| {
-            d.named(f, "[agents.aider] with keys below it", true, Self::agent)
+            d.named(f, "[agents.aider] with keys below it", true, |d, f| {
+                d.agent(f, &options.built_in())
+            })
         });
         let policy = table.take(self, "policy", Self::policy);
         let tasks = table.take(self, "task", Self::tasks);
@@ -107,6 +109,8 @@ impl Decoder {
                 .unwrap_or(base.host),
             roles: base.roles,
             agents: base.agents,
+            built_in: base.built_in,
+            permission: t.take(self, "permission", Self::permission),
             policy: base.policy,
         };
         keys.clone_from(&t.asked);
@@ -186,37 +190,15 @@ impl Decoder {
         let role = Role {
             capabilities: table.take(self, "capabilities", Self::texts),
             model: table.take(self, "model", Self::text),
+            permission: table.take(self, "permission", Self::permission),
         };
         table.finish(self, nowhere);
         Some(role)
     }
 
-    fn agent(&mut self, field: &Field<'_>) -> Option<AgentSpec> {
-        let mut table: Table<'_> = self.table(
-            field,
-            "an agent",
-            "a table such as { command = [\"aider\", \"--yes\"] }",
-        )?;
-        let example = "command = [\"aider\", \"--message-file\", \"{prompt_file}\"]";
-        let agent = AgentSpec {
-            command: table
-                .need(self, "command", example, Self::words)
-                .unwrap_or_default(),
-            stdin: table.take(self, "stdin", Self::truth).unwrap_or_default(),
-            env: table
-                .take(self, "env", |d, f| {
-                    d.named(f, "{ NAME = \"value\" }", false, Self::text)
-                })
-                .unwrap_or_default(),
-            rate_limited_exit: table
-                .take(self, "rate_limited_exit", |d, f| {
-                    d.list(f, "exit codes", Self::count)
-                })
-                .unwrap_or_default(),
-            provider: table.take(self, "provider", Self::text),
-        };
-        table.finish(self, nowhere);
-        Some(agent)
+    pub(super) fn permission(&mut self, field: &Field<'_>) -> Option<Permission> {
+        let all = [Permission::Ask, Permission::Edits, Permission::All];
+        self.choice(field, &all.map(|one| (one.word(), one)))
     }
 
     fn tasks(&mut self, field: &Field<'_>) -> Option<Vec<skep_core::spec::TaskSpec>> {
@@ -271,6 +253,8 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         host: Host::default(),
         roles: BTreeMap::new(),
         agents: BTreeMap::new(),
+        built_in: options.built_in(),
+        permission: None,
         policy: Policy::default(),
     }
 }

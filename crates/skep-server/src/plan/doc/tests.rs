@@ -31,6 +31,7 @@ command = ["aider"]
 [policy.routing]
 [policy.providers]
 [policy.slo]
+[policy.agents]
 [[task]]
 id = "a"
 mission = "m"
@@ -99,6 +100,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`routing`", "Routing"),
         ("`providers`", "Providers"),
         ("`slo`", "Slo"),
+        ("the policy's `agents`", "Talking"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -135,6 +137,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy", "Policy"),
         ("policy.scaling", "Scaling"),
         ("policy.health", "Health"),
+        ("policy.agents", "Talking"),
         ("policy.routing", "Routing"),
         ("policy.providers", "Providers"),
         ("policy.slo", "Slo"),
@@ -142,7 +145,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties.iter().filter(|(key, _)| {
-            !["health", "scaling", "routing", "providers", "slo"].contains(&key.as_str())
+            !["agents", "health", "scaling", "routing", "providers", "slo"].contains(&key.as_str())
         }) {
             let default = &property["default"];
             assert!(!default.is_null(), "{key}");

@@ -7,9 +7,9 @@ use crate::plan::{
 use skep_core::{
     money::Usd,
     spec::{
-        AgentSpec, Budget, Command, Complexity, Criterion, Health, Landing, ModelWish, Plan,
-        Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo, SwarmSpec, TaskSpec,
-        Workers,
+        AgentSpec, Agents, Budget, Command, Complexity, Criterion, Health, Landing, ModelWish,
+        Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo, SwarmSpec,
+        TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -114,6 +114,9 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         host,
         roles: _,
         agents: _,
+        // What Skep knows by itself is no file's business.
+        built_in: _,
+        permission,
         policy: _,
     } = swarm;
     let mut keys = Keys::default();
@@ -158,6 +161,7 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     if !host.is_headless() {
         keys.put("host", text(host.word()));
     }
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     keys.0
 }
 
@@ -165,10 +169,12 @@ fn role(role: &Role) -> Value {
     let Role {
         capabilities,
         model,
+        permission,
     } = role;
     let mut keys = Keys::default();
     keys.maybe("capabilities", capabilities.as_ref().map(|c| texts(c)));
     keys.maybe("model", model.as_ref().map(text));
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     Value::Table(keys.0)
 }
 
@@ -179,9 +185,17 @@ fn agent(agent: &AgentSpec) -> Value {
         env,
         rate_limited_exit,
         provider,
+        protocol,
+        rules,
+        permission,
+        args,
     } = agent;
     let mut keys = Keys::default();
-    keys.put("command", texts(command));
+    keys.list("command", texts(command));
+    keys.list("args", texts(args));
+    keys.maybe("protocol", protocol.as_ref().map(text));
+    keys.maybe("rules", rules.as_ref().map(text));
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     if *stdin {
         keys.put("stdin", Value::Bool(true));
     }
@@ -242,12 +256,6 @@ impl Written for Vec<String> {
     }
 }
 
-impl Written for Health {
-    fn written(&self) -> Value {
-        Value::Table(supervision(self))
-    }
-}
-
 /// The entries of every number that is not the default.
 macro_rules! changed {
     ($what:ident of $from:ident: $($key:ident),* $(,)?) => {{
@@ -257,6 +265,27 @@ macro_rules! changed {
         $(if *$key != base.$key { keys.put(stringify!($key), $key.written()); })*
         keys.0
     }};
+}
+
+impl Written for Agents {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Agents of self:
+            first_reply,
+            reply,
+            tool,
+            retries,
+            metering,
+            ask_timeout,
+            ask_total,
+            context_percent,
+        ))
+    }
+}
+
+impl Written for Health {
+    fn written(&self) -> Value {
+        Value::Table(supervision(self))
+    }
 }
 
 fn supervision(health: &Health) -> Vec<Entry> {
@@ -341,6 +370,7 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         routing,
         providers,
         slo,
+        agents,
     )
 }
 
