@@ -30,6 +30,7 @@ fn samples() -> Vec<Event> {
         "changed_by_checks": [], "survivors": 0, "usage": {}, "took": 9, "not_checked": [] });
     let failure =
         json!({ "attempt": 1, "outcome": "failed", "model": null, "reason": "no", "output": "x" });
+    let question = json!({ "number": 1, "tool": "Bash", "text": "may I?", "options": ["yes", "no"] });
     let fix = json!({ "of": "a", "theirs": ID, "why": { "conflict": ["f"] }, "strategy": "redo" });
     let queued = json!({ "task": "a", "attempt": 1, "commit": ID, "mission": "Do it." });
     let link = json!({ "task": "a", "commit": ID, "remembered": ["f"] });
@@ -47,12 +48,21 @@ fn samples() -> Vec<Event> {
         json!({ "type": "task_boosted", "task": "a", "priority": "P0" }),
         json!({ "type": "task_assigned", "task": "a", "worker": "w1" }),
         json!({ "type": "claimed", "attempt": 1, "task": "a", "worker": "w1", "agent": "shell", "model": "m",
-          "base": ID, "give_up": 9 }),
+          "base": ID, "give_up": 9, "provider": "p", "route": { "why": { "role": "back" } } }),
         json!({ "type": "attempt_started", "attempt": 1 }),
         json!({ "type": "agent_ended", "attempt": 1 }),
         json!({ "type": "lease_moved", "attempt": 1, "give_up": 9 }),
         json!({ "type": "health_changed", "attempt": 1, "health": health }),
         json!({ "type": "told", "attempt": 1, "rung": "ask", "delivered": false }),
+        json!({ "type": "checkpointed", "attempt": 1, "task": "a", "text": "half", "percent": 50 }),
+        json!({ "type": "block_reported", "attempt": 1, "task": "a", "block": { "reason": "no net", "on": "b" } }),
+        json!({ "type": "task_unblocked", "task": "a" }),
+        json!({ "type": "memo_recorded", "attempt": 1, "task": "a", "worker": "w1", "about": "db", "value": "sqlite",
+          "source": "read it" }),
+        json!({ "type": "asked", "attempt": 1, "question": question }),
+        json!({ "type": "answered", "attempt": 1, "number": 1, "reply": { "text": "yes" } }),
+        json!({ "type": "ask_closed", "attempt": 1, "number": 1 }),
+        json!({ "type": "context_refresh_deferred", "attempt": 1, "percent": 81 }),
         json!({ "type": "stop_asked", "attempt": 1, "why": "stale", "at_once": true }),
         json!({ "type": "attempt_accepted", "task": "a", "worker": "w1",
           "accepted": { "attempt": 1, "commit": ID, "receipt": receipt } }),
@@ -80,6 +90,10 @@ fn samples() -> Vec<Event> {
         json!({ "type": "target_landed", "tip": ID }),
         json!({ "type": "target_refused", "tip": ID, "reason": "no", "diverged": true }),
         json!({ "type": "waited_too_long", "task": "a", "text": "its worker is gone", "freed": true }),
+        json!({ "type": "provider_parked", "provider": "p", "kind": "rate_limit", "until": 9, "reason": "limited",
+          "attempt": 1, "tried": "a" }),
+        json!({ "type": "provider_resumed", "provider": "p", "probe": 2 }),
+        json!({ "type": "slo_breached", "subject": { "model": "m" }, "breach": "slow", "text": "it is slow" }),
         json!({ "type": "signal", "severity": "warning", "text": "near the cap" }),
         json!({ "type": "collision_foreseen",
           "collision": { "works": [work], "conflicts": [conflict], "more": 2 } }),
