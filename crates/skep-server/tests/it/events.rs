@@ -30,7 +30,8 @@ fn samples() -> Vec<Event> {
         "changed_by_checks": [], "survivors": 0, "usage": {}, "took": 9, "not_checked": [] });
     let failure =
         json!({ "attempt": 1, "outcome": "failed", "model": null, "reason": "no", "output": "x" });
-    let question = json!({ "number": 1, "tool": "Bash", "text": "may I?", "options": ["yes", "no"] });
+    let question =
+        json!({ "number": 1, "tool": "Bash", "text": "may I?", "options": ["yes", "no"] });
     let fix = json!({ "of": "a", "theirs": ID, "why": { "conflict": ["f"] }, "strategy": "redo" });
     let queued = json!({ "task": "a", "attempt": 1, "commit": ID, "mission": "Do it." });
     let link = json!({ "task": "a", "commit": ID, "remembered": ["f"] });
