@@ -186,7 +186,7 @@ fn ready(program: &Path, folder: &Path, spec: &RunSpec) -> Result<Ready, StartEr
     check(spec)?;
     let folder = std::path::absolute(folder).map_err(cannot("find the run's folder"))?;
     let mut builder = fs::DirBuilder::new();
-    // The spec holds the agent's environment, and that its secrets.
+    // Prompts and output are nobody else's business. Values of the user's environment are in no file.
     builder
         .recursive(true)
         .mode(0o700)

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     git::Repo,
     room,
-    run::{self, Running},
+    run::{self, Running, files::Passed},
     site::Site,
 };
 use attempts::StopOrder;
@@ -124,6 +124,13 @@ impl World {
         let all = self.running();
         let found = all.iter().find(|(attempt, (w, _))| who(**attempt, *w));
         found.map(|(attempt, (_, running))| (*attempt, Arc::clone(running)))
+    }
+
+    /// The keeper's environment, for the steps of a run: its names, and the values that no file may hold.
+    fn handed_on(&self) -> (Vec<String>, Passed) {
+        let env = &self.options.env;
+        let names = env.iter().map(|(name, _)| name.clone()).collect();
+        (names, Passed(env.iter().cloned().collect()))
     }
 
     fn unsaved(&self) -> MutexGuard<'_, BTreeSet<WorkerId>> {

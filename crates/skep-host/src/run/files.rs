@@ -17,7 +17,7 @@ pub struct RunSpec {
     pub run: String,
     /// Where every step runs.
     pub worktree: PathBuf,
-    /// The whole environment: nothing else is inherited.
+    /// The whole environment, beside what is handed on by name: nothing else is inherited.
     pub env: BTreeMap<String, String>,
     /// One after the other; a step that fails ends the run unless it says `go_on`.
     pub steps: Vec<StepSpec>,

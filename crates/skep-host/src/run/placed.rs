@@ -6,7 +6,7 @@
 use super::{
     COOKIE, Look, Ready, Running, StartError, cannot, cookie,
     files::{Passed, RunSpec},
-    handover::Handover,
+    handover::{Handover, Held},
     look, ready, spawn,
 };
 use crate::pane::{appearing, drain};
@@ -70,19 +70,21 @@ pub fn start_placed(
     spec: &RunSpec,
     place: impl FnOnce(&ShimCommand) -> Option<u32>,
 ) -> Result<Running, StartError> {
-    let mut shim = match ready(program, folder, spec)? {
+    let shim = match ready(program, folder, spec)? {
         Ready::Runs(running) => return Ok(running),
         Ready::Start(shim) => shim,
     };
-    // Held until the run is taken: then it has been read.
+    // Held until the run is taken: then it has been read. A child of this process may read it later than that,
+    // and so gets it in its own way.
     let held = shim
         .passed
         .hold()
         .map_err(cannot("hand over the environment"))?;
-    shim.env.extend(held.iter().map(|held| held.variable()));
+    let mut placed = shim.clone();
+    placed.env.extend(held.iter().map(Held::variable));
     // Watched before it can happen, so that it cannot be missed.
     let changes = appearing(&shim.folder).map_err(cannot("watch the run's folder"))?;
-    match place(&shim).and_then(|pid| taken(&shim.folder, changes.as_fd(), pid)) {
+    match place(&placed).and_then(|pid| taken(&shim.folder, changes.as_fd(), pid)) {
         None => spawn(&shim),
         Some(Look::Running(running)) => Ok(running),
         Some(_) => Err(StartError::Over(shim.folder)),

@@ -7,7 +7,7 @@ use crate::{
     keeper::report,
     run::{
         self, Look, Running, Stop,
-        files::{Passed, RunReport, RunSpec, StepKind, StepSpec},
+        files::{RunReport, RunSpec, StepKind, StepSpec},
         talk::Talk,
     },
 };
@@ -52,7 +52,7 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
     match try_start(world, order) {
         Ok(running) => {
             watch(world, attempt, order.worker, running);
-            vec![Observation::Started { attempt }]
+            started(world, attempt)
         }
         Err(reason) if !is_of(&folder(world, attempt), order) => {
             vec![Observation::StartFailed { attempt, reason }]
@@ -61,12 +61,19 @@ pub(super) fn start(world: &Arc<World>, order: &Order) -> Vec<Observation> {
             // It had been started before: by an earlier keeper, or an earlier try.
             Look::Running(running) => {
                 watch(world, attempt, order.worker, running);
-                vec![Observation::Started { attempt }]
+                started(world, attempt)
             }
             Look::Ended(_) | Look::Lost { .. } => ended(world, attempt),
             Look::Absent | Look::NotStarted => vec![Observation::StartFailed { attempt, reason }],
         },
     }
+}
+
+/// It runs, and may have said something before it was known to.
+fn started(world: &World, attempt: Attempt) -> Vec<Observation> {
+    let mut seen = vec![Observation::Started { attempt }];
+    seen.extend(talks::look(world, attempt));
+    seen
 }
 
 /// Whether what the folder holds is this very attempt's, and not one of the same number that the log forgot.
@@ -135,19 +142,13 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
         failure_file: utf8(&failure_file)?,
         port_base,
     };
-    let keeper: BTreeMap<String, String> = world.options.env.iter().cloned().collect();
     let Agent {
         argv,
         stdin,
         talk,
         env,
-        inherit,
-    } = agent(world, order, &place, keeper)?;
-    let passed = if inherit.is_empty() {
-        Passed::default()
-    } else {
-        Passed(world.options.env.iter().cloned().collect())
-    };
+    } = agent(world, order, &place)?;
+    let (inherit, passed) = world.handed_on();
     let mut steps = vec![StepSpec {
         name: order.agent.clone(),
         kind: StepKind::Agent,
@@ -196,59 +197,37 @@ struct Agent {
     argv: Vec<String>,
     stdin: Option<String>,
     talk: Option<Box<Talk>>,
-    /// The environment of the run's other steps, and of agents that have none of their own.
+    /// What the run's steps get on top of the keeper's environment; agents may have one of their own.
     env: BTreeMap<String, String>,
-    /// What of the keeper's environment they get by name.
-    inherit: Vec<String>,
 }
 
-fn agent(
-    world: &World,
-    order: &Order,
-    place: &Place<'_>,
-    mut keeper: BTreeMap<String, String>,
-) -> Result<Agent, String> {
+fn agent(world: &World, order: &Order, place: &Place<'_>) -> Result<Agent, String> {
     // How an agent reports, whatever its PATH.
     let program = utf8(&world.options.program)?;
     let bin = ("SKEP_BIN".to_string(), program.to_string());
-    let Some(choice) = agents::choose(order)? else {
-        let launch = launch(order, place).map_err(|e| e.to_string())?;
-        keeper.extend(launch.env);
-        keeper.extend([bin]);
-        return Ok(Agent {
-            argv: launch.argv,
-            stdin: launch.stdin.into_text(),
-            talk: None,
-            env: keeper,
-            inherit: Vec::new(),
-        });
+    let (launch, talk) = match agents::choose(order)? {
+        None => (launch(order, place).map_err(|e| e.to_string())?, None),
+        Some(choice) => {
+            let keeper = world.options.env.iter().cloned().collect();
+            let agents::Prepared { launch, mut talk } =
+                agents::prepare(&world.site, order, place, &choice, &keeper, program)?;
+            if let Some(env) = &mut talk.env {
+                env.extend([bin.clone()]);
+            }
+            (launch, Some(Box::new(talk)))
+        }
     };
-    let agents::Prepared {
-        mut launch,
-        mut talk,
-    } = agents::prepare(&world.site, order, place, &choice, &keeper, program)?;
-    if let Some(env) = &mut talk.env {
-        env.extend([bin.clone()]);
-    }
-    launch.env.extend([bin]);
-    let own = talk.env.is_some();
-    let (env, inherit) = if own {
+    let mut env = launch.env;
+    env.extend([bin]);
+    if talk.as_ref().is_some_and(|talk| talk.env.is_some()) {
         // Its home and its manners are not for the checks; where they are is.
-        let facts = launch
-            .env
-            .into_iter()
-            .filter(|(name, _)| name.starts_with("SKEP_"));
-        (facts.collect(), keeper.into_keys().collect())
-    } else {
-        keeper.extend(launch.env);
-        (keeper, Vec::new())
-    };
+        env.retain(|name, _| name.starts_with("SKEP_"));
+    }
     Ok(Agent {
         argv: launch.argv,
         stdin: launch.stdin.into_text(),
-        talk: Some(Box::new(talk)),
+        talk,
         env,
-        inherit,
     })
 }
 
@@ -553,8 +532,7 @@ pub(super) fn adopt(
         match run::look(&folder(world, attempt)) {
             Look::Running(running) => {
                 watch(world, attempt, live.worker, running);
-                seen.push(Observation::Started { attempt });
-                seen.extend(talks::look(world, attempt));
+                seen.extend(started(world, attempt));
                 seen.extend(agent_ended(&folder(world, attempt), attempt));
             }
             Look::Ended(_) | Look::Lost { .. } => seen.extend(ended(world, attempt)),

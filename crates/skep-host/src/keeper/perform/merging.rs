@@ -194,7 +194,8 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
             .map(step(StepKind::Check, order.timeout)),
     );
     ceiling += order.timeout.0 * order.commands.len() as u64;
-    let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
+    let (inherit, passed) = world.handed_on();
+    let mut env = std::collections::BTreeMap::new();
     env.insert("SKEP_SWARM".into(), order.swarm.to_string());
     env.insert("SKEP_WORKTREE".into(), dir.to_string_lossy().into_owned());
     env.insert(
@@ -224,8 +225,8 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
         output_bytes: order.output_bytes,
         heartbeat_ms: order.heartbeat.0,
         notify: None,
-        inherit: Vec::new(),
-        passed: Default::default(),
+        inherit,
+        passed,
         run,
     };
     let report = runs::finish(world, &world.site.runs().join(&spec.run), &spec)?;

@@ -346,7 +346,8 @@ pub(super) fn run_commands(
         talk: None,
     };
     let dir = ground.dir.clone();
-    let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
+    let (inherit, passed) = world.handed_on();
+    let mut env = std::collections::BTreeMap::new();
     let port_base = world.ports.block(ground.ports, order.ports);
     for (name, value) in [
         ("SKEP_SWARM", order.swarm.to_string()),
@@ -373,8 +374,8 @@ pub(super) fn run_commands(
         output_bytes: order.output_bytes,
         heartbeat_ms: order.heartbeat.0,
         notify: None,
-        inherit: Vec::new(),
-        passed: Default::default(),
+        inherit,
+        passed,
     };
     let folder = world.site.runs().join(&spec.run);
     let report = runs::finish(world, &folder, &spec)?;

@@ -461,3 +461,13 @@ fn a_placed_shim_reads_what_it_is_passed_from_its_keeper() {
     // Whoever was quicker has waited for it.
     let _ = child.unwrap().wait();
 }
+
+// proves: T-2, W-2
+#[test]
+fn a_shim_that_could_not_be_placed_gets_it_as_a_child() {
+    let played = Played::of("hello");
+    let program = played.world.program();
+    let running = run::start_placed(&program, &played.world.folder(), &played.spec, |_| None);
+    claims(&ended(&running.unwrap(), &played.world.folder()));
+    assert!(played.got().contains("FAKE_KEY=sk-very-secret"));
+}
