@@ -104,7 +104,7 @@ fn fitting(
     } else {
         &[]
     };
-    let fits = |w: &&Worker| claim::fits(state, task, w).ok().map(|m| (w.id, m));
+    let fits = move |w: &&Worker| claim::fits(state, task, w, now).ok().map(|m| (w.id, m));
     idle.iter().filter_map(fits)
 }
 

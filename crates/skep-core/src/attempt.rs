@@ -1,6 +1,7 @@
 //! An attempt: one run of one task by one worker; how it can end, and what its host reports of it.
 
 use crate::{
+    budget::Account,
     fault::ErrorKind,
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
@@ -87,6 +88,8 @@ pub enum StopWhy {
     NoHeartbeat,
     /// It makes no progress (L-4).
     Stale,
+    /// A cap leaves nothing for it (S-7); the task goes back to the queue.
+    OverBudget,
 }
 
 /// A live attempt.
@@ -122,6 +125,9 @@ pub struct Live {
     /// The highest rung of the ladder that its agent was told of, or that it could not be told of.
     #[serde(default)]
     pub told: Rung,
+    /// What was set aside for it, and what it was charged (S-7).
+    #[serde(default)]
+    pub account: Account,
 }
 
 /// A stop that was asked for.

@@ -3,6 +3,7 @@
 
 use crate::{
     attempt::Live,
+    budget::{self, Shortfall},
     id::WorkerId,
     limits,
     spec::{ModelWish, TaskSpec},
@@ -66,6 +67,8 @@ pub enum Unfit {
     Capability(String),
     /// Every model that the task may use has failed on it too often.
     ModelsFailed(String),
+    /// A cap leaves too little for it (S-7).
+    Budget(Shortfall),
 }
 
 impl fmt::Display for Unfit {
@@ -83,6 +86,7 @@ impl fmt::Display for Unfit {
                     "would use {model}, which failed on the task too often, and no stronger model is left"
                 )
             }
+            Unfit::Budget(short) => write!(f, "{short}"),
         }
     }
 }
@@ -180,17 +184,24 @@ pub fn overlap(one: &Task, other: &Task) -> bool {
     }
 }
 
-/// Whether a worker may take a task, and with which model.
+/// Whether a worker may take a task now, and with which model.
 ///
 /// # Errors
 /// Why not.
-pub fn fits(state: &State, task: &Task, worker: &Worker) -> Result<Option<String>, Unfit> {
+pub fn fits(
+    state: &State,
+    task: &Task,
+    worker: &Worker,
+    now: Time,
+) -> Result<Option<String>, Unfit> {
     let base = state.swarm().map(|s| &s.tip);
     let standing = worker.state(base);
     if standing != WorkerState::Idle {
         return Err(Unfit::Busy(standing));
     }
-    suits(state, task, worker)
+    let model = suits(state, task, worker)?;
+    budget::admit(state, task, worker.id, model.as_deref(), now).map_err(Unfit::Budget)?;
+    Ok(model)
 }
 
 /// Whether a worker could take a task if it were idle, and with which model.

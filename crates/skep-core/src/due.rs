@@ -6,8 +6,8 @@
 use crate::{
     affinity,
     attempt::{Failure, Live, Outcome, StopWhy},
-    claim, deadlock,
-    event::{Event, WorkerNext},
+    budget, claim, deadlock,
+    event::{Event, Next, WorkerNext},
     health,
     id::WorkerId,
     limits,
@@ -30,6 +30,7 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
     state.swarm()?;
     tasks_ready(state)
         .or_else(|| worker_restored(state, now))
+        .or_else(|| budget::next(state, now))
         .or_else(|| overtime(state, now))
         .or_else(|| health::next(state, now))
         .or_else(|| halt(state, now))
@@ -69,6 +70,7 @@ pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
     workers
         .chain(attempts)
         .chain(health::wake_at(state, now))
+        .chain(budget::wake_at(state, now))
         .chain(deadlock::frees_at(state))
         .chain(probe)
         .chain(state.next_not_before())
@@ -100,6 +102,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
     let (outcome, limit) = match why {
         StopWhy::TaskCancelled => (Outcome::Cancelled, "its ceiling"),
         StopWhy::Stale => (Outcome::Stale, "its silence"),
+        StopWhy::OverBudget => (Outcome::OverBudget, "its ceiling"),
         _ => (Outcome::TimedOut, "its ceiling"),
     };
     let failure = Failure {
@@ -113,7 +116,10 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         task: live.task.clone(),
         worker: live.worker,
         failure: Box::new(failure),
-        next: retry::next(task, outcome, Some(why), &policy, now),
+        next: match why {
+            StopWhy::OverBudget => Next::Release,
+            _ => retry::next(task, outcome, Some(why), &policy, now),
+        },
         worker_next: WorkerNext::BackOff(now + policy.backoff),
         spawn_failed: false,
         agent_died: false,
@@ -192,6 +198,7 @@ fn claim(state: &State, now: Time) -> Option<Event> {
         return None;
     }
     let (task, worker, model) = affinity::choose(state, now, &idle)?;
+    let reserved = budget::admit(state, task, worker, model.as_deref(), now).ok()?;
     let agent = task
         .spec
         .agent
@@ -205,6 +212,7 @@ fn claim(state: &State, now: Time) -> Option<Event> {
         model,
         base: base.clone(),
         give_up: now + claim::give_up_after(state, &task.spec),
+        reserved,
     })
 }
 

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod affinity;
 pub mod attempt;
+pub mod budget;
 pub mod claim;
 pub mod deadlock;
 pub mod decide;

@@ -250,6 +250,7 @@ mod tests {
             stopping: None,
             health: None,
             told: crate::health::Rung::Fine,
+            account: Default::default(),
         };
         let text = render(TEMPLATE, &facts(&testing::swarm(), &task, &live));
         // A template of the user's own says only what it says.

@@ -11,6 +11,7 @@ pub use stored::FOLD;
 
 use crate::{
     attempt::{Live, Phase, Reading},
+    budget::Ledger,
     health::{Facts, Pace, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
@@ -55,6 +56,8 @@ pub struct State {
     /// How long attempts take, by kind; bounded by [`limits::PACES`](crate::limits::PACES).
     #[serde(default)]
     paces: BTreeMap<String, Pace>,
+    #[serde(default)]
+    ledger: Ledger,
     #[serde(skip)]
     index: Index,
     /// What hosts measure: beside the state, never of it.
@@ -385,6 +388,11 @@ impl State {
     pub fn usual_pace(&self, kind: &str) -> Option<Millis> {
         self.paces.get(kind)?.usual()
     }
+    /// What has been spent.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
     /// What hosts have measured of live attempts, since this keeper began.
     #[must_use]
     pub fn facts(&self) -> &Facts {
@@ -426,7 +434,10 @@ impl State {
             SwarmState::Paused
         } else if self.merge.is_some() {
             SwarmState::Merging
-        } else if self.swarm.is_none() || self.finished.is_some() {
+        } else if self.swarm.is_none()
+            || self.finished.is_some()
+            || (self.live.is_empty() && self.ledger.is_full())
+        {
             SwarmState::Sleeping
         } else {
             SwarmState::Running

@@ -2,9 +2,10 @@
 
 use crate::{
     attempt::{Failure, Outcome, Receipt},
+    budget::Charge,
     id::{Attempt, Oid, TaskId, WorkerId},
     spec::{Glob, Priority, TaskSpec},
-    time::Time,
+    time::{Millis, Time},
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -196,6 +197,12 @@ pub struct Past {
     pub ended: Time,
     /// In a sentence.
     pub reason: String,
+    /// What it was charged.
+    #[serde(default)]
+    pub charge: Charge,
+    /// How long it held its task.
+    #[serde(default)]
+    pub took: Millis,
 }
 
 /// A task and everything remembered of it.

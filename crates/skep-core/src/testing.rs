@@ -54,7 +54,6 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
-        budget: crate::spec::Budget::default(),
         worktree: true,
         host: crate::spec::Host::default(),
         roles: Default::default(),

@@ -2,6 +2,7 @@
 
 use crate::{
     attempt::Phase,
+    budget::{self, Shortfall},
     claim::{self, Closed, Held, Unfit},
     health,
     id::{TaskId, WorkerId},
@@ -34,6 +35,8 @@ pub enum Waiting {
     NoWorkers,
     /// No worker takes it now; each with why not.
     NoWorkerFits(Vec<(WorkerId, Unfit)>),
+    /// A cap leaves too little for it (S-7).
+    Budget(Shortfall),
     /// It will be claimed at once.
     AboutToStart,
     /// An attempt is at it.
@@ -88,6 +91,7 @@ impl fmt::Display for Waiting {
                 f.write_str("the swarm has no workers; `skep workers add` adds some")
             }
             Waiting::NoWorkerFits(each) => no_worker_fits(f, each),
+            Waiting::Budget(short) => write!(f, "{short}"),
             Waiting::AboutToStart => f.write_str("is about to be claimed"),
             Waiting::Attempt {
                 worker,
@@ -202,13 +206,20 @@ fn ready(state: &State, task: &Task, now: Time) -> Waiting {
     let mut each = Vec::new();
     for worker in state.workers() {
         // What a worker can never do says more than that it is busy now.
-        let why = claim::suits(state, task, worker).and_then(|_| claim::fits(state, task, worker));
+        let why =
+            claim::suits(state, task, worker).and_then(|_| claim::fits(state, task, worker, now));
         match why {
             Ok(_) => return Waiting::AboutToStart,
             Err(why) => each.push((worker.id, why)),
         }
     }
-    if each.is_empty() {
+    let short = each.iter().find_map(|(_, why)| match why {
+        Unfit::Budget(short) => Some(*short),
+        _ => None,
+    });
+    if let Some(short) = short {
+        Waiting::Budget(short)
+    } else if each.is_empty() {
         Waiting::NoWorkers
     } else {
         Waiting::NoWorkerFits(each)
@@ -288,6 +299,10 @@ fn standing(state: &State, worker: &Worker, now: Time) -> String {
 pub fn stuck(state: &State, now: Time) -> Option<String> {
     if let Some(halt) = state.halted() {
         return Some(halt.reason.clone());
+    }
+    if let Some(short) = budget::asks(state, now) {
+        let first = state.ready().next().map(|t| t.id().to_string());
+        return Some(format!("{} {short}", first.unwrap_or_default()));
     }
     let moving = state.live().len() > 0
         || state.merge().is_some()

@@ -3,8 +3,8 @@
 mod sse;
 
 use crate::api::{
-    AnswerDoc, CommandDoc, ConfigDoc, ConflictList, EventDoc, Problem, Status, TaskDetail,
-    TaskList, WhyDoc, WorkerList,
+    AnswerDoc, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, PricesDoc, Problem,
+    Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -158,6 +158,21 @@ impl Client {
     /// [`ClientError`].
     pub async fn conflicts(&self) -> Result<ConflictList, ClientError> {
         self.get("conflicts").await
+    }
+
+    /// What was spent.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn costs(&self, by: By) -> Result<CostsDoc, ClientError> {
+        self.get(&format!("costs?by={}", by.word())).await
+    }
+    /// The prices in force.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn prices(&self) -> Result<PricesDoc, ClientError> {
+        self.get("prices").await
     }
 
     /// Sends a command. The same key again does nothing new.

@@ -46,6 +46,8 @@ pub fn router(app: App) -> Router {
         .route("/workers", get(read::workers))
         .route("/why/{name}", get(read::why))
         .route("/conflicts", get(read::conflicts))
+        .route("/costs", get(read::costs))
+        .route("/prices", get(read::prices))
         .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()

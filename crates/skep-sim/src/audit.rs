@@ -1,6 +1,7 @@
 //! What must hold in every world, checked against the log and the world, never against the keeper's word.
 
 mod scaling;
+mod spending;
 
 use crate::{
     git::Works,
@@ -14,7 +15,7 @@ use skep_core::{
     id::{Attempt, Oid, TaskId, WorkerId},
     plan::Order,
     request::Answer,
-    spec::{Plan, Policy},
+    spec::{Budget, Plan, Policy},
     state::State,
     task::TaskState,
     violations, waiting,
@@ -66,6 +67,7 @@ pub(crate) struct Audit {
     stops: BTreeMap<Attempt, u64>,
     looked: u64,
     coming: scaling::Coming,
+    pub(crate) spending: spending::Spending,
 }
 
 impl Audit {
@@ -86,6 +88,7 @@ impl Audit {
             stops: BTreeMap::new(),
             looked: 0,
             coming: scaling::Coming::default(),
+            spending: spending::Spending::default(),
         }
     }
 
@@ -98,6 +101,7 @@ impl Audit {
                 (policy.backoff.0, policy.backoff_cap.0) = (0, 0);
             }
             Some(Mutant::IgnoreCap) => policy.concurrency = 1_000,
+            Some(Mutant::NoCaps) => policy.budget = Budget::default(),
             Some(Mutant::ScaleWildly) => {
                 policy.scaling.max_workers = 1_000;
                 policy.scaling.idle_after.0 = 1_000;
@@ -163,6 +167,9 @@ impl World {
                 format!("{trace} acted twice")
             });
         }
+        if let Some(last) = records.last() {
+            self.audit_caps(last.at);
+        }
         self.audit_reasons();
     }
 
@@ -196,6 +203,7 @@ impl World {
             || format!("#{} is at {}, after {last}", record.seq, record.at.0),
         );
         self.audit_scaling(record);
+        self.audit_spending(record);
         match &record.event {
             Event::PlanLoaded { .. } => {
                 self.audit.accepted.clear();

@@ -27,6 +27,8 @@ pub enum Mutant {
     IgnoreCap,
     /// Adds workers beyond their most, and lets them go before they have been idle for long.
     ScaleWildly,
+    /// Knows no cap on spending.
+    NoCaps,
     /// Goes on with its engine after an append that failed.
     KeepEngine,
     /// Loses the idempotency keys of commands.
@@ -49,7 +51,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 21] = [
+    pub const ALL: [Mutant; 22] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -62,6 +64,7 @@ impl Mutant {
         Mutant::NoBackoff,
         Mutant::IgnoreCap,
         Mutant::ScaleWildly,
+        Mutant::NoCaps,
         Mutant::KeepEngine,
         Mutant::ForgetKeys,
         Mutant::StopNothing,

@@ -3,8 +3,8 @@
 
 use super::conflict;
 use crate::{
-    attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy},
-    claim, due,
+    attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy, Usage},
+    budget, claim, due,
     event::{Event, Next, WorkerNext},
     id::{Attempt, Oid, WorkerId},
     judge::{Verdict, judge},
@@ -232,7 +232,7 @@ fn attempt_ended(
     untouched: bool,
 ) -> Decision {
     let Some(live) = state.attempt(attempt) else {
-        return fenced(state, attempt, &report.saved);
+        return fenced(state, attempt, &report.saved, Some(&report.usage));
     };
     let task = state
         .task(&live.task)
@@ -251,11 +251,14 @@ fn attempt_ended(
                 commit,
                 receipt,
             };
-            let mut events = Vec::from([Event::AttemptAccepted {
+            let mut events: Vec<Event> = budget::settled(state, live, Some(&report.usage))
+                .into_iter()
+                .collect();
+            events.push(Event::AttemptAccepted {
                 task: live.task.clone(),
                 worker: live.worker,
                 accepted: Box::new(accepted),
-            }]);
+            });
             if untouched && !state.shares_worktree() {
                 events.push(Event::WorkerReady {
                     worker: live.worker,
@@ -281,6 +284,7 @@ fn attempt_ended(
                 spawn_failed,
                 agent_died: outcome == Outcome::Crashed && died(report),
                 salvage,
+                usage: Some(report.usage),
             };
             Ok(ended(state, now, live, outcome, end))
         }
@@ -303,7 +307,7 @@ fn its_own<'r>(state: &State, task: &Task, report: &'r Report) -> Cow<'r, Report
 }
 
 /// A late result changes nothing, but is recorded once and its work is kept (Q-6, W-12).
-fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
+fn fenced(state: &State, attempt: Attempt, saved: &Saved, usage: Option<&Usage>) -> Decision {
     known(attempt < state.next_attempt())?;
     let past = |t: &&crate::task::Task| t.history.iter().any(|p| p.attempt == attempt);
     let task = state.tasks().iter().find(past);
@@ -319,18 +323,24 @@ fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
         Saved::Commit(work) => Some(work.commit.clone()),
         Saved::Nothing | Saved::Failed(_) => None,
     };
-    known(revoked && salvage.is_some())?;
-    Ok([Event::AttemptFenced {
-        attempt,
-        task: task.map(|t| t.id().clone()),
-        salvage,
-    }]
-    .into())
+    // It was settled by what had been seen of it; what it says it used beyond that was spent all the same.
+    let past = |t: &'_ Task| t.history.iter().find(|p| p.attempt == attempt).cloned();
+    let more = task.and_then(|t| budget::late(state, t, &past(t)?, usage?));
+    let mut events: Vec<Event> = more.into_iter().collect();
+    if revoked && salvage.is_some() {
+        events.push(Event::AttemptFenced {
+            attempt,
+            task: task.map(|t| t.id().clone()),
+            salvage,
+        });
+    }
+    known(!events.is_empty())?;
+    Ok(events)
 }
 
 fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved) -> Decision {
     let Some(live) = state.attempt(attempt) else {
-        return fenced(state, attempt, saved);
+        return fenced(state, attempt, saved, None);
     };
     let why = live.stopping.map(|s| s.why);
     let (outcome, reason) = match why {
@@ -342,6 +352,10 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
         Some(StopWhy::Stale) => (
             Outcome::Stale,
             format!("it made no progress and was ended ({reason})"),
+        ),
+        Some(StopWhy::OverBudget) => (
+            Outcome::OverBudget,
+            format!("ended for its cost, and its shim died: {reason}"),
         ),
         _ => (Outcome::Crashed, String::from(reason)),
     };
@@ -365,6 +379,7 @@ struct Ending {
     spawn_failed: bool,
     agent_died: bool,
     salvage: Option<Oid>,
+    usage: Option<Usage>,
 }
 
 /// Whether the agent died by itself. A shim or a machine that died says nothing about the task.
@@ -393,31 +408,41 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         spawn_failed,
         agent_died,
         salvage,
+        usage,
     } = end;
     let policy = state.policy();
     let why = live.stopping.map(|s| s.why);
     let Some(task) = state.task(&live.task) else {
         return Vec::new();
     };
-    let failure = Failure {
-        attempt: live.attempt,
-        outcome,
-        model: live.model.clone(),
-        reason,
-        output,
-    };
+    let metered = budget::settled(state, live, usage.as_ref());
     let worker = state.worker(live.worker);
     let worker_next = retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now);
     // Spawn failures in a row say something about the swarm (L-5) and nothing about the tasks they happen to hit;
     // the first of a row counts, so that a task that alone cannot be started does not go round for ever.
     let next = if spawn_failed && state.spawn_failures() > 0 && why.is_none() {
         Next::Release
+    } else if why == Some(StopWhy::OverBudget) && outcome == Outcome::OverBudget {
+        Next::Release
     } else if agent_died && retry::is_poison(task, live.worker, &policy) {
         Next::Quarantine
     } else {
         retry::next(task, outcome, why, &policy, now)
     };
-    let mut events = Vec::from([Event::AttemptEnded {
+    let charge = match &metered {
+        Some(Event::Metered { charge, .. }) => *charge,
+        _ => live.account.charge,
+    };
+    let (next, spent) = budget::afterwards(state, live, charge, next, now);
+    let failure = Failure {
+        attempt: live.attempt,
+        outcome,
+        model: live.model.clone(),
+        reason: spent.map_or_else(|| reason.clone(), |spent| format!("{reason}; {spent}")),
+        output,
+    };
+    let mut events: Vec<Event> = metered.into_iter().collect();
+    events.push(Event::AttemptEnded {
         task: live.task.clone(),
         worker: live.worker,
         failure: Box::new(failure),
@@ -426,7 +451,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         spawn_failed,
         agent_died,
         salvage,
-    }]);
+    });
     if state
         .halted()
         .is_some_and(|h| h.probing == Some(live.attempt))

@@ -1,7 +1,9 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
+mod budget;
 mod scaling;
 
+pub use budget::{Budget, Cap, OnCap};
 pub use scaling::Scaling;
 
 use crate::time::Millis;
@@ -51,6 +53,8 @@ pub struct Policy {
     pub scaling: Scaling,
     /// When an attempt, a worker or a wait counts as unhealthy.
     pub health: Health,
+    /// Caps on spending.
+    pub budget: Budget,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -128,6 +132,7 @@ impl Default for Policy {
             ports_per_worktree: 10,
             scaling: Scaling::default(),
             health: Health::default(),
+            budget: Budget::default(),
         }
     }
 }

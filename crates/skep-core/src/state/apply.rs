@@ -3,6 +3,7 @@
 
 mod attempt;
 mod merge;
+mod money;
 mod task;
 mod worker;
 
@@ -55,6 +56,9 @@ impl State {
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }
             | Event::AttemptFenced { .. } => self.apply_attempt(&record.event, now),
+            Event::Metered { .. } | Event::BudgetLevel { .. } => {
+                self.apply_money(&record.event, now);
+            }
             Event::WorkerAdded { .. }
             | Event::WorkerReady { .. }
             | Event::WorkerFailed { .. }
@@ -155,6 +159,7 @@ impl State {
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;
+        self.ledger.begin_plan();
         self.scale.set(Mode::of(&plan.swarm.workers));
         for spec in &plan.tasks {
             let order = self.next.order;

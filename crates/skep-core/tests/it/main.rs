@@ -8,6 +8,7 @@ mod words;
 
 mod affinity;
 mod backoff;
+mod budgets;
 mod claims;
 mod keys_and_fences;
 mod landing;

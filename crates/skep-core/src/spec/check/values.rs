@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     limits,
-    spec::{Command, Criterion, ModelWish, Plan, Policy, Scaling, TaskSpec},
+    spec::{Budget, Command, Criterion, ModelWish, Plan, Policy, Scaling, TaskSpec},
     time::Millis,
 };
 use alloc::{string::ToString, vec::Vec};
@@ -129,6 +129,25 @@ impl Values<'_> {
             }
         }
         self.health(policy);
+        self.budget(&policy.budget);
+    }
+
+    fn budget(&mut self, budget: &Budget) {
+        let key = |key| {
+            at(
+                &[Step::Key("policy"), Step::Key("budget")],
+                &[Step::Key(key)],
+            )
+        };
+        self.some_time(key("interval"), budget.interval);
+        self.some_time(key("subscription_window"), budget.subscription_window);
+        let percent = budget.subscription_percent;
+        if percent < 1 {
+            self.push(key("subscription_percent"), below(percent, 1));
+        }
+        if percent > 100 {
+            self.push(key("subscription_percent"), above(percent, 100));
+        }
     }
 
     /// The ladder's rungs follow each other, and none is reached between two looks of the host.

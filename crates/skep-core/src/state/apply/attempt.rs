@@ -2,6 +2,7 @@
 
 use crate::{
     attempt::{Live, Outcome, Phase, Stopping},
+    budget::Account,
     event::{Event, Next, WorkerNext},
     health::{Pace, Rung},
     id::{Attempt, TaskId, WorkerId},
@@ -26,6 +27,7 @@ impl State {
                 model,
                 base,
                 give_up,
+                reserved,
             } => {
                 let live = Live {
                     attempt: *attempt,
@@ -42,9 +44,16 @@ impl State {
                     stopping: None,
                     health: None,
                     told: Rung::Fine,
+                    account: Account {
+                        reserved: *reserved,
+                        ..Account::default()
+                    },
                 };
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
                 self.live.insert(*attempt, live);
+                if let Some(swarm) = &self.swarm {
+                    self.ledger.begin_attempt(now, &swarm.spec.policy.budget);
+                }
                 self.with(task, TaskState::Running, now, |t| {
                     t.current = Some(*attempt);
                     t.not_before = None;
@@ -124,6 +133,9 @@ impl State {
                 agent_died,
                 ..
             } => {
+                // What was cut short says nothing of what its like need.
+                let whole = matches!(failure.outcome, Outcome::Failed | Outcome::TimedOut);
+                let (charge, took) = self.close_account(failure.attempt, whole, now);
                 let past = Past {
                     attempt: failure.attempt,
                     worker: *worker,
@@ -131,6 +143,8 @@ impl State {
                     outcome: failure.outcome,
                     ended: now,
                     reason: failure.reason.clone(),
+                    charge,
+                    took,
                 };
                 self.release(failure.attempt, *worker, false, now);
                 self.settle(task, *next, now, |t| {
@@ -183,6 +197,7 @@ impl State {
             let kind = Pace::key(&live.agent, &self.tasks[ix].spec);
             self.pace(kind, now.since(live.age_from));
         }
+        let (charge, took) = self.close_account(accepted.attempt, true, now);
         let untouched = accepted.commit.is_none() && accepted.receipt.changed_by_checks.is_empty();
         self.release(accepted.attempt, worker, untouched, now);
         self.spawn_failures = 0;
@@ -197,6 +212,8 @@ impl State {
                 outcome: Outcome::Succeeded,
                 ended: now,
                 reason: format!("{} files changed", accepted.receipt.file_count),
+                charge,
+                took,
             });
             t.current = None;
             t.accepted = Some(accepted.clone());

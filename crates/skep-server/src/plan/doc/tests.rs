@@ -28,6 +28,8 @@ command = ["aider"]
 [policy]
 [policy.scaling]
 [policy.health]
+[models."x"]
+provider = "p"
 [[task]]
 id = "a"
 mission = "m"
@@ -93,6 +95,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`scaling`", "Scaling"),
         ("`workers`", "Between"),
         ("the policy's `health`", "Health"),
+        ("a model", "ModelSpec"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -129,14 +132,20 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy", "Policy"),
         ("policy.scaling", "Scaling"),
         ("policy.health", "Health"),
+        ("policy.budget", "Budget"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties
             .iter()
-            .filter(|(key, _)| !["health", "scaling"].contains(&key.as_str()))
+            .filter(|(key, _)| !["health", "scaling", "budget"].contains(&key.as_str()))
         {
             let default = &property["default"];
+            // A cap without a default is none.
+            if name == "Budget" && default.is_null() {
+                assert!(property.get("default").is_some(), "{key}");
+                continue;
+            }
             assert!(!default.is_null(), "{key}");
             text.push_str(&format!("{key} = {default}\n"));
         }
