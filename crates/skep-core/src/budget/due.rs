@@ -1,8 +1,8 @@
 //! What budgets make due: meterings, words to people, attempts that are ended or granted more.
 
 use super::{
-    Amounts, Level, Measure, Scope, Standing, Told, nothing, price, shared, standings, starved,
-    text, used, usual,
+    Amounts, Level, Measure, Scope, Shortfall, Standing, Told, nothing, price, shared, standings,
+    starved, text, used, usual,
 };
 use crate::{
     attempt::{Live, Phase, StopWhy},
@@ -48,12 +48,11 @@ pub(crate) fn wake_at(state: &State, now: Time) -> Option<Time> {
     let live = state.live().len() as u64;
     moments.extend(shared.iter().filter_map(|s| s.next_rung(live, now)));
     // Words are good for one window, and what waits for the next begins with it.
-    let waits = state.ready().next().is_some();
-    let ends = shared.iter().filter_map(|s| Some((s.scope, s.window?.to)));
-    moments.extend(
-        ends.filter(|(scope, _)| waits || state.ledger().told(*scope).is_some())
-            .map(|(_, to)| to),
-    );
+    let said = |s: &&Standing| state.ledger().told(s.scope).is_some();
+    let waits = live > 0 && state.ready().next().is_some();
+    let ends = shared.iter().filter(|s| waits || said(s));
+    moments.extend(ends.filter_map(|s| Some(s.window?.to)));
+    moments.extend(starved(state, now).and_then(|short| short.until));
     moments.into_iter().filter(|at| *at > now).min()
 }
 
@@ -101,7 +100,11 @@ fn told(state: &State, shared: &[Standing], now: Time) -> Option<Event> {
     let mut open: BTreeMap<Scope, ()> = BTreeMap::new();
     for standing in shared {
         open.insert(standing.scope, ());
-        let empty = starved.is_some_and(|short| short.scope == standing.scope);
+        // What no window could hold is not the window's to tell.
+        let helps = |short: &Shortfall| short.until.is_some() || standing.window.is_none();
+        let empty = starved
+            .filter(helps)
+            .is_some_and(|short| short.scope == standing.scope);
         let level = if empty { Level::Full } else { standing.level() };
         let fresh = Told {
             level,
