@@ -288,17 +288,23 @@ pub fn starved(state: &State, now: Time) -> Option<Shortfall> {
     }
     let base = &state.swarm()?.tip;
     let idle = |w: &&Worker| w.state(Some(base)) == WorkerState::Idle;
-    let mut first = None;
+    let mut first: Option<Shortfall> = None;
     for task in state.ready().filter(|t| claim::free(state, t, now).is_ok()) {
         for worker in state.workers().filter(idle) {
             match claim::fits(state, task, worker, now) {
                 Ok(_) => return None,
-                Err(claim::Unfit::Budget(short)) => first = first.or(Some(short)),
+                Err(claim::Unfit::Budget(short)) => first = Some(sooner(first, short)),
                 Err(_) => {}
             }
         }
     }
     first
+}
+
+/// Of two, the one whose cap has a window that helps, and sooner.
+fn sooner(one: Option<Shortfall>, other: Shortfall) -> Shortfall {
+    let at = |short: &Shortfall| short.until.unwrap_or(Time(u64::MAX));
+    one.filter(|one| at(one) <= at(&other)).unwrap_or(other)
 }
 
 /// The same, if a person must act: the cap has no window, or the policy says to ask rather than to sleep.
