@@ -160,6 +160,21 @@ impl World {
                 }
             }
         }
+        // The plan's own cap, whatever the keeper made of it.
+        let plan = self
+            .audit
+            .spending
+            .tally
+            .iter()
+            .skip(self.audit.spending.plan);
+        let plan = plan
+            .map(|(_, more)| more.usd.0)
+            .fold(0, u64::saturating_add);
+        let cap = self.audit.policy.budget.swarm.usd;
+        if let Some(attempt) = runs_on(state).filter(|_| cap.is_some_and(|cap| plan > cap.0)) {
+            let text = format!("attempt {attempt}: {plan} of {cap:?}");
+            wrong = wrong.or(Some(("S-7: the plan's cap holds", text)));
+        }
         let beyond = state.live().find(|live| {
             let used = live.account.charge.amounts();
             let over = used.less(live.account.reserved);

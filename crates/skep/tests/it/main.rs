@@ -4,6 +4,7 @@
 
 mod bad_commands;
 mod config;
+mod costs;
 mod demos;
 mod doctor;
 mod full_disk;
