@@ -420,9 +420,9 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
     let worker_next = retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now);
     // Spawn failures in a row say something about the swarm (L-5) and nothing about the tasks they happen to hit;
     // the first of a row counts, so that a task that alone cannot be started does not go round for ever.
-    let next = if spawn_failed && state.spawn_failures() > 0 && why.is_none() {
-        Next::Release
-    } else if why == Some(StopWhy::OverBudget) && outcome == Outcome::OverBudget {
+    let spawns = spawn_failed && state.spawn_failures() > 0 && why.is_none();
+    let costs = why == Some(StopWhy::OverBudget) && outcome == Outcome::OverBudget;
+    let next = if spawns || costs {
         Next::Release
     } else if agent_died && retry::is_poison(task, live.worker, &policy) {
         Next::Quarantine
