@@ -165,7 +165,8 @@ impl Acp {
                 let fault = fault(error);
                 if matches!(fault.kind, ErrorKind::RateLimit | ErrorKind::Quota) {
                     out.see(Seen::RateLimited {
-                        until: crate::fault::retry_after(error.path("data.retryAfter")),
+                        until: crate::fault::retry_after(error.path("data.retryAfter"))
+                            .or_else(|| crate::wait::told(&fault.text)),
                         text: fault.text.clone(),
                     });
                 }
@@ -178,6 +179,7 @@ impl Acp {
     }
 
     fn ended(&mut self, result: &Json, out: &mut Out) {
+        let cancelled = self.cancelling;
         self.over(out);
         let counted = result.path("_meta.quota.token_count");
         if !counted.is_null() {
@@ -193,8 +195,9 @@ impl Acp {
         }
         let reason = result.at("stopReason").str();
         let kind = match reason {
-            "end_turn" => None,
-            "cancelled" => Some(ErrorKind::Interrupted),
+            // opencode says so too of a turn that was cancelled while it tried again in secret.
+            "end_turn" if !cancelled => None,
+            "end_turn" | "cancelled" => Some(ErrorKind::Interrupted),
             "refusal" => Some(ErrorKind::Policy),
             "max_tokens" | "max_turn_requests" => Some(ErrorKind::Bound),
             _ => Some(ErrorKind::Protocol),
@@ -316,6 +319,9 @@ fn fault(error: &Json) -> Fault {
     let code = error.at("code").f64().unwrap_or_default();
     if status.is_none() && code.to_string() == AUTH_REQUIRED {
         return Fault::new(ErrorKind::Auth, text);
+    }
+    if error.path("data.errorName").str() == "ContextOverflowError" {
+        return Fault::new(ErrorKind::Context, text);
     }
     match status {
         Some(_) => Fault::of(status, text),

@@ -7,7 +7,6 @@
 
 mod exec;
 mod server;
-mod wait;
 
 pub(crate) use exec::{ABOUT, Exec, launch};
 pub(crate) use server::{ABOUT as SERVER, Server, launch as launch_server};
@@ -16,6 +15,7 @@ use crate::{
     adapter::LoginBy,
     json::Json,
     launch::{Launch, Login, Permission, Settings},
+    mcp,
     seen::Tokens,
 };
 use alloc::format;
@@ -44,8 +44,17 @@ fn common(launch: &mut Launch, settings: &Settings<'_>) {
     ] {
         launch.words(&["-c", setting]);
     }
+    for setting in settings.mcp.iter().flat_map(|command| mcp::codex(command)) {
+        launch.words(&["-c", &setting]);
+    }
     // Below TMPDIR its sandbox does not work, and no event shows it: every command just fails.
-    launch.set("CODEX_HOME", format!("{}/.codex", settings.home));
+    let home = format!("{}/.codex", settings.home);
+    // It does not make its home by itself, and ends without a word on its standard output if there is none.
+    launch.file(
+        format!("{home}/config.toml"),
+        "# Made by Skep, which gives all settings as arguments.\n".into(),
+    );
+    launch.set("CODEX_HOME", home);
     launch.logins.push(Login {
         from: AUTH,
         to: format!("{}/{AUTH}", settings.home),

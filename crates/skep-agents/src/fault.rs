@@ -94,6 +94,7 @@ fn of_words(text: &str) -> Option<ErrorKind> {
         ("context window", ErrorKind::Context),
         ("context length", ErrorKind::Context),
         ("prompt is too long", ErrorKind::Context),
+        ("content_filter", ErrorKind::Policy),
         ("unauthorized", ErrorKind::Auth),
         ("api key", ErrorKind::Auth),
         ("authentication", ErrorKind::Auth),
@@ -191,6 +192,7 @@ mod tests {
                 ErrorKind::Auth,
             ),
             ("Request was aborted.", ErrorKind::Interrupted),
+            ("Provider finish_reason: content_filter", ErrorKind::Policy),
             ("something else, 4290 of them", ErrorKind::Other),
             ("", ErrorKind::Other),
         ] {

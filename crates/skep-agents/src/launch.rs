@@ -15,7 +15,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use serde::{Deserialize, Serialize};
+pub use skep_core::spec::Permission;
 
 /// Where an attempt runs. Paths are absolute.
 #[derive(Clone, Copy, Debug)]
@@ -34,33 +34,6 @@ pub struct Place<'p> {
     pub port_base: u16,
 }
 
-/// What an agent may do without asking. Ordered: safest first, and the safest is the default.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Permission {
-    /// Read. Everything else is asked, or refused where the agent cannot ask.
-    #[default]
-    Ask,
-    /// Edit files of the worktree too.
-    Edits,
-    /// Everything. Only for a place that is itself a sandbox.
-    All,
-}
-
-impl Permission {
-    /// The word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Permission::Ask => "ask",
-            Permission::Edits => "edits",
-            Permission::All => "all",
-        }
-    }
-}
-
 /// How an agent is to be run, beyond its order.
 #[derive(Clone, Debug, Default)]
 pub struct Settings<'s> {
@@ -71,6 +44,10 @@ pub struct Settings<'s> {
     pub permission: Permission,
     /// The session to go on with. Only from the same worktree path: most agents find it by that.
     pub resume: Option<&'s str>,
+    /// The MCP server by which the agent speaks for its attempt: program (absolute) and arguments, which is the
+    /// `skep` program and `mcp`. It finds its token in the environment that a shim gives the agent. `None` for agents
+    /// that are to do without it; those that cannot have one ignore it, and have the verbs of `$SKEP_BIN`.
+    pub mcp: Option<Vec<String>>,
     /// Environment that the user configured; wins over the adapter's own.
     pub env: BTreeMap<String, String>,
     /// Arguments that the user configured, after the adapter's own.

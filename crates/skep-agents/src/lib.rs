@@ -53,6 +53,7 @@ mod fault;
 mod json;
 mod launch;
 mod lines;
+mod mcp;
 mod pi;
 mod protocol;
 mod result;
@@ -63,6 +64,7 @@ mod speak;
 mod summary;
 pub mod text;
 mod verdict;
+mod wait;
 
 pub use acp::{Model, Program};
 pub use adapter::{About, Adapter, Can, Cancel, KNOWN, LoginBy, Resume, Told, version_in};

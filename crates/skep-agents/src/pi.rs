@@ -14,6 +14,7 @@ use crate::{
     protocol::{ASKS_MAX, Answer, Out, Protocol, usd},
     seen::{Seen, Span, Tokens},
     text::{EXCERPT, NAME, excerpt},
+    wait,
 };
 use alloc::{
     collections::BTreeMap,
@@ -97,6 +98,8 @@ pub(crate) struct Pi {
     working: bool,
     /// How the last message ended, if it failed.
     failed: Option<Fault>,
+    /// What failed for good unless it tries again, and the request after whose answer it does not.
+    ending: Option<(u64, String)>,
     asks: BTreeMap<String, Method>,
 }
 
@@ -114,14 +117,20 @@ impl Pi {
             session: String::new(),
             working: false,
             failed: None,
+            ending: None,
             asks: BTreeMap::new(),
         }
     }
 
-    fn command(&mut self, mut command: serde_json::Value, out: &mut Out) {
+    fn command(&mut self, mut command: serde_json::Value, out: &mut Out) -> u64 {
         self.requests += 1;
         command["id"] = json!(self.requests.to_string());
         out.say(&command);
+        self.requests
+    }
+
+    fn ask_stats(&mut self, out: &mut Out) {
+        self.command(json!({"type": "get_session_stats"}), out);
     }
 
     fn session(&mut self, id: &str, out: &mut Out) {
@@ -133,6 +142,10 @@ impl Pi {
 
     fn response(&mut self, line: &Json, out: &mut Out) {
         let ok = line.at("success").bool() == Some(true);
+        let to = line.at("id").str().parse().ok();
+        if let Some((_, text)) = self.ending.take_if(|(id, _)| to == Some(*id)) {
+            out.done(false, &text);
+        }
         match line.at("command").str() {
             "prompt" if !ok => {
                 let text = line.at("error").str();
@@ -201,14 +214,31 @@ impl Pi {
         };
         if matches!(fault.kind, ErrorKind::RateLimit | ErrorKind::Quota) {
             out.see(Seen::RateLimited {
-                until: None,
+                until: wait::told(&fault.text),
                 text: fault.text.clone(),
             });
         }
         let text = fault.text.clone();
+        let interrupted = fault.kind == ErrorKind::Interrupted;
         out.see(Seen::Error(fault));
-        // It may try again; then a new beginning takes this back.
-        out.done(false, &text);
+        if interrupted {
+            out.done(false, &text);
+            return;
+        }
+        // It may try again, and says so at once: before it answers whatever is asked after this. To be taken for
+        // done meanwhile would be the end of it, since its standard input is closed then.
+        let asked = self.command(json!({"type": "get_state"}), out);
+        self.ending = Some((asked, text));
+    }
+
+    /// It tried again, and will not any more.
+    fn gave_up(&mut self, line: &Json, out: &mut Out) {
+        // While it waited for the next try there was no end that could be told; one that has come is.
+        if line.at("success").bool() == Some(false) && !self.working && self.ending.is_none() {
+            out.done(false, line.at("finalError").str());
+        } else {
+            out.see(Seen::Progress);
+        }
     }
 
     /// Extensions are switched off, but a user's own arguments can switch them on.
@@ -243,7 +273,13 @@ impl Protocol for Pi {
         let prompt = core::mem::take(&mut self.prompt);
         self.command(json!({"type": "prompt", "message": prompt}), out);
         // For the session's id: in this mode nothing else tells it.
-        self.command(json!({"type": "get_session_stats"}), out);
+        self.ask_stats(out);
+    }
+
+    fn end(&mut self, out: &mut Out) {
+        if let Some((_, text)) = self.ending.take() {
+            out.done(false, &text);
+        }
     }
 
     fn line(&mut self, line: &str, out: &mut Out) {
@@ -255,6 +291,7 @@ impl Protocol for Pi {
             "response" => self.response(&line, out),
             "agent_start" => {
                 self.working = true;
+                self.ending = None;
                 out.see(Seen::TurnBegan);
             }
             "message_end" => self.message(line.at("message"), out),
@@ -265,8 +302,10 @@ impl Protocol for Pi {
                 let ok = line.at("isError").bool() != Some(true);
                 out.tool_ended(line.at("toolCallId").str(), ok);
             }
-            "turn_end" => self.command(json!({"type": "get_session_stats"}), out),
+            "turn_end" => self.ask_stats(out),
+            "auto_retry_end" => self.gave_up(&line, out),
             "auto_retry_start" => {
+                self.ending = None;
                 let text = line.at("errorMessage").str();
                 out.see(Seen::Retrying {
                     attempt: line.at("attempt").u64().and_then(|n| n.try_into().ok()),
@@ -285,7 +324,7 @@ impl Protocol for Pi {
         match type_of_head(head) {
             "message_update" => out.see(Seen::Writing),
             "agent_end" => self.ended(out),
-            "turn_end" => self.command(json!({"type": "get_session_stats"}), out),
+            "turn_end" => self.ask_stats(out),
             _ => out.see(Seen::Progress),
         }
     }

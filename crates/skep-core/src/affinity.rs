@@ -13,7 +13,8 @@
 //! Backlogs are derived, never stored: a worker that leaves or crashes leaves none behind.
 
 use crate::{
-    claim, id::WorkerId, spec::TaskSpec, state::State, task::Task, time::Time, worker::Worker,
+    claim, id::WorkerId, routing, spec::TaskSpec, state::State, task::Task, time::Time,
+    worker::Worker,
 };
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::cmp::Reverse;
@@ -25,7 +26,7 @@ const LOOK: usize = 24;
 const PATTERNS: usize = 8;
 
 /// A task, the worker that takes it, and with which model.
-pub(crate) type Choice<'s> = (&'s Task, WorkerId, Option<String>);
+pub(crate) type Choice<'s> = (&'s Task, WorkerId, routing::Choice);
 
 /// What is claimed next, if anything can be.
 pub(crate) fn choose<'s>(state: &'s State, now: Time, idle: &[&Worker]) -> Option<Choice<'s>> {
@@ -98,13 +99,17 @@ fn fitting(
     now: Time,
     task: &Task,
     idle: &[&Worker],
-) -> impl Iterator<Item = (WorkerId, Option<String>)> {
+) -> impl Iterator<Item = (WorkerId, routing::Choice)> {
     let idle = if claim::free(state, task, now).is_ok() {
         idle
     } else {
         &[]
     };
-    let fits = move |w: &&Worker| claim::fits(state, task, w, now).ok().map(|m| (w.id, m));
+    let fits = move |w: &&Worker| {
+        claim::fits(state, task, w, now)
+            .ok()
+            .map(|choice| (w.id, choice))
+    };
     idle.iter().filter_map(fits)
 }
 
@@ -129,7 +134,7 @@ impl<'s> Lasts<'s> {
     fn best(
         &self,
         task: &'s Task,
-        fitting: impl Iterator<Item = (WorkerId, Option<String>)>,
+        fitting: impl Iterator<Item = (WorkerId, routing::Choice)>,
     ) -> Option<Choice<'s>> {
         let score = |worker: WorkerId| {
             let last = self.0.iter().find(|(w, _)| w.id == worker);

@@ -1,12 +1,15 @@
 //! An attempt: one run of one task by one worker; how it can end, and what its host reports of it.
 
 use crate::{
+    ask::{Ask, Waited},
     budget::Account,
     fault::ErrorKind,
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     money::Usd,
+    routing::Route,
     time::{Millis, Time},
+    word::Words,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
@@ -90,6 +93,8 @@ pub enum StopWhy {
     Stale,
     /// A cap leaves nothing for it (S-7); the task goes back to the queue.
     OverBudget,
+    /// Its agent says that it cannot go on.
+    Blocked,
 }
 
 /// A live attempt.
@@ -128,6 +133,27 @@ pub struct Live {
     /// What was set aside for it, and what it was charged (S-7).
     #[serde(default)]
     pub account: Account,
+    /// What its agent has said of it.
+    #[serde(default, skip_serializing_if = "Words::is_empty")]
+    pub words: Words,
+    /// Who serves it (S-6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Why it has its model, if there is more to say than that it is the swarm's (S-4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// What its agent asks a person, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
+    /// The number of its last question.
+    #[serde(default)]
+    pub asked: u32,
+    /// Its agent's context is too full to be gone on with after this (L-9).
+    #[serde(default)]
+    pub refresh: bool,
+    /// For how long it has waited for people.
+    #[serde(default, skip_serializing_if = "Waited::is_nothing")]
+    pub waited: Waited,
 }
 
 /// A stop that was asked for.
@@ -159,6 +185,9 @@ pub struct Report {
     /// Files of a shared worktree that changed while it ran and are not its own to change; nobody saved them.
     #[serde(default)]
     pub outside: Vec<String>,
+    /// What it made that git ignores, where there is nothing else; a few of it.
+    #[serde(default)]
+    pub ignored: Vec<String>,
     /// Processes that outlived the agent and were ended.
     pub survivors: u32,
     /// Whether the run was cut short from outside: stopped, or at its ceiling.
@@ -335,6 +364,53 @@ pub struct Failure {
     /// The end of the output that shows it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// What its provider did, if it is the provider's failure: then it is nobody else's (S-5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<ErrorKind>,
+    /// What it cost, if that is known (W-14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<Usd>,
+    /// What the next agent, which begins afresh, should know of this one's work (L-9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<Box<Handoff>>,
+}
+
+/// What an agent that speaks leaves to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handoff {
+    /// Its last words.
+    pub said: String,
+    /// Where its work is, and how much there is of it; at most [`Handoff::FILES`] files are named.
+    pub work: Option<SavedWork>,
+    /// How full its context was at last, in percent.
+    pub context: Option<u8>,
+}
+
+impl Handoff {
+    /// So many files are named: a prompt is no list of files.
+    pub const FILES: usize = 20;
+
+    /// What `report` says of it; nothing for agents that do not speak.
+    #[must_use]
+    pub fn of(report: &Report, reading: Option<&Reading>) -> Option<Box<Handoff>> {
+        let said = match report.said.as_ref()? {
+            Said::Done { text } => text.clone(),
+            // Why it failed is told already.
+            Said::Failed { .. } => String::new(),
+        };
+        let work = match &report.saved {
+            Saved::Commit(work) => Some(SavedWork {
+                files: work.files.iter().take(Handoff::FILES).cloned().collect(),
+                ..work.clone()
+            }),
+            Saved::Nothing | Saved::Failed(_) => None,
+        };
+        Some(Box::new(Handoff {
+            said,
+            work,
+            context: reading.and_then(|reading| reading.context),
+        }))
+    }
 }
 
 /// The evidence that a task is done (W-14).

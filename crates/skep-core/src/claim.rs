@@ -6,13 +6,15 @@ use crate::{
     budget::{self, Shortfall},
     id::WorkerId,
     limits,
-    spec::{ModelWish, TaskSpec},
+    provider::Shut,
+    routing::{self, Choice},
+    spec::TaskSpec,
     state::State,
     task::Task,
     time::{Millis, Time},
     worker::{Worker, WorkerState},
 };
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,8 @@ pub enum Unfit {
     ModelsFailed(String),
     /// A cap leaves too little for it (S-7).
     Budget(Shortfall),
+    /// The provider of its model takes no attempt now (S-5, S-6).
+    Provider(Shut),
 }
 
 impl fmt::Display for Unfit {
@@ -87,6 +91,7 @@ impl fmt::Display for Unfit {
                 )
             }
             Unfit::Budget(short) => write!(f, "{short}"),
+            Unfit::Provider(shut) => write!(f, "{shut}"),
         }
     }
 }
@@ -188,27 +193,33 @@ pub fn overlap(one: &Task, other: &Task) -> bool {
 ///
 /// # Errors
 /// Why not.
-pub fn fits(
-    state: &State,
-    task: &Task,
-    worker: &Worker,
-    now: Time,
-) -> Result<Option<String>, Unfit> {
+pub fn fits(state: &State, task: &Task, worker: &Worker, now: Time) -> Result<Choice, Unfit> {
     let base = state.swarm().map(|s| &s.tip);
     let standing = worker.state(base);
     if standing != WorkerState::Idle {
         return Err(Unfit::Busy(standing));
     }
-    let model = suits(state, task, worker)?;
-    budget::admit(state, task, worker.id, model.as_deref(), now).map_err(Unfit::Budget)?;
-    Ok(model)
+    may_take(task, worker)?;
+    let choice = routing::route(state, task, worker, now)?;
+    let model = choice.model.as_deref();
+    budget::admit(state, task, worker.id, model, now).map_err(Unfit::Budget)?;
+    Ok(choice)
 }
 
-/// Whether a worker could take a task if it were idle, and with which model.
+/// Whether a worker could take a task if it were idle and every provider took it.
 ///
 /// # Errors
 /// Why not.
-pub fn suits(state: &State, task: &Task, worker: &Worker) -> Result<Option<String>, Unfit> {
+pub fn suits(state: &State, task: &Task, worker: &Worker) -> Result<(), Unfit> {
+    may_take(task, worker)?;
+    routing::left(state, task, worker)
+}
+
+/// Whether a task is for a worker at all, whatever model it would use.
+///
+/// # Errors
+/// Why not.
+pub fn may_take(task: &Task, worker: &Worker) -> Result<(), Unfit> {
     if let Some(other) = task.assigned.filter(|w| *w != worker.id) {
         return Err(Unfit::AssignedTo(other));
     }
@@ -222,41 +233,7 @@ pub fn suits(state: &State, task: &Task, worker: &Worker) -> Result<Option<Strin
     {
         return Err(Unfit::Capability(missing.clone()));
     }
-    model(state, task, worker)
-}
-
-/// The model for a task on a worker: the worker's own, else the task's, else the swarm's; and if that one has
-/// failed on the task too often, the next stronger one that has not.
-fn model(state: &State, task: &Task, worker: &Worker) -> Result<Option<String>, Unfit> {
-    let Some(swarm) = state.swarm() else {
-        return Ok(None);
-    };
-    let (wanted, fixed) = match (&worker.model, &task.spec.model) {
-        (_, Some(ModelWish::Required(model))) => (Some(model), true),
-        (Some(model), _) => (Some(model), false),
-        (None, Some(ModelWish::Preferred(model))) => (Some(model), false),
-        (None, None) => (swarm.spec.model.as_ref(), false),
-    };
-    let Some(wanted) = wanted else {
-        return Ok(None);
-    };
-    let failed = |model: &str| {
-        task.model_failures
-            .get(model)
-            .is_some_and(|n| *n >= swarm.spec.policy.model_failures)
-    };
-    if !failed(wanted) {
-        return Ok(Some(wanted.clone()));
-    }
-    let stronger = swarm
-        .spec
-        .models
-        .iter()
-        .skip_while(|m| *m != wanted)
-        .skip(1);
-    let next = stronger.clone().find(|m| !failed(m)).filter(|_| !fixed);
-    next.map(|m| Some(m.to_string()))
-        .ok_or_else(|| Unfit::ModelsFailed(wanted.clone()))
+    Ok(())
 }
 
 /// The moment at which the keeper gives an attempt up even if its shim never reports: its ceiling, two
@@ -266,5 +243,8 @@ pub fn give_up_after(state: &State, task: &TaskSpec) -> Millis {
     let policy = state.policy();
     let checks = task.success.len() as u64;
     let ceiling = policy.ceiling(task.timebox);
-    Millis(ceiling.0 + policy.grace.times(2 + checks).0 + Millis::mins(1).0)
+    let graces = policy.grace.times(checks.saturating_add(2));
+    // As moments are added up: beyond all measure is as long as there is.
+    let until = Time(0) + ceiling + graces + Millis::mins(1);
+    until.since(Time(0))
 }

@@ -4,6 +4,7 @@ mod commands;
 mod conflict;
 mod observations;
 mod staff;
+mod words;
 
 use crate::{
     event::Event,

@@ -4,17 +4,17 @@
 //! and when [`wake_at`] comes. Each policy is a small function, in the order in which they matter.
 
 use crate::{
-    affinity,
+    affinity, ask,
     attempt::{Failure, Live, Outcome, StopWhy},
     budget, claim, deadlock,
     event::{Event, Next, WorkerNext},
-    health,
+    forecast, health,
     id::WorkerId,
     limits,
     merge::{MergeStep, Probe, Queued, Severity},
-    retry,
+    provider, reputation, retry, routing,
     scale::{self, Mode},
-    spec::Landing,
+    spec::{Landing, Policy},
     state::State,
     task::TaskState,
     time::Time,
@@ -28,19 +28,25 @@ const CRASH_ROUNDS: u32 = 3;
 #[must_use]
 pub fn next(state: &State, now: Time) -> Option<Event> {
     state.swarm()?;
-    tasks_ready(state)
+    unblocked(state)
+        .or_else(|| tasks_ready(state))
         .or_else(|| worker_restored(state, now))
         .or_else(|| budget::next(state, now))
         .or_else(|| overtime(state, now))
+        .or_else(|| ask::due(state, now))
+        .or_else(|| context_refresh(state))
         .or_else(|| health::next(state, now))
         .or_else(|| halt(state, now))
         .or_else(|| retire(state))
         .or_else(|| deadlock::next(state, now))
         .or_else(|| cap_warning(state))
+        .or_else(|| provider::resumed(state, now))
+        .or_else(|| reputation::next(state))
         .or_else(|| scale::down::before_claims(state, now))
         .or_else(|| claim(state, now))
         .or_else(|| scale::down::next(state, now))
         .or_else(|| scale::up::next(state, now))
+        .or_else(|| forecast::next(state))
         .or_else(|| merge_starts(state))
         .or_else(|| merge_goes_on(state))
         .or_else(|| empty_merge_lands(state))
@@ -53,7 +59,9 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
 #[must_use]
 pub fn wake_at(state: &State, now: Time) -> Option<Time> {
     let told = deadlock::tells_at(state).filter(|at| *at > now);
-    moves_at(state, now).into_iter().chain(told).min()
+    let looks = forecast::due_at(state, now);
+    let moves = moves_at(state, now).into_iter();
+    moves.chain(told).chain(looks).min()
 }
 
 /// The same without what only tells a person something: whether the swarm goes on by itself hangs on this.
@@ -62,7 +70,8 @@ pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
         return Some(now);
     }
     let workers = state.workers().filter_map(|w| w.not_before);
-    let attempts = state.live().map(|live| live.give_up);
+    let policy = state.policy();
+    let attempts = state.live().map(|live| gives_up(live, &policy));
     let probe = state
         .halted()
         .and_then(|h| h.probe_at)
@@ -71,10 +80,12 @@ pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
         .chain(attempts)
         .chain(health::wake_at(state, now))
         .chain(budget::wake_at(state, now))
+        .chain(ask::wake_at(state))
         .chain(deadlock::frees_at(state))
         .chain(probe)
         .chain(state.next_not_before())
         .chain(scale::wake_at(state, now))
+        .chain(provider::wake_at(state))
         .filter(|at| *at > now)
         .min()
 }
@@ -84,6 +95,14 @@ fn tasks_ready(state: &State) -> Option<Event> {
     (!tasks.is_empty()).then_some(Event::TasksReady { tasks })
 }
 
+/// What a task was blocked on has come in: it goes on like any other.
+fn unblocked(state: &State) -> Option<Event> {
+    let task = state.released()?;
+    Some(Event::TaskUnblocked {
+        task: task.id().clone(),
+    })
+}
+
 fn worker_restored(state: &State, now: Time) -> Option<Event> {
     let due = state
         .workers()
@@ -91,11 +110,28 @@ fn worker_restored(state: &State, now: Time) -> Option<Event> {
     Some(Event::WorkerRestored { worker: due.id })
 }
 
+/// L-9: never in the middle of a task.
+fn context_refresh(state: &State) -> Option<Event> {
+    let most = state.swarm()?.spec.policy.agents.context_percent;
+    state.live().filter(|live| !live.refresh).find_map(|live| {
+        let percent = state.facts().reading(live.attempt)?.context?;
+        (u32::from(percent) > most).then_some(Event::ContextRefreshDeferred {
+            attempt: live.attempt,
+            percent,
+        })
+    })
+}
+
+/// When the keeper gives an attempt up. While a person is asked, its clock stands still.
+fn gives_up(live: &Live, policy: &Policy) -> Time {
+    live.give_up + live.waited.moves_by(policy.agents.ask_total)
+}
+
 /// An attempt that even its shim's own ceiling did not end: its lease is revoked, so that its task can go on.
 /// Should a result come after all, it is fenced and kept.
 fn overtime(state: &State, now: Time) -> Option<Event> {
     let policy = state.policy();
-    let over = |live: &&Live| live.give_up <= now || health::revoked(live, &policy, now);
+    let over = |live: &&Live| gives_up(live, &policy) <= now || health::revoked(live, &policy, now);
     let live = state.live().find(over)?;
     let task = state.task(&live.task)?;
     let why = live.stopping.map_or(StopWhy::Overtime, |s| s.why);
@@ -103,6 +139,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         StopWhy::TaskCancelled => (Outcome::Cancelled, "its ceiling"),
         StopWhy::Stale => (Outcome::Stale, "its silence"),
         StopWhy::OverBudget => (Outcome::OverBudget, "its ceiling"),
+        StopWhy::Blocked => (Outcome::Cancelled, "its own word"),
         _ => (Outcome::TimedOut, "its ceiling"),
     };
     let failure = Failure {
@@ -111,6 +148,9 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         model: live.model.clone(),
         reason: format!("its shim did not end it at {limit}; the lease was revoked"),
         output: Default::default(),
+        fault: None,
+        usd: None,
+        handoff: None,
     };
     Some(Event::AttemptEnded {
         task: live.task.clone(),
@@ -118,11 +158,12 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         failure: Box::new(failure),
         next: match why {
             StopWhy::OverBudget => Next::Release,
-            _ => retry::next(task, outcome, Some(why), &policy, now),
+            _ => retry::next(state, task, live, outcome),
         },
         worker_next: WorkerNext::BackOff(now + policy.backoff),
         spawn_failed: false,
         agent_died: false,
+        revoked: true,
         salvage: None,
     })
 }
@@ -197,22 +238,20 @@ fn claim(state: &State, now: Time) -> Option<Event> {
     if idle.is_empty() {
         return None;
     }
-    let (task, worker, model) = affinity::choose(state, now, &idle)?;
-    let reserved = budget::admit(state, task, worker, model.as_deref(), now).ok()?;
-    let agent = task
-        .spec
-        .agent
-        .as_ref()
-        .unwrap_or(&state.swarm()?.spec.agent);
+    let (task, worker, choice) = affinity::choose(state, now, &idle)?;
+    let reserved = budget::admit(state, task, worker, choice.model.as_deref(), now).ok()?;
+    let agent = routing::agent(&state.swarm()?.spec, task);
     Some(Event::Claimed {
         attempt: state.next_attempt(),
         task: task.id().clone(),
         worker,
-        agent: agent.clone(),
-        model,
+        agent: agent.into(),
+        model: choice.model,
         base: base.clone(),
         give_up: now + claim::give_up_after(state, &task.spec),
         reserved,
+        provider: choice.provider,
+        route: choice.route,
     })
 }
 
@@ -330,6 +369,7 @@ fn idle(state: &State) -> bool {
     state.live().len() == 0
         && state.merge().is_none()
         && state.unblocked().next().is_none()
+        && state.released().is_none()
         && state.ready().next().is_none()
         && state.accepted().next().is_none()
 }

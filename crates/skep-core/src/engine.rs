@@ -76,7 +76,13 @@ impl Engine {
             self.state.measure(seen, now);
         }
         if let What::Observation(Observation::Read { seen }) = &request.what {
-            self.state.read(seen);
+            self.state.read(seen, now);
+        }
+        if let What::Observation(Observation::Forecast { mark, cut, .. }) = &request.what {
+            self.state.look(*mark, *cut, now);
+        }
+        if let What::Observation(Observation::Word { attempt, word }) = &request.what {
+            self.state.hear(*attempt, word, now);
         }
         let decision = decide(&self.state, now, request);
         let mut answer = Answer::default();

@@ -2,15 +2,21 @@
 //! only thing that is stored.
 
 use crate::{
+    ask::{Question, Reply},
     attempt::{Failure, StopWhy},
     budget::{Amounts, Charge, Scope, Told},
+    fault::ErrorKind,
+    forecast::{Collision, Gone, Work},
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
+    reputation::{Breach, Subject},
+    routing::Route,
     scale::{Added, Mode, Retired},
     spec::{Plan, Policy, Priority, TaskSpec},
     task::{Accepted, Origin},
     time::Time,
+    word::Block,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -49,6 +55,8 @@ pub enum By {
     Person(String),
     /// A host saw something.
     Host,
+    /// Whoever holds this attempt's token.
+    Agent(Attempt),
     /// Skep's own policy.
     Policy,
 }
@@ -137,6 +145,12 @@ pub enum Event {
         /// What is set aside for it (S-7).
         #[serde(default, skip_serializing_if = "Amounts::is_nothing")]
         reserved: Amounts,
+        /// Who serves it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+        /// Why it has its model, unless that is just the swarm's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Route>,
     },
     /// An attempt's process runs.
     AttemptStarted {
@@ -194,6 +208,78 @@ pub enum Event {
         /// Whether the agent got it.
         delivered: bool,
     },
+    /// An attempt's agent says how far it is.
+    Checkpointed {
+        /// Which.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// What is done, and what is next.
+        text: String,
+        /// How much of it all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u8>,
+    },
+    /// An attempt's agent says that it cannot go on.
+    BlockReported {
+        /// Which.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// Why not.
+        block: Box<Block>,
+    },
+    /// What a task was blocked on is merged: it waits as others do.
+    TaskUnblocked {
+        /// Which.
+        task: TaskId,
+    },
+    /// An attempt's agent has found something out (G-5).
+    MemoRecorded {
+        /// Which.
+        attempt: Attempt,
+        /// The task.
+        task: TaskId,
+        /// The worker.
+        worker: WorkerId,
+        /// What it is about.
+        #[serde(rename = "about")]
+        key: String,
+        /// What was found.
+        value: String,
+        /// How that is known.
+        source: String,
+    },
+    /// An attempt's agent asks a person, and waits (L-4b).
+    Asked {
+        /// Which.
+        attempt: Attempt,
+        /// What.
+        question: Box<Question>,
+    },
+    /// A question was answered; the answer is on its way to the agent.
+    Answered {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// Which question.
+        number: u32,
+        /// With what.
+        reply: Reply,
+    },
+    /// A question does not wait any more, answered or not.
+    AskClosed {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// Which question.
+        number: u32,
+    },
+    /// An agent's context is nearly full. Its task goes on in it; whoever comes next begins afresh (L-9).
+    ContextRefreshDeferred {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// How full, in percent.
+        percent: u8,
+    },
     /// An attempt is being stopped.
     StopAsked {
         /// Which.
@@ -229,6 +315,9 @@ pub enum Event {
         /// The agent itself died, by a signal that Skep did not send (L-6).
         #[serde(default)]
         agent_died: bool,
+        /// Nobody reported it: its lease was revoked, and its result may come yet.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        revoked: bool,
         /// Where its work is, if it left any.
         salvage: Option<Oid>,
     },
@@ -392,12 +481,56 @@ pub enum Event {
         /// It was for one worker, and is for any now.
         freed: bool,
     },
+    /// A provider refuses attempts: it is left alone, and then one tries it again (S-5, S-6).
+    ProviderParked {
+        /// Which.
+        provider: String,
+        /// How.
+        kind: ErrorKind,
+        /// Until this moment.
+        until: Time,
+        /// In a sentence, with what a person can do.
+        reason: String,
+        /// The attempt that was refused.
+        attempt: Attempt,
+        /// The task that tried it in vain: another goes first next time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<TaskId>,
+    },
+    /// A provider works again.
+    ProviderResumed {
+        /// Which.
+        provider: String,
+        /// The attempt that tried it.
+        probe: Attempt,
+    },
+    /// A worker, an agent or a model does badly (G-6). Told once; again only after it did well.
+    SloBreached {
+        /// Which.
+        subject: Subject,
+        /// What it falls short of.
+        breach: Breach,
+        /// In a sentence.
+        text: String,
+    },
     /// Something was noticed.
     Signal {
         /// How much it matters.
         severity: Severity,
         /// What, in a sentence.
         text: String,
+    },
+    /// Works in flight do not merge as they are now, or now in other files or more surely than before (W-9).
+    CollisionForeseen {
+        /// Whose, and where.
+        collision: Box<Collision>,
+    },
+    /// Works that did not merge do, or there is nothing left to merge of one of them.
+    CollisionGone {
+        /// Whose.
+        works: Vec<Work>,
+        /// Why.
+        why: Gone,
     },
     /// A number was changed.
     PolicyChanged {
@@ -456,6 +589,14 @@ impl Event {
             Event::BudgetLevel { .. } => "budget_level",
             Event::HealthChanged { .. } => "health_changed",
             Event::Told { .. } => "told",
+            Event::Checkpointed { .. } => "checkpointed",
+            Event::BlockReported { .. } => "block_reported",
+            Event::TaskUnblocked { .. } => "task_unblocked",
+            Event::MemoRecorded { .. } => "memo_recorded",
+            Event::Asked { .. } => "asked",
+            Event::Answered { .. } => "answered",
+            Event::AskClosed { .. } => "ask_closed",
+            Event::ContextRefreshDeferred { .. } => "context_refresh_deferred",
             Event::StopAsked { .. } => "stop_asked",
             Event::AttemptAccepted { .. } => "attempt_accepted",
             Event::AttemptEnded { .. } => "attempt_ended",
@@ -479,7 +620,12 @@ impl Event {
             Event::TargetLanded { .. } => "target_landed",
             Event::TargetRefused { .. } => "target_refused",
             Event::WaitedTooLong { .. } => "waited_too_long",
+            Event::ProviderParked { .. } => "provider_parked",
+            Event::ProviderResumed { .. } => "provider_resumed",
+            Event::SloBreached { .. } => "slo_breached",
             Event::Signal { .. } => "signal",
+            Event::CollisionForeseen { .. } => "collision_foreseen",
+            Event::CollisionGone { .. } => "collision_gone",
             Event::PolicyChanged { .. } => "policy_changed",
             Event::ScaleSet { .. } => "scale_set",
             Event::MemorySeen { .. } => "memory_seen",
@@ -510,6 +656,8 @@ pub enum Next {
     Quarantine,
     /// Given up.
     Cancel,
+    /// It waits for what its agent said that it lacks.
+    Block,
 }
 
 /// What becomes of a worker whose attempt did not succeed.

@@ -4,7 +4,7 @@
 //! criterion met.
 
 use crate::{
-    attempt::{Cut, End, Outcome, Receipt, Report, Saved, Step, StopWhy},
+    attempt::{Cut, End, Outcome, Receipt, Report, Said, Saved, Step, StopWhy},
     spec::{Command, Criterion, TaskSpec},
 };
 use alloc::{
@@ -44,6 +44,16 @@ pub fn judge(task: &TaskSpec, report: &Report, stopping: Option<StopWhy>) -> Ver
     let Some(agent) = &report.agent else {
         return failure(Outcome::Crashed, "the agent was never started".into(), "");
     };
+    let began = !matches!(agent.end, End::NotStarted(_));
+    match &report.said {
+        // Only a claim, but one that the exit code says nothing about: CLIs exit with 1 after all was done.
+        Some(Said::Done { .. }) => return verify(task, report),
+        // And with 0 after every request was refused.
+        Some(Said::Failed { outcome, text, .. }) if began => {
+            return failure(*outcome, text.clone(), &agent.tail);
+        }
+        Some(Said::Failed { .. }) | None => {}
+    }
     match &agent.end {
         End::Exited(0) => {}
         End::Exited(_) if report.rate_limited => {
@@ -100,6 +110,12 @@ fn cut_short(report: &Report, stopping: Option<StopWhy>) -> Option<Verdict> {
             Outcome::Cancelled,
             "the task was cancelled".into(),
             "",
+        )),
+        // What an agent that could not go on left is no result, however well it passes.
+        (_, Some(StopWhy::Blocked)) => Some(failure(
+            Outcome::Cancelled,
+            "its agent cannot go on".into(),
+            report.agent.as_ref().map_or("", |a| a.tail.as_str()),
         )),
         (Some(Cut::Ceiling), _) | (Some(_), Some(StopWhy::Overtime)) => {
             let tail = report.agent.as_ref().map_or("", |a| a.tail.as_str());
@@ -189,6 +205,16 @@ fn verify(task: &TaskSpec, report: &Report) -> Verdict {
             "the agent says that it is done, but nothing has changed (a task that may end without a change \
              says `allow_no_op = true`)",
         );
+        if let Some(first) = report.ignored.first() {
+            let more = match report.ignored.len() {
+                1 => "",
+                _ => " and more",
+            };
+            reason = format!(
+                "the agent says that it is done, but git ignores what it made ({first}{more}), so there is nothing \
+                 to merge: a rule in `.gitignore` or `.git/info/exclude` covers it"
+            );
+        }
         if let Some(first) = report.outside.first() {
             reason = format!(
                 "nothing that matches `files` has changed, but {first} has ({} in all), which does not count: \
@@ -309,6 +335,7 @@ mod tests {
             exists: Vec::new(),
             changed_by_checks: Vec::new(),
             outside: Vec::new(),
+            ignored: Vec::new(),
             survivors: 0,
             cut: None,
             no_op: None,
@@ -359,6 +386,57 @@ mod tests {
             panic!()
         };
         assert_eq!(receipt.no_op.as_deref(), Some("already so"));
+    }
+
+    // proves: X-1a
+    #[test]
+    fn what_the_protocol_said_goes_before_the_exit_code() {
+        let ended = |code, said| Report {
+            agent: Some(step("claude", End::Exited(code))),
+            said: Some(said),
+            ..done(&["a"])
+        };
+        let claims = || Said::Done { text: "ok".into() };
+        let spec = task(Vec::new());
+        assert!(matches!(
+            judge(&spec, &ended(1, claims()), None),
+            Verdict::Success(_)
+        ));
+        let nothing = Report {
+            saved: Saved::Nothing,
+            ..ended(0, claims())
+        };
+        fails(&spec, &nothing, Outcome::Failed, "nothing has changed");
+        for outcome in [Outcome::Failed, Outcome::RateLimited, Outcome::Stale] {
+            let said = Said::Failed {
+                outcome,
+                fault: None,
+                until: None,
+                text: "refused (429)".into(),
+            };
+            fails(&spec, &ended(0, said), outcome, "refused (429)");
+        }
+        let missing = Report {
+            agent: Some(step("claude", End::NotStarted("not found".into()))),
+            ..ended(
+                0,
+                Said::Failed {
+                    outcome: Outcome::Crashed,
+                    fault: None,
+                    until: None,
+                    text: "it".into(),
+                },
+            )
+        };
+        let verdict = judge(&spec, &missing, None);
+        let spawn = matches!(
+            verdict,
+            Verdict::Failure {
+                spawn_failed: true,
+                ..
+            }
+        );
+        assert!(spawn, "a program that is missing is missing for every task");
     }
 
     // proves: W-10

@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod affinity;
+pub mod ask;
 pub mod attempt;
 pub mod budget;
 pub mod claim;
@@ -18,6 +19,7 @@ pub mod due;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod forecast;
 pub mod health;
 pub mod id;
 pub mod judge;
@@ -26,9 +28,12 @@ pub mod merge;
 pub mod money;
 pub mod plan;
 pub mod prompt;
+pub mod provider;
+pub mod reputation;
 pub mod request;
 pub mod restarts;
 pub mod retry;
+pub mod routing;
 pub mod scale;
 pub mod spec;
 pub mod state;
@@ -36,6 +41,7 @@ pub mod task;
 pub mod time;
 pub mod violations;
 pub mod waiting;
+pub mod word;
 pub mod worker;
 
 #[cfg(test)]

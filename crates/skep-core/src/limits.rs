@@ -1,6 +1,8 @@
 //! Every bound in one place, with its reason. None of these is a policy a user tunes (those are in
 //! [`Policy`](crate::spec::Policy)); they keep a bad input or a long life from growing without end.
 
+use crate::time::Millis;
+
 /// The most tasks a swarm holds. State is kept in memory; at about 2 KB a task this is 200 MB at worst.
 pub const TASKS: usize = 100_000;
 /// The most dependencies one task may name.
@@ -9,6 +11,8 @@ pub const DEPENDENCIES: usize = 1_000;
 pub const TEXT: usize = 64 * 1024;
 /// The most workers a swarm may be given.
 pub const WORKERS: u32 = 1_000;
+/// The longest length of time that a person can ask for: ten years stand for ever, and any two of them can be added.
+pub const LENGTH: Millis = Millis::mins(10 * 365 * 24 * 60);
 /// How many idempotency keys are remembered. At one command a second this is over two hours, far longer
 /// than any client retries.
 pub const KEYS: usize = 10_000;
@@ -21,7 +25,38 @@ pub const PACES: usize = 256;
 pub const DAYS: usize = 400;
 /// How many fix tasks one task may lead to before a person must look.
 pub const FIXES: u32 = 3;
+/// How many collisions are remembered at once (W-9): more than a person reads, and each costs an event.
+pub const COLLISIONS: usize = 100;
+/// Of how many files in one collision it is told; the others are counted.
+pub const COLLISION_FILES: usize = 10;
+/// How many works in flight, and as many results, one look takes in: each costs a walk over a worktree.
+pub const SIGHTS: usize = 32;
+/// How many pairs one look merges: at some 10 ms each, two thirds of a second. The others have their turn at the
+/// next look, since what was merged once is not merged again.
+pub const FORECAST_PAIRS: usize = 64;
 /// How many folders of ended attempts are kept: more than a person looks back over.
 pub const RUNS_KEPT: usize = 1_000;
 /// How much disk the folders of ended attempts may take together; the newest are kept.
 pub const RUNS_BYTES: u64 = 2 << 30;
+/// The longest text of a word that an agent says of itself, in bytes: a screenful, for a log that keeps it for ever.
+pub const WORD: usize = 4 * 1024;
+/// The longest key of a memo, in bytes: a name, not a text.
+pub const MEMO_KEY: usize = 128;
+/// How many memos are kept for a plan: at most some 8 MB of the state.
+pub const MEMOS: usize = 1_000;
+/// How many of them one attempt may record: a tenth, so that none alone takes the others' room.
+pub const MEMOS_EACH: usize = 100;
+/// How often one attempt may report progress: once every four seconds for its longest hour.
+pub const CHECKPOINTS: u32 = 1_000;
+/// Of how many providers something is remembered; a plan rarely has five.
+pub const PROVIDERS: usize = 64;
+/// How many failures of one provider are remembered: the most that a circuit breaker can be set to count.
+pub const PROVIDER_FAILURES: usize = 100;
+/// How often a provider may refuse a task while it serves others before that is the task's own trouble: a request
+/// that is too large for any limit is refused for ever. Far more than bad luck in a storm.
+pub const SPARED: u32 = 12;
+/// Of how many workers, agents, models and kinds of task with them the record is kept. Those that were used least
+/// recently go first.
+pub const REPUTATIONS: usize = 1_024;
+/// How many attempts of each are remembered one by one: enough for a 95th percentile, few enough to follow a change.
+pub const RECENT: usize = 40;

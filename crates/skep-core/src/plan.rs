@@ -3,12 +3,12 @@
 
 use crate::{
     attempt::{Failure, Phase, StopWhy},
-    due,
+    due, forecast,
     health::Rung,
     id::{Attempt, Oid, SwarmName, WorkerId},
     merge::{MergeStep, Probe, Queued},
     prompt, scale,
-    spec::{AgentSpec, Command, Glob, Landing, TaskSpec},
+    spec::{AgentSpec, Command, Glob, Landing, Permission, TaskSpec},
     state::State,
     task::{Fix, TaskState},
     time::{Millis, Time},
@@ -16,6 +16,7 @@ use crate::{
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use core::mem;
+use serde::{Deserialize, Serialize};
 
 /// What should be done now, and when to look again if nothing happens.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +50,13 @@ pub enum Action {
         attempt: Attempt,
         /// The rung.
         rung: Rung,
+    },
+    /// An answer should reach the agent that waits for it: see [`Live::asks`](crate::attempt::Live::asks).
+    Answer {
+        /// Of which attempt.
+        attempt: Attempt,
+        /// To which of its questions.
+        number: u32,
     },
     /// A worker's worktree should be clean, at this commit.
     Prepare {
@@ -91,6 +99,11 @@ pub enum Action {
         /// To where.
         to: Oid,
     },
+    /// It should be known whether work in flight merges: see [`forecast::order`].
+    Forecast {
+        /// What there is to see; another number, another look.
+        mark: u64,
+    },
     /// The target branch should move to the integration branch's tip.
     LandTarget {
         /// To where.
@@ -105,6 +118,8 @@ pub fn plan(state: &State, now: Time) -> Steps {
     attempts(state, &mut actions);
     merge(state, &mut actions);
     workers(state, now, &mut actions);
+    // Last: whatever else there is to do matters more.
+    actions.extend(forecast::due(state, now).map(|mark| Action::Forecast { mark }));
     Steps {
         actions,
         wake_at: due::wake_at(state, now),
@@ -128,6 +143,11 @@ fn attempts(state: &State, actions: &mut Vec<Action>) {
                 if rung > live.told {
                     actions.push(Action::Tell { attempt, rung });
                 }
+                let answered = live.asks.iter().filter(|ask| ask.reply.is_some());
+                actions.extend(answered.map(|ask| Action::Answer {
+                    attempt,
+                    number: ask.question.number,
+                }));
             }
         }
     }
@@ -241,8 +261,9 @@ pub fn build_order(state: &State, wave: u32, round: u32) -> Option<BuildOrder> {
     })
 }
 
-/// All that a host must know to start an attempt, for [`Action::Start`].
-#[derive(Clone, Debug, PartialEq)]
+/// All that a host must know to start an attempt, for [`Action::Start`]. It can be written down for the process
+/// that runs the attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// Its number.
     pub attempt: Attempt,
@@ -260,6 +281,8 @@ pub struct Order {
     pub agent_spec: Option<AgentSpec>,
     /// The model.
     pub model: Option<String>,
+    /// What it may do without asking, if anybody said so.
+    pub permission: Option<Permission>,
     /// The commit it starts from.
     pub base: Oid,
     /// What the agent is told (L-2).
@@ -279,7 +302,7 @@ pub struct Order {
 }
 
 /// An attempt's part of a worktree that all share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
     /// The files that are its own; `None` is all of them.
     pub files: Option<Vec<Glob>>,
@@ -288,7 +311,7 @@ pub struct Shared {
 }
 
 /// Times and sizes of an [`Order`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderLimits {
     /// The agent's hard stop.
     pub hard_stop: Millis,
@@ -306,6 +329,26 @@ pub struct OrderLimits {
     pub output_bytes: u64,
     /// Ports of its own.
     pub ports: u16,
+    /// How agents that speak a protocol are spoken with.
+    #[serde(default)]
+    pub agents: Talking,
+}
+
+/// Of [`Agents`](crate::spec::Agents), what holds for one attempt from its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talking {
+    /// The longest wait for a model's first sign of life.
+    pub first_reply: Millis,
+    /// The longest silence between two of them.
+    pub reply: Millis,
+    /// The longest silence while a tool runs.
+    pub tool: Millis,
+    /// How often it may try its provider again by itself.
+    pub retries: u32,
+    /// How often what it has used is read.
+    pub metering: Millis,
+    /// For how long its clock may stand still while a person is asked.
+    pub ask_total: Millis,
 }
 
 /// The order for a live attempt, or `None` if it is not live any more.
@@ -315,15 +358,23 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
     let task = state.task(&live.task)?;
     let swarm = state.swarm()?;
     let policy = &swarm.spec.policy;
+    let agents = &policy.agents;
+    let agent_spec = swarm.spec.agents.get(&live.agent);
+    let role = state.worker(live.worker).and_then(|w| w.role.as_ref());
+    let of_role = role.and_then(|role| swarm.spec.roles.get(role)?.permission);
     Some(Order {
         attempt,
         swarm: swarm.spec.name.clone(),
         task: task.spec.clone(),
         worker: live.worker,
-        role: state.worker(live.worker).and_then(|w| w.role.clone()),
+        role: role.cloned(),
         agent: live.agent.clone(),
-        agent_spec: swarm.spec.agents.get(&live.agent).cloned(),
+        agent_spec: agent_spec.cloned(),
         model: live.model.clone(),
+        permission: agent_spec
+            .and_then(|spec| spec.permission)
+            .or(of_role)
+            .or(swarm.spec.permission),
         base: live.base.clone(),
         prompt: prompt::render(
             swarm.spec.prompt.as_deref().unwrap_or(prompt::TEMPLATE),
@@ -349,6 +400,14 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
             setup: policy.setup_timeout,
             output_bytes: policy.output_bytes,
             ports: policy.ports_per_worktree,
+            agents: Talking {
+                first_reply: agents.first_reply,
+                reply: agents.reply,
+                tool: agents.tool,
+                retries: agents.retries,
+                metering: agents.metering,
+                ask_total: agents.ask_total,
+            },
         },
         claimed: live.claimed,
     })

@@ -1,8 +1,10 @@
 //! What can be asked and what can be seen: the only inputs of the decider.
 
 use crate::{
+    ask::{AskId, Given, Question},
     attempt::{Reading, Report, Saved},
     event::By,
+    forecast::Meeting,
     health::{Rung, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Link, Severity},
@@ -10,6 +12,7 @@ use crate::{
     spec::{Plan, Policy, Priority, TaskSpec},
     task::TaskState,
     time::Millis,
+    word::Word,
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::fmt::{self, Write};
@@ -148,6 +151,13 @@ pub enum Command {
         /// What they are to be.
         policy: Box<Policy>,
     },
+    /// Answer what an agent asks.
+    Answer {
+        /// Which ask.
+        ask: AskId,
+        /// With what.
+        given: Given,
+    },
     /// Let a worker use this model from its next attempt on; none: the task's or the swarm's.
     SetWorkerModel {
         /// Which.
@@ -162,19 +172,31 @@ impl Command {
     /// says (where a plan begins), does not count.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        let mut text = Fingerprint(0xcbf2_9ce4_8422_2325);
+        let mut text = Fingerprint::default();
         // Writing to a number cannot fail.
         let _ = match self {
             Command::LoadPlan { digest, again, .. } => write!(text, "load {digest} {again}"),
             Command::SetPolicy { asked, .. } => write!(text, "set {asked}"),
             other => write!(text, "{other:?}"),
         };
-        text.0
+        text.number()
     }
 }
 
 /// FNV-1a over what is written to it: 64 bits are plenty to notice a mistake, which is all this is for.
-struct Fingerprint(u64);
+pub(crate) struct Fingerprint(u64);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Fingerprint(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fingerprint {
+    pub(crate) fn number(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Write for Fingerprint {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -259,6 +281,15 @@ pub enum Observation {
         /// Each with what it said.
         seen: Vec<(Attempt, Reading)>,
     },
+    /// What an attempt's agent asks people. What was seen earlier and comes later changes nothing.
+    Asks {
+        /// Which.
+        attempt: Attempt,
+        /// The highest number that it has given to a question.
+        last: u32,
+        /// The questions that wait.
+        open: Vec<Question>,
+    },
     /// An attempt's agent was told of a rung of the ladder, or cannot be told of anything.
     Told {
         /// Which.
@@ -267,6 +298,13 @@ pub enum Observation {
         rung: Rung,
         /// Whether the agent got it.
         delivered: bool,
+    },
+    /// An attempt's agent said something of itself, with the attempt's own token.
+    Word {
+        /// Which.
+        attempt: Attempt,
+        /// What.
+        word: Word,
     },
     /// An attempt's host has not been heard of for too long.
     Silent {
@@ -327,6 +365,15 @@ pub enum Observation {
         /// Why.
         reason: String,
     },
+    /// Work in flight was test-merged (W-9).
+    Forecast {
+        /// The mark that [`Action::Forecast`](crate::plan::Action::Forecast) named.
+        mark: u64,
+        /// The works that were merged, each pair with what came of it.
+        met: Vec<Meeting>,
+        /// Not everything was looked at.
+        cut: bool,
+    },
     /// How much memory the machine could give to more processes.
     Memory {
         /// In bytes.
@@ -367,7 +414,7 @@ pub enum Refusal {
     #[error("no plan has been loaded")]
     NoPlan,
     /// A different plan is under way.
-    #[error("another plan is under way: {open} of its tasks are not over")]
+    #[error("another plan is under way: {open} of its tasks {} not over", if *.open == 1 { "is" } else { "are" })]
     PlanUnderWay {
         /// Tasks that are not over.
         open: usize,
@@ -408,6 +455,17 @@ pub enum Refusal {
     /// A bound was reached.
     #[error("{0}")]
     Limit(String),
+    /// Nobody waits for that answer.
+    #[error("no ask {0} waits for an answer")]
+    NoSuchAsk(AskId),
+    /// It is no answer to that.
+    #[error("that does not answer ask {ask}: {why}")]
+    BadAnswer {
+        /// Which.
+        ask: AskId,
+        /// Why not, and what would be one.
+        why: String,
+    },
     /// The observation is of an attempt that no longer holds its task.
     #[error("attempt {0} no longer holds its task")]
     Fenced(Attempt),

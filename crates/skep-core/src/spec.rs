@@ -11,10 +11,12 @@ mod graph;
 mod policy;
 mod zone;
 
-pub use check::{Fault, FaultKind, FieldPath, Step, check};
+pub use check::{Fault, FaultKind, FieldPath, Step, check, check_label};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
-pub use policy::{Budget, Cap, Health, OnCap, Policy, Scaling};
+pub use policy::{
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo,
+};
 pub use zone::{Span, Zone};
 
 use crate::{
@@ -75,6 +77,13 @@ pub struct SwarmSpec {
     pub roles: BTreeMap<String, Role>,
     /// Agents defined by configuration.
     pub agents: BTreeMap<String, AgentSpec>,
+    /// Agents that Skep knows by itself: the edge says which, for the core knows no vendors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub built_in: Vec<String>,
+    /// What agents may do without asking, where neither they nor their role say it; none: the least with which
+    /// they can work unattended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<Permission>,
     /// The numbers that steer the swarm.
     pub policy: Policy,
 }
@@ -143,13 +152,17 @@ pub struct Role {
     pub capabilities: Option<Vec<String>>,
     /// The model they use instead of the swarm's.
     pub model: Option<String>,
+    /// What their agents may do without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<Permission>,
 }
 
 /// An agent defined by configuration: a command that does a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSpec {
     /// The command; `{prompt}`, `{prompt_file}`, `{model}`, `{task}` and `{worktree}` in its words are
-    /// replaced by values, never re-split and never seen by a shell.
+    /// replaced by values, never re-split and never seen by a shell. Empty for an agent that Skep knows by itself,
+    /// of which only settings are given.
     pub command: Vec<String>,
     /// Give the prompt on standard input.
     pub stdin: bool,
@@ -160,6 +173,45 @@ pub struct AgentSpec {
     /// Who serves the models that it uses, where the model does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The protocol that the command speaks on its standard streams; none: no more than its output rules tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// What its output means: rules as JSON, which the edge has checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+    /// What it may do without asking; goes before its role's and the swarm's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<Permission>,
+    /// Arguments after the adapter's own, for an agent that Skep knows by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+}
+
+/// What an agent may do without asking. Ordered: safest first, and the safest is the default.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Read. Everything else is asked, or refused where the agent cannot ask.
+    #[default]
+    Ask,
+    /// Edit files of the worktree too.
+    Edits,
+    /// Everything. Only for a place that is itself a sandbox.
+    All,
+}
+
+impl Permission {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Permission::Ask => "ask",
+            Permission::Edits => "edits",
+            Permission::All => "all",
+        }
+    }
 }
 
 /// What is known of a model.

@@ -12,14 +12,18 @@ pub use stored::FOLD;
 use crate::{
     attempt::{Live, Phase, Reading},
     budget::Ledger,
+    forecast::{Collision, Looked},
     health::{Facts, Pace, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Conflict, Merge},
+    provider, reputation,
+    routing::Shares,
     scale::Book,
     spec::{Policy, SwarmSpec},
     task::{Task, TaskState},
     time::{Millis, Time},
+    word::{Memo, Word},
     worker::Worker,
 };
 use alloc::{
@@ -58,6 +62,25 @@ pub struct State {
     paces: BTreeMap<String, Pace>,
     #[serde(default)]
     ledger: Ledger,
+    /// Works that are known not to merge as they are; bounded by
+    /// [`limits::COLLISIONS`](crate::limits::COLLISIONS).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    collisions: Vec<Collision>,
+    /// Beside the state, too.
+    #[serde(skip)]
+    looked: Looked,
+    /// What agents have found out in this plan; bounded by [`limits::MEMOS`].
+    #[serde(default)]
+    memos: Vec<Memo>,
+    /// Who serves attempts, and who refuses to.
+    #[serde(default)]
+    providers: provider::Book,
+    /// How attempts' models were shared out.
+    #[serde(default)]
+    shares: Shares,
+    /// How workers, agents and models do.
+    #[serde(default)]
+    reputations: reputation::Book,
     #[serde(skip)]
     index: Index,
     /// What hosts measure: beside the state, never of it.
@@ -278,6 +301,11 @@ impl State {
     pub fn conflicts(&self) -> &[Conflict] {
         &self.conflicts
     }
+    /// What agents have found out in this plan, oldest first.
+    #[must_use]
+    pub fn memos(&self) -> &[Memo] {
+        &self.memos
+    }
     /// Whether a person paused the swarm.
     #[must_use]
     pub fn paused(&self) -> bool {
@@ -351,6 +379,12 @@ impl State {
     pub fn unblocked(&self) -> impl Iterator<Item = &Task> {
         self.index.unblocked().map(|ix| &self.tasks[ix])
     }
+    /// A task whose agent was blocked on what is merged now.
+    pub(crate) fn released(&self) -> Option<&Task> {
+        let blocked = self.index.blocked().map(|ix| &self.tasks[ix]);
+        let mut blocked = blocked.filter(|t| t.held_by().is_some_and(|on| self.is_merged(on)));
+        blocked.next()
+    }
     /// The accepted tasks, in plan order.
     pub fn accepted(&self) -> impl Iterator<Item = &Task> {
         self.index.accepted().map(|ix| &self.tasks[ix])
@@ -393,6 +427,27 @@ impl State {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+
+    /// Who serves attempts, and who refuses to, by name.
+    #[must_use]
+    pub fn providers(&self) -> &provider::Book {
+        &self.providers
+    }
+    /// How attempts' models were shared out.
+    #[must_use]
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+    /// How workers, agents and models do.
+    #[must_use]
+    pub fn reputations(&self) -> &reputation::Book {
+        &self.reputations
+    }
+    /// What is known under a key of [`reputation`].
+    #[must_use]
+    pub fn reputation(&self, key: &str) -> Option<&reputation::Record> {
+        self.reputations.get(key)
+    }
     /// What hosts have measured of live attempts, since this keeper began.
     #[must_use]
     pub fn facts(&self) -> &Facts {
@@ -408,6 +463,19 @@ impl State {
             }
         }
     }
+    /// Works that do not merge as they are now, as far as it is known (W-9).
+    #[must_use]
+    pub fn collisions(&self) -> &[Collision] {
+        &self.collisions
+    }
+    /// Which works in flight were looked at last.
+    pub(crate) fn looked(&self) -> &Looked {
+        &self.looked
+    }
+    /// Notes that works in flight were looked at. It changes nothing that is stored.
+    pub(crate) fn look(&mut self, mark: u64, cut: bool, now: Time) {
+        self.looked.take(mark, cut, now);
+    }
     fn pace(&mut self, kind: String, took: Millis) {
         if self.paces.len() < limits::PACES || self.paces.contains_key(&kind) {
             self.paces.entry(kind).or_default().add(took);
@@ -415,11 +483,19 @@ impl State {
     }
 
     /// Takes in what agents say of themselves. Attempts that are over are not heard any more.
-    pub(crate) fn read(&mut self, seen: &[(Attempt, Reading)]) {
+    pub(crate) fn read(&mut self, seen: &[(Attempt, Reading)], now: Time) {
         for (attempt, reading) in seen {
             if self.live.contains_key(attempt) {
-                self.facts.read(*attempt, reading.clone());
+                self.facts.read(*attempt, reading.clone(), now);
             }
+        }
+    }
+
+    /// Takes in that an agent says something, while it is its own to say. What it says is for `decide`.
+    pub(crate) fn hear(&mut self, attempt: Attempt, word: &Word, now: Time) {
+        let speaks = |live: &Live| live.phase < Phase::Verifying;
+        if self.live.get(&attempt).is_some_and(speaks) && word.check().is_ok() {
+            self.facts.hear(attempt, now);
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
     id::{Attempt, Oid, TaskId, WorkerId},
     spec::{Glob, Priority, TaskSpec},
     time::{Millis, Time},
+    word::Block,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +33,7 @@ pub enum TaskState {
     Accepted,
     /// On the integration branch.
     Merged,
-    /// Its work could not be merged; a fix task is to bring it in.
+    /// Its work could not be merged and a fix task is to bring it in, or its agent could not go on.
     Blocked,
     /// Needs a person.
     Flagged,
@@ -84,9 +85,12 @@ impl TaskState {
                 | (Ready, Waiting | Running | Merged | Cancelled)
                 | (
                     Running,
-                    Verifying | Accepted | Ready | Flagged | Dead | Cancelled
+                    Verifying | Accepted | Ready | Blocked | Flagged | Dead | Cancelled
                 )
-                | (Verifying, Accepted | Ready | Flagged | Dead | Cancelled)
+                | (
+                    Verifying,
+                    Accepted | Ready | Blocked | Flagged | Dead | Cancelled
+                )
                 | (Accepted, Merged | Blocked | Flagged | Cancelled)
                 | (Blocked, Merged | Waiting | Ready | Flagged | Cancelled)
                 | (Flagged | Dead | Cancelled, Waiting | Ready | Merged)
@@ -203,6 +207,36 @@ pub struct Past {
     /// How long it held its task.
     #[serde(default)]
     pub took: Millis,
+    /// Its lease was revoked, and no result of it has come yet.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub revoked: bool,
+}
+
+/// How often in a row a provider refused a task while it served others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// So often.
+    pub alone: u32,
+    /// How many the provider had served at the last refusal.
+    served: Option<u64>,
+}
+
+impl Refusals {
+    /// The same after one more. While nobody is served, it is not the task.
+    #[must_use]
+    pub fn and_one_more(self, served: u64) -> Refusals {
+        let others = self.served.is_some_and(|before| served > before);
+        Refusals {
+            alone: self.alone.saturating_add(u32::from(others)),
+            served: Some(served),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Refusals::default()
+    }
 }
 
 /// A task and everything remembered of it.
@@ -240,6 +274,9 @@ pub struct Task {
     /// When it was last told that it waits for too long (L-8), if it is where it was then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waited: Option<Time>,
+    /// How often in a row its provider refused it.
+    #[serde(default, skip_serializing_if = "Refusals::is_none")]
+    pub refusals: Refusals,
     /// Failures by model.
     pub model_failures: BTreeMap<String, u32>,
     /// The last failure, shown to the next attempt.
@@ -250,6 +287,9 @@ pub struct Task {
     pub merged: Option<Oid>,
     /// The fix task that is to bring its work in.
     pub fixed_by: Option<TaskId>,
+    /// Why its agent could not go on, while it is blocked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
     /// Why a person must look, or why it was given up.
     pub note: Option<String>,
     /// Past attempts, oldest first.
@@ -276,14 +316,24 @@ impl Task {
             crashes: 0,
             killed: BTreeSet::new(),
             waited: None,
+            refusals: Refusals::default(),
             model_failures: BTreeMap::new(),
             last_failure: None,
             accepted: None,
             merged: None,
             fixed_by: None,
+            block: None,
             note: None,
             history: Vec::new(),
         }
+    }
+
+    /// Takes note of an end that was a provider's doing, or was not.
+    pub(crate) fn refused(&mut self, refused: bool, served: u64) {
+        self.refusals = match refused {
+            true => self.refusals.and_one_more(served),
+            false => Refusals::default(),
+        };
     }
 
     /// The task's id.
@@ -299,6 +349,14 @@ impl Task {
             Origin::Fix(fix) => Some(fix),
             Origin::Plan | Origin::Person => None,
         }
+    }
+
+    /// What a blocked task waits for, as for a dependency: its fix, or what its agent said that it lacks (L-8).
+    #[must_use]
+    pub fn held_by(&self) -> Option<&TaskId> {
+        let on = self.block.as_ref().and_then(|block| block.on.as_ref());
+        let held = self.fixed_by.as_ref().or(on);
+        held.filter(|_| self.state == TaskState::Blocked)
     }
 
     /// What an attempt of this task may change in a worktree that all share; `None` is all of it, and then

@@ -58,6 +58,8 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         host: crate::spec::Host::default(),
         roles: Default::default(),
         agents: Default::default(),
+        built_in: Vec::new(),
+        permission: None,
         policy: crate::spec::Policy::default(),
     }
 }
@@ -75,5 +77,34 @@ pub(crate) fn swarm() -> crate::state::Swarm {
         landing_refused: None,
         target_diverged: false,
         since: crate::time::Time(0),
+    }
+}
+
+/// A live attempt of a task `t` at a provider `p`.
+pub(crate) fn live(attempt: u64) -> crate::attempt::Live {
+    use crate::time::Time;
+    crate::attempt::Live {
+        account: Default::default(),
+        asks: Vec::new(),
+        asked: 0,
+        refresh: false,
+        waited: Default::default(),
+        words: crate::word::Words::default(),
+        attempt: crate::id::Attempt(attempt),
+        task: "t".parse().unwrap(),
+        worker: crate::id::WorkerId(1),
+        agent: "fake".into(),
+        model: None,
+        base: oid(1),
+        claimed: Time(0),
+        age_from: Time(0),
+        phase: crate::attempt::Phase::Running,
+        since: Time(0),
+        give_up: Time(u64::MAX),
+        stopping: None,
+        health: None,
+        told: crate::health::Rung::Fine,
+        provider: Some("p".into()),
+        route: None,
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     budget::Amounts,
-    claim,
+    claim, limits,
     spec::Graph,
     state::State,
     task::{Task, TaskState},
@@ -26,6 +26,7 @@ pub fn find(state: &State) -> Vec<String> {
     counts(state, &mut found);
     waves(state, &mut found);
     money(state, &mut found);
+    collisions(state, &mut found);
     found
 }
 
@@ -138,6 +139,23 @@ fn sharing(state: &State, found: &mut Vec<String>) {
     }
 }
 
+/// W-9: collisions are few, and each is known once.
+fn collisions(state: &State, found: &mut Vec<String>) {
+    let all = state.collisions();
+    if all.len() > limits::COLLISIONS {
+        found.push(format!("6: {} collisions are remembered", all.len()));
+    }
+    for (n, one) in all.iter().enumerate() {
+        let files = one.conflicts.len();
+        if !(1..=limits::COLLISION_FILES).contains(&files) || !(1..=2).contains(&one.works.len()) {
+            found.push(format!("W-9: a collision has {files} files: {one:?}"));
+        }
+        if all[n + 1..].iter().any(|other| other.is_of(&one.works)) {
+            found.push(format!("W-9: {} is known twice", one.sentence()));
+        }
+    }
+}
+
 fn tasks(state: &State, found: &mut Vec<String>) {
     for task in state.tasks() {
         if task.state == TaskState::Accepted && task.accepted.is_none() {
@@ -154,6 +172,7 @@ fn tasks(state: &State, found: &mut Vec<String>) {
             ));
         }
         if task.state == TaskState::Blocked
+            && task.block.is_none()
             && task
                 .fixed_by
                 .as_ref()

@@ -1,15 +1,18 @@
 //! Why something is not moving, in one line (L-4a): from the same predicates that decide claims.
 
 use crate::{
-    attempt::Phase,
+    attempt::{Live, Phase},
     budget::{self, Shortfall},
     claim::{self, Closed, Held, Unfit},
     health,
     id::{TaskId, WorkerId},
+    provider::Shut,
+    routing,
     spec::Landing,
     state::State,
     task::{Task, TaskState},
     time::Time,
+    word::Block,
     worker::{Worker, WorkerState},
 };
 use alloc::{
@@ -33,6 +36,8 @@ pub enum Waiting {
     Held(Held),
     /// There are no workers at all.
     NoWorkers,
+    /// Whoever could take it waits for the same provider (S-5, S-6).
+    Provider(Shut),
     /// No worker takes it now; each with why not.
     NoWorkerFits(Vec<(WorkerId, Unfit)>),
     /// A cap leaves too little for it (S-7).
@@ -52,6 +57,12 @@ pub enum Waiting {
         /// How it does, if its host has measured that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         health: Option<String>,
+        /// What its agent last said of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        says: Option<String>,
+        /// Why it has its model, if there is more to say than that it is the swarm's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<String>,
     },
     /// Accepted; its wave is not done.
     WaveOpen {
@@ -68,6 +79,15 @@ pub enum Waiting {
         task: TaskId,
         /// Where that stands.
         state: TaskState,
+    },
+    /// Its agent could not go on before another task is merged.
+    Blocked {
+        /// The other.
+        on: TaskId,
+        /// Where that stands.
+        state: TaskState,
+        /// Why, in the agent's words.
+        reason: String,
     },
     /// It is done.
     Merged,
@@ -90,6 +110,7 @@ impl fmt::Display for Waiting {
             Waiting::NoWorkers => {
                 f.write_str("the swarm has no workers; `skep workers add` adds some")
             }
+            Waiting::Provider(shut) => write!(f, "{shut}"),
             Waiting::NoWorkerFits(each) => no_worker_fits(f, each),
             Waiting::Budget(short) => write!(f, "{short}"),
             Waiting::AboutToStart => f.write_str("is about to be claimed"),
@@ -99,6 +120,8 @@ impl fmt::Display for Waiting {
                 for_ms,
                 stopping,
                 health,
+                says,
+                route,
             } => {
                 let doing = match phase {
                     Phase::Claimed => "is starting it",
@@ -110,10 +133,15 @@ impl fmt::Display for Waiting {
                 if let Some(health) = health {
                     write!(f, ", {health}")?;
                 }
+                if let Some(says) = says {
+                    write!(f, ", and says: {says}")?;
+                }
                 if *stopping {
-                    f.write_str(", and is being stopped")
-                } else {
-                    Ok(())
+                    f.write_str(", and is being stopped")?;
+                }
+                match route {
+                    Some(route) => write!(f, "; {route}"),
+                    None => Ok(()),
                 }
             }
             Waiting::WaveOpen { wave, by } => {
@@ -133,6 +161,10 @@ impl fmt::Display for Waiting {
             Waiting::Fix { task, state } => {
                 write!(f, "waits for {task} ({state}) to bring its work in")
             }
+            Waiting::Blocked { on, state, reason } => write!(
+                f,
+                "is blocked until {on} ({state}) is merged: {reason}; `skep retry` does not wait for it"
+            ),
             Waiting::Merged => f.write_str("is merged"),
             Waiting::Person(note) => {
                 write!(f, "needs a person: {note}; `skep retry` begins it anew")
@@ -177,11 +209,20 @@ pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
                 for_ms: now.since(live.since).0,
                 stopping: live.stopping.is_some(),
                 health: health::tell(state, live, now),
+                says: says(live, now),
+                route: live
+                    .model
+                    .as_ref()
+                    .zip(live.route.as_ref())
+                    .map(|(m, r)| r.told(m)),
             })
         }
         TaskState::Accepted => accepted(state, task),
         TaskState::Merged => Waiting::Merged,
         TaskState::Blocked => {
+            if let Some(block) = &task.block {
+                return blocked(state, block);
+            }
             let fix = task.fixed_by.as_ref().and_then(|id| state.task(id));
             fix.map_or(Waiting::Person("its fix is gone".into()), |fix| {
                 Waiting::Fix {
@@ -196,18 +237,46 @@ pub fn task(state: &State, task: &Task, now: Time) -> Waiting {
     }
 }
 
+/// What an agent last said of how far it is, in a line.
+fn says(live: &Live, now: Time) -> Option<String> {
+    let last = live.words.last.as_ref()?;
+    let words: Vec<&str> = last.text.split_whitespace().collect();
+    let text: String = words.join(" ").chars().take(SAID_SHOWN).collect();
+    let age = crate::time::Millis(now.since(last.at).0 / 1000 * 1000);
+    let percent = last
+        .percent
+        .map_or_else(String::new, |p| format!("{p} %, "));
+    Some(format!("{percent}{text:?} ({age} ago)"))
+}
+
+/// So much of what an agent says is shown in one line with other things.
+const SAID_SHOWN: usize = 120;
+
+fn blocked(state: &State, block: &Block) -> Waiting {
+    match block.on.as_ref().and_then(|on| state.task(on)) {
+        Some(on) => Waiting::Blocked {
+            on: on.id().clone(),
+            state: on.state,
+            reason: block.reason.clone(),
+        },
+        None => Waiting::Person(format!("its agent could not go on: {}", block.reason)),
+    }
+}
+
 fn ready(state: &State, task: &Task, now: Time) -> Waiting {
     if let Err(closed) = claim::open(state, now) {
         return Waiting::Closed(closed);
     }
     if let Err(held) = claim::free(state, task, now) {
-        return Waiting::Held(held);
+        let parked = parked_for_it(state, task, now);
+        return parked.map_or(Waiting::Held(held), Waiting::Provider);
     }
     let mut each = Vec::new();
     for worker in state.workers() {
-        // What a worker can never do says more than that it is busy now.
-        let why =
-            claim::suits(state, task, worker).and_then(|_| claim::fits(state, task, worker, now));
+        // What a worker can never do says more than that it is busy now, and so does that nobody would serve it.
+        let why = claim::suits(state, task, worker)
+            .and_then(|()| routing::route(state, task, worker, now))
+            .and_then(|_| claim::fits(state, task, worker, now));
         match why {
             Ok(_) => return Waiting::AboutToStart,
             Err(why) => each.push((worker.id, why)),
@@ -218,12 +287,44 @@ fn ready(state: &State, task: &Task, now: Time) -> Waiting {
         _ => None,
     });
     if let Some(short) = short {
-        Waiting::Budget(short)
-    } else if each.is_empty() {
-        Waiting::NoWorkers
-    } else {
-        Waiting::NoWorkerFits(each)
+        return Waiting::Budget(short);
     }
+    if each.is_empty() {
+        return Waiting::NoWorkers;
+    }
+    match same_provider(&each) {
+        Some(shut) => Waiting::Provider(shut.clone()),
+        None => Waiting::NoWorkerFits(each),
+    }
+}
+
+/// The provider for which a task waits that was refused and lets others go first.
+fn parked_for_it(state: &State, task: &Task, now: Time) -> Option<Shut> {
+    if task.refusals.is_none() {
+        return None;
+    }
+    let shut = |w: &Worker| match routing::route(state, task, w, now) {
+        Err(Unfit::Provider(shut)) => Some(shut),
+        _ => None,
+    };
+    let mut able = state.workers().filter(|w| claim::may_take(task, w).is_ok());
+    able.find_map(shut)
+}
+
+/// The provider that all wait for, but those that can never take it.
+fn same_provider(each: &[(WorkerId, Unfit)]) -> Option<&Shut> {
+    let able = |why: &&Unfit| {
+        !matches!(
+            why,
+            Unfit::Role(_) | Unfit::Capability(_) | Unfit::AssignedTo(_)
+        )
+    };
+    let mut able = each.iter().map(|(_, why)| why).filter(able);
+    let Some(Unfit::Provider(first)) = able.next() else {
+        return None;
+    };
+    let same = |why: &Unfit| matches!(why, Unfit::Provider(shut) if shut == first);
+    able.all(same).then_some(first)
 }
 
 fn accepted(state: &State, task: &Task) -> Waiting {

@@ -149,6 +149,12 @@ fn large() {
     for n in 0..10 {
         fs::write(work.join(format!("d{n}/new")), "new").unwrap();
     }
+    for name in ["look at work in flight", "look at it again"] {
+        let started = Instant::now();
+        let flight = repo.in_flight(&work, &other, 1).unwrap();
+        assert_eq!(flight.unwrap().files.len(), 10);
+        row(name, started);
+    }
     let spec = SnapshotSpec {
         base: other.clone(),
         merges: None,
@@ -165,6 +171,9 @@ fn large() {
     let merge = repo.merge(&base, &saved.commit, "m", 1).unwrap();
     assert!(matches!(merge, Merge::Clean { .. }));
     row("merge", started);
+    let started = Instant::now();
+    assert!(repo.forecast(&base, &saved.commit).unwrap().is_empty());
+    row("foresee the merge", started);
     let started = Instant::now();
     repo.prepare(&want(&base)).unwrap();
     row("prepare, back with 10 files to clean", started);

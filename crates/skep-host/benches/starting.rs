@@ -85,6 +85,7 @@ fn runs(listener: &UnixListener, shim: &Path, base: &Path, argv: &[&str]) -> (Ve
             stdin: None,
             timeout_ms: 60_000,
             go_on: false,
+            talk: None,
         }],
         snapshot: None,
         exists: Vec::new(),
@@ -93,6 +94,8 @@ fn runs(listener: &UnixListener, shim: &Path, base: &Path, argv: &[&str]) -> (Ve
         output_bytes: 1_000_000,
         heartbeat_ms: 60_000,
         notify: None,
+        inherit: Vec::new(),
+        passed: Default::default(),
     };
     let one = |_| {
         let began = Instant::now();

@@ -4,9 +4,12 @@
 //! Every function blocks and may be repeated: after a kill at any instruction of the first time, the
 //! second ends the same. The user's checkout, index and hooks are never touched.
 
+mod aside;
 mod error;
 mod exec;
 mod fix;
+mod forecast;
+mod ignored;
 mod include;
 mod land;
 mod leftover;
@@ -28,7 +31,10 @@ mod tree;
 mod worktree;
 
 pub use self::{
+    aside::{Aside, set_aside_in},
     error::{GitError, MIN_VERSION, RepoError, shown},
+    forecast::Flight,
+    ignored::ignored_since,
     include::INCLUDE_FILE,
     land::Land,
     merge::{Conflict, ConflictKind, Merge},

@@ -132,7 +132,7 @@ impl Keeper {
         skep_store::check_path(&site.log())?;
         site.create()
             .map_err(|error| StartError::Site(site.dir().into(), error))?;
-        let log = open_log(&site)?;
+        let log = open_log(&site, OpenMode::Create)?;
         let pulse =
             pulse(&site, &options).map_err(|error| StartError::Site(site.keeper_file(), error))?;
         // One that never was a keeper must not look like one that died.
@@ -219,10 +219,25 @@ impl Drop for Keeper {
 /// A keeper that was killed while it started a process leaves its lock to that process for an instant.
 const LOCK_LINGERS: Duration = Duration::from_secs(2);
 
-fn open_log(site: &Site) -> Result<SqliteLog, OpenError> {
+/// The log's lock, without a keeper: as long as this lives none can start. For whoever tidies up what a keeper uses.
+#[derive(Debug)]
+pub struct Rest {
+    _log: SqliteLog,
+}
+
+/// Sees to it that no keeper runs or starts. There must be a log.
+///
+/// # Errors
+/// When a keeper runs, or the log cannot be opened.
+pub fn rest(site: &Site) -> Result<Rest, StartError> {
+    let _log = open_log(site, OpenMode::Existing)?;
+    Ok(Rest { _log })
+}
+
+fn open_log(site: &Site, mode: OpenMode) -> Result<SqliteLog, OpenError> {
     let deadline = Instant::now() + LOCK_LINGERS;
     loop {
-        match SqliteLog::open(&site.log(), OpenMode::Create) {
+        match SqliteLog::open(&site.log(), mode) {
             Err(OpenError::Locked { .. }) if Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(20));
             }

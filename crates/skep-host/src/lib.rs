@@ -2,6 +2,7 @@
 //!
 //! Only this crate starts processes, and only through [`command`].
 
+pub mod agents;
 pub mod command;
 pub mod git;
 pub mod keeper;
@@ -14,4 +15,5 @@ pub mod run;
 pub mod shim;
 pub mod site;
 pub mod tmux;
+pub mod token;
 pub mod watchdog;

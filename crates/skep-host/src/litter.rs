@@ -6,6 +6,7 @@
 //! by nobody.
 
 mod files;
+mod homes;
 mod locks;
 mod processes;
 mod refs;
@@ -35,12 +36,13 @@ pub struct Scene<'a> {
 }
 
 /// The kinds, which are also what a person sees.
-pub const KINDS: [&str; 6] = [
+pub const KINDS: [&str; 7] = [
     "files",
     "runs",
     "processes",
     "worktrees",
     "branches",
+    "homes",
     "locks",
 ];
 
@@ -96,6 +98,7 @@ pub fn find(scene: &Scene<'_>) -> Vec<(&'static str, Result<Vec<Litter>, String>
         Ok(processes::find(scene)),
         worktrees::find(scene),
         refs::find(scene),
+        Ok(homes::find(scene)),
         Ok(locks::find(scene)),
     ];
     KINDS.into_iter().zip(found).collect()

@@ -4,19 +4,21 @@
 //! included, sees the same. The other side, which runs the steps, is [`crate::shim`].
 
 pub mod files;
+pub(crate) mod handover;
 mod output;
 mod placed;
 pub(crate) mod procfs;
 pub(crate) mod progress;
 mod sweep;
+pub mod talk;
 pub(crate) mod usage;
 mod waited;
 
-pub use output::{Chunk, Output, output, read_output};
+pub use output::{Chunk, Output, output, read_output, tail_output};
 pub use placed::{ShimCommand, start_placed};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};
-pub use sweep::{SweepError, survivors, sweep};
+pub use sweep::{SweepError, survivors, sweep, unfinished};
 pub use waited::{attempt_of, end, end_waited_for, waited_for};
 
 use crate::command::command;
@@ -196,7 +198,8 @@ fn ready(program: &Path, folder: &Path, spec: &RunSpec) -> Result<Ready, StartEr
         Look::Ended(_) | Look::Lost { .. } => return Err(StartError::Over(folder)),
         Look::Absent | Look::NotStarted => {}
     }
-    let shim = ShimCommand::new(program, folder).map_err(cannot("read the run's folder"))?;
+    let shim =
+        ShimCommand::new(program, folder, &spec.passed).map_err(cannot("read the run's folder"))?;
     Ok(Ready::Start(shim))
 }
 
@@ -206,7 +209,8 @@ fn spawn(shim: &ShimCommand) -> Result<Running, StartError> {
         .arg("shim")
         .arg(&shim.folder)
         .env_clear()
-        .envs(shim.env.iter().map(|(name, value)| (name, value)));
+        .envs(shim.env.iter().map(|(name, value)| (name, value)))
+        .envs(shim.passed.as_child());
     command
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());
@@ -386,7 +390,7 @@ pub fn look(folder: &Path) -> Look {
             Look::Running(Running { pid, pidfd })
         }
         // It may have written its report between the first glance and now.
-        _ => ended(folder).unwrap_or_else(|| lost("its shim died without a report".into())),
+        _ => ended(folder).unwrap_or_else(|| lost("it left no report".into())),
     }
 }
 

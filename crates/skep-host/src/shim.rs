@@ -11,24 +11,28 @@ mod holder;
 mod output;
 mod report;
 mod step;
+mod streams;
 // Fork, exec and signal sets have no safe form; they are kept in this one module.
 #[allow(unsafe_code)]
 pub(crate) mod sys;
 pub(crate) mod tree;
+mod voice;
 
 use crate::{
+    git::ignored_since,
     git::snapshot::{Snapshot, changed_since, is_own, snapshot},
     pane::Screen,
     room,
     run::{
         Begun, Phase, Progress, SPEC, cookie,
-        files::{Containment, Cut, RunReport, RunSpec, StepEnd, StepKind, StepReport, StepSpec},
-        progress,
+        files::{Containment, Cut, RunReport, RunSpec, StepKind, StepReport, StepSpec},
+        handover, progress,
     },
 };
 use claim::Claim;
 use holder::Mode;
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::Path,
@@ -53,6 +57,8 @@ pub mod code {
     pub const REPORT: u8 = 84;
     /// Called in a process with several threads, in which a fork would not be safe.
     pub const THREADS: u8 = 85;
+    /// What was to be handed over is not there any more: the keeper that started this has ended.
+    pub const PASSED: u8 = 86;
 }
 
 /// Runs the run in `folder`. The whole life of a process: call it before anything else happens in it,
@@ -90,13 +96,17 @@ fn run(folder: &Path, only: Option<Containment>) -> u8 {
         Ok(Ok(spec)) if spec.version == 1 => spec,
         _ => return code::SPEC,
     };
+    // Before the run is taken: whoever has it must be able to begin it.
+    let Ok(passed) = handover::taken() else {
+        return code::PASSED;
+    };
     let started = now();
     let claim = match claim::claim(folder, started) {
         Ok(Some(claim)) => claim,
         Ok(None) => return code::TAKEN,
         Err(_) => return code::FOLDER,
     };
-    match Shim::new(folder, &spec, claim, only) {
+    match Shim::new(folder, &spec, passed, claim, only) {
         Ok(shim) => shim.run(started),
         Err(_) => code::FOLDER,
     }
@@ -106,6 +116,8 @@ fn run(folder: &Path, only: Option<Containment>) -> u8 {
 struct Shim<'a> {
     folder: &'a Path,
     spec: &'a RunSpec,
+    /// What was handed over for the steps' environment.
+    passed: BTreeMap<String, String>,
     claim: Claim,
     cookie: String,
     /// Ways to hold a step, the best first; one once it has been seen to work.
@@ -125,6 +137,8 @@ struct Shim<'a> {
     cut: Option<Cut>,
     at_once: bool,
     survivors: u32,
+    /// What the agent made that git ignores, where that is all.
+    ignored: Vec<String>,
     notify: Option<UnixDatagram>,
     /// The pane that this shim runs in, if it runs in one.
     screen: Option<Screen>,
@@ -134,6 +148,7 @@ impl<'a> Shim<'a> {
     fn new(
         folder: &'a Path,
         spec: &'a RunSpec,
+        passed: BTreeMap<String, String>,
         claim: Claim,
         only: Option<Containment>,
     ) -> io::Result<Shim<'a>> {
@@ -163,6 +178,7 @@ impl<'a> Shim<'a> {
         Ok(Shim {
             folder,
             spec,
+            passed,
             claim,
             cookie: cookie(folder)?,
             modes,
@@ -178,6 +194,7 @@ impl<'a> Shim<'a> {
             cut: None,
             at_once: false,
             survivors: 0,
+            ignored: Vec::new(),
             notify,
             screen: Screen::own(),
         })
@@ -192,11 +209,14 @@ impl<'a> Shim<'a> {
             if self.is_cut() {
                 break;
             }
+            let began = now();
             let report = self.step(step);
-            let failed = report.end != StepEnd::Exited(0);
+            let failed = !report.went_well();
             steps.push(report);
             if step.kind == StepKind::Agent {
                 (saved, exists) = self.save(saved);
+                // Before the checks: what they build is not the agent's.
+                self.ignored = ignored(self.spec, &saved, began);
             }
             if failed && !step.go_on {
                 break;
@@ -245,6 +265,7 @@ impl<'a> Shim<'a> {
             snapshot,
             exists,
             changed_by_checks,
+            ignored: std::mem::take(&mut self.ignored),
             survivors: self.survivors,
             containment: self.containment,
             cut: self.cut,
@@ -327,6 +348,16 @@ fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     since.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+/// What the agent made that git ignores, where that is all it made.
+fn ignored(spec: &RunSpec, saved: &Saved, since: u64) -> Vec<String> {
+    match saved {
+        Some(Ok(nothing)) if nothing.file_count == 0 => {
+            ignored_since(&spec.worktree, since).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What the checks changed after the work was saved. Not knowing it is not worth an attempt.

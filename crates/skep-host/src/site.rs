@@ -98,6 +98,17 @@ impl Site {
     pub fn worktrees(&self) -> PathBuf {
         self.dir.join("worktrees")
     }
+    /// Worktrees whose content could not be saved, each in a folder of its own.
+    #[must_use]
+    pub fn kept(&self) -> PathBuf {
+        self.dir.join("kept")
+    }
+
+    /// One folder a worker, and in it one an agent: agents' homes.
+    #[must_use]
+    pub fn agents(&self) -> PathBuf {
+        self.dir.join("agents")
+    }
     /// The keeper's socket. A path in a deep repository can be too long for a socket's address, so then it
     /// stands in a folder of this user's in the system's runtime folder.
     #[must_use]

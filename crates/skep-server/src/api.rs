@@ -3,6 +3,8 @@
 //! They are not the core's types: pure functions make them of a [`State`](skep_core::state::State), and
 //! everything a person sees (CLI, dashboard, API) is made of these, so that none has a private truth.
 
+mod ask;
+mod attempt;
 mod command;
 mod config;
 mod conflict;
@@ -10,6 +12,7 @@ mod costs;
 mod event;
 mod input;
 mod problem;
+mod reputation;
 mod stamp;
 mod status;
 mod task;
@@ -17,13 +20,19 @@ mod unattended;
 mod why;
 mod worker;
 
+pub use ask::{AskDoc, AskList};
+pub use attempt::{
+    BlockInput, CheckpointDoc, CheckpointInput, ContextDoc, MemoDoc, MemoInput, MemoList, TakenDoc,
+    TimeDoc, WORD_BYTES, clean,
+};
 pub use command::{AnswerDoc, CommandDoc};
 pub use config::ConfigDoc;
-pub use conflict::{ConflictDoc, ConflictList, SalvageDoc, SalvageList};
+pub use conflict::{ConflictDoc, ConflictList, KeptDoc, SalvageDoc, SalvageList};
 pub use costs::{BudgetDoc, By, CapDoc, CostRow, CostsDoc, PriceRow, PricesDoc, Refused};
 pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
+pub use reputation::{ProviderDoc, RecordDoc, ReputationDoc};
 pub use stamp::Stamp;
 pub use status::{Status, TaskCounts, WaveDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};

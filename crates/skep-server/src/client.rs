@@ -1,10 +1,13 @@
 //! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
 
+mod attempt;
 mod sse;
 
+pub use attempt::Speaker;
+
 use crate::api::{
-    AnswerDoc, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, PricesDoc, Problem,
-    Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
+    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -151,6 +154,29 @@ impl Client {
     /// [`ClientError`].
     pub async fn why(&self, name: &str) -> Result<WhyDoc, ClientError> {
         self.get(&format!("why/{name}")).await
+    }
+    /// What agents have found out in this plan.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn memos(&self) -> Result<MemoList, ClientError> {
+        self.get("memos").await
+    }
+
+    /// How workers, agents, models and providers do.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn reputation(&self) -> Result<ReputationDoc, ClientError> {
+        self.get("reputation").await
+    }
+
+    /// What agents ask people.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn asks(&self) -> Result<AskList, ClientError> {
+        self.get("asks").await
     }
     /// All conflicts.
     ///

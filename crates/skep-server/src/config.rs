@@ -86,6 +86,17 @@ pub fn changed(policy: &Policy, changes: &Changes) -> Result<Policy, ConfigFault
     Ok(read.map_err(faulty)?.swarm.policy)
 }
 
+/// Whether `changes` would be taken where the numbers are as they are shown.
+///
+/// # Errors
+/// As [`changed`].
+pub fn would_take(shown: &[Setting], changes: &Changes) -> Result<(), ConfigFault> {
+    let now = shown.iter().map(|s| (s.key.clone(), s.value.clone()));
+    let mut all: Changes = now.collect();
+    all.extend(changes.clone());
+    changed(&Policy::default(), &all).map(drop)
+}
+
 /// What says that a key is not one.
 #[must_use]
 pub fn no_such_key(key: &str, known: &[String]) -> ConfigFault {
@@ -226,9 +237,26 @@ mod tests {
             ("backoff", json!("0s"), "backoff"),
             ("", json!(1), "no number"),
             ("a.b.c", json!(1), "no number"),
+            // By the name that was typed; and where another number is in the way, both are named.
+            ("health.interval", json!("1ms"), "`health.interval` is 1ms"),
+            ("scaling.step", json!(-1), "`scaling.step` must be"),
+            (
+                "health.ask",
+                json!("1d"),
+                "`health.checkpoint` is 14m; it must be at least 1d, as `health.ask`",
+            ),
+            ("health.ask", json!("1d"), "less for `health.ask`"),
+            ("health.nudge", json!("90s"), "as `heartbeat` asks for"),
+            ("concurrency", json!(-1), "that is not negative"),
+            ("timebox", json!("200000000000d"), "3650d is the most"),
+            ("health.wait", json!("3651d"), "3650d is the most"),
+            ("timebox", json!(-1), "such as \"90s\""),
         ] {
-            let said = one(key, value).unwrap_err();
+            let said = one(key, value.clone()).unwrap_err();
             assert!(said.contains(wanted), "{key}: {said}");
+            let changes = Changes::from([(key.into(), value)]);
+            let shown = settings(&Policy::default());
+            assert!(would_take(&shown, &changes).is_err(), "{key}");
         }
     }
 }

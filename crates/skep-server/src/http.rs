@@ -4,6 +4,7 @@
 //! Origin is a second front of the same router, beside [`socket`].
 
 mod apart;
+mod attempt;
 mod config;
 mod events;
 mod read;
@@ -48,6 +49,9 @@ pub fn router(app: App) -> Router {
         .route("/conflicts", get(read::conflicts))
         .route("/costs", get(read::costs))
         .route("/prices", get(read::prices))
+        .route("/memos", get(read::memos))
+        .route("/reputation", get(read::reputation))
+        .route("/asks", get(read::asks))
         .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()
@@ -58,7 +62,13 @@ pub fn router(app: App) -> Router {
         .route("/plan", post(write::plan))
         .layer(DefaultBodyLimit::max(crate::plan::MAX_BYTES));
     Router::new()
-        .nest("/api/v1", reads.merge(commands).merge(plan))
+        .nest(
+            "/api/v1",
+            reads
+                .merge(commands)
+                .merge(plan)
+                .merge(attempt::routes(app.clone())),
+        )
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

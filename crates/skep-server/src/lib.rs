@@ -7,6 +7,7 @@ pub mod api;
 pub mod client;
 pub mod config;
 pub mod http;
+pub mod mcp;
 pub mod models;
 mod near;
 mod unique;

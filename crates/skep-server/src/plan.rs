@@ -52,6 +52,16 @@ pub struct Options {
     pub default_agent: String,
 }
 
+impl Options {
+    /// The agents that plans may name without saying what they are.
+    #[must_use]
+    pub fn built_in(&self) -> Vec<String> {
+        skep_host::agents::names()
+            .map(ToString::to_string)
+            .collect()
+    }
+}
+
 impl Format {
     /// The format that a file's name says.
     #[must_use]

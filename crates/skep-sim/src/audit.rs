@@ -1,5 +1,6 @@
 //! What must hold in every world, checked against the log and the world, never against the keeper's word.
 
+mod providers;
 mod scaling;
 mod spending;
 
@@ -102,6 +103,8 @@ impl Audit {
             }
             Some(Mutant::IgnoreCap) => policy.concurrency = 1_000,
             Some(Mutant::NoCaps) => policy.budget = Budget::default(),
+            Some(Mutant::IgnoreBulkhead) => policy.providers.attempts = 1_000,
+            Some(Mutant::ParkBriefly) => policy.providers.longest_park.0 = 1,
             Some(Mutant::ScaleWildly) => {
                 policy.scaling.max_workers = 1_000;
                 policy.scaling.idle_after.0 = 1_000;
@@ -147,7 +150,7 @@ impl World {
             self.coverage.hit(crate::coverage::event(&record.event));
             self.audit_event(record);
             self.month_event(&record.event);
-            self.audit.state.apply(record);
+            self.audit_foresight(record);
             let found = violations::find(&self.audit.state);
             self.audit
                 .unsafe_if(!found.is_empty(), "violations::find", || found.join("; "));
@@ -204,6 +207,7 @@ impl World {
         );
         self.audit_scaling(record);
         self.audit_spending(record);
+        self.audit_providers(record);
         match &record.event {
             Event::PlanLoaded { .. } => {
                 self.audit.accepted.clear();

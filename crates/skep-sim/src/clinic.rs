@@ -243,6 +243,7 @@ impl Clinic {
             }),
             exists: Vec::new(),
             outside: Vec::new(),
+            ignored: Vec::new(),
             changed_by_checks: Vec::new(),
             survivors: 0,
             cut,

@@ -85,11 +85,14 @@ fn waiting_on_people(state: &State) -> Result<(), String> {
         .iter()
         .filter(|t| t.state == TaskState::Blocked)
     {
-        let fix = task.fixed_by.as_ref().and_then(|f| state.task(f));
-        let over = fix.is_some_and(|f| {
-            f.state.is_over() && f.state != TaskState::Merged
-                || matches!(f.state, TaskState::Blocked | TaskState::Waiting)
-        });
+        // Whom an agent's word blocks on nobody in particular, a person must help.
+        let for_person = task.block.as_ref().is_some_and(|b| b.on.is_none());
+        let fix = task.held_by().and_then(|id| state.task(id));
+        let over = for_person
+            || fix.is_some_and(|f| {
+                f.state.is_over() && f.state != TaskState::Merged
+                    || matches!(f.state, TaskState::Blocked | TaskState::Waiting)
+            });
         if !over {
             let fix = fix.map(|f| (f.id(), f.state, &f.spec.depends_on));
             return Err(format!("{} waits for {fix:?} at the end", task.id()));

@@ -7,6 +7,7 @@ use crate::{
     git::{Works, file_name},
     mutant::Mutant,
     shared::{self, SharedTree},
+    weather::Refusal,
     world::{Due, World},
 };
 use skep_core::{
@@ -17,6 +18,7 @@ use skep_core::{
     spec::Criterion,
     task::FixStrategy,
     time::Millis,
+    word::Word,
 };
 use std::collections::BTreeMap;
 
@@ -55,6 +57,8 @@ pub(crate) struct Folder {
     pub(crate) bill: Bill,
     /// When its agent was over: it uses nothing more.
     pub(crate) spends_until: Option<u64>,
+    /// Its provider refused it.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 impl Folder {
@@ -115,7 +119,10 @@ impl World {
         };
         match step {
             ShimStep::Begin { .. } => {}
-            ShimStep::Write if agent_alive => self.agent_writes(attempt),
+            ShimStep::Write if agent_alive => {
+                self.agent_writes(attempt);
+                self.agent_speaks(attempt);
+            }
             ShimStep::AgentEnds if agent_alive => self.agent_ends(attempt),
             ShimStep::Ends if !agent_alive => self.shim_ends(attempt, None, None),
             ShimStep::StopTakesEffect if !folder.stalled => {
@@ -165,6 +172,11 @@ impl World {
         if fix.is_some() {
             script.breaks = crate::git::Breaks::No;
         }
+        let refusal = self.refusal(attempt);
+        if refusal.is_some() {
+            // Its CLI tries a few times more before it gives up.
+            (script.deed, script.agent_ms) = (Deed::Fail, script.agent_ms % 30_000 + 200);
+        }
         self.coverage.hit(script.deed.word());
         if script.survivors > 0 {
             self.coverage.hit("agent: leaves survivors");
@@ -203,6 +215,7 @@ impl World {
             told_to_stop: false,
             bill,
             spends_until: None,
+            refusal,
         };
         self.hosts.folders.insert(attempt, folder);
         self.observe(Observation::Started { attempt });
@@ -225,9 +238,45 @@ impl World {
         }
     }
 
+    /// Some agents say things of themselves, as their number has it: a word more must not throw the dice anew.
+    fn agent_speaks(&mut self, attempt: Attempt) {
+        // A month is about health; who gives up by itself says nothing of that.
+        if self.options.days > 0 {
+            return;
+        }
+        let word = match attempt.0 % 23 {
+            3 | 11 => Word::Checkpoint {
+                text: "half of it".into(),
+                percent: Some(50),
+            },
+            5 => Word::Memo {
+                key: "db".into(),
+                value: format!("seen by {attempt}"),
+                source: "the simulator".into(),
+            },
+            7 => Word::Block {
+                reason: "nobody told me the password".into(),
+                on: None,
+            },
+            13 | 17 => Word::Block {
+                reason: "needs the other's work".into(),
+                on: self.someone(attempt),
+            },
+            _ => return,
+        };
+        self.observe(Observation::Word { attempt, word });
+    }
+
+    fn someone(&self, attempt: Attempt) -> Option<TaskId> {
+        let tasks = self.audit.state.tasks();
+        let at = usize::try_from(attempt.0).ok()?.checked_rem(tasks.len())?;
+        tasks.get(at).map(|task| task.id().clone())
+    }
+
     fn agent_ends(&mut self, attempt: Attempt) {
         self.agent_writes(attempt);
         self.save(attempt);
+        self.refuse_at_the_end(attempt);
         let stalled = self.faults.stalls(&mut self.dice);
         let Some(folder) = self.hosts.folders.get_mut(&attempt) else {
             return;
@@ -250,6 +299,20 @@ impl World {
         }
         self.after(checks_ms, Due::Shim(attempt, ShimStep::Ends));
         self.observe(Observation::AgentEnded { attempt });
+    }
+
+    /// A limit can come in the middle of the work.
+    fn refuse_at_the_end(&mut self, attempt: Attempt) {
+        let served = |f: &Folder| f.refusal.is_none() && f.script.deed == Deed::Succeed;
+        if !self.hosts.folders.get(&attempt).is_some_and(served) {
+            return;
+        }
+        let refusal = self.refusal(attempt);
+        if let Some(folder) = self.hosts.folders.get_mut(&attempt)
+            && refusal.is_some()
+        {
+            (folder.refusal, folder.script.deed) = (refusal, Deed::Fail);
+        }
     }
 
     /// Commits what an attempt left in its worktree, to a ref of its own.
@@ -402,6 +465,7 @@ impl World {
             told_to_stop: false,
             bill: Bill::throw(&mut Dice::new(0)),
             spends_until: Some(0),
+            refusal: None,
         });
     }
 }
@@ -427,6 +491,7 @@ fn report(
         took: Millis(1),
         tail: String::new(),
     };
+    let failed = end == End::Exited(1);
     let setup = deed == Deed::FailSetup;
     let check = |_| {
         step(
@@ -457,11 +522,15 @@ fn report(
             Vec::new()
         },
         outside: Vec::new(),
+        ignored: Vec::new(),
         survivors: folder.script.survivors,
         cut,
         no_op: folder.no_op_allowed.then(|| "nothing to do".into()),
         rate_limited: deed == Deed::LimitedByProvider,
-        said: None,
+        said: folder
+            .refusal
+            .filter(|_| failed && cut.is_none())
+            .map(|r| r.said()),
         usage: Usage::default(),
         took: Millis(took),
     }

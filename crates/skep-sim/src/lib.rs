@@ -13,17 +13,20 @@ mod coverage;
 mod dice;
 mod ending;
 mod faults;
+mod foresight;
 mod git;
 mod hosts;
 mod keeper;
 mod lives;
 mod log;
+pub mod mill;
 mod mutant;
 mod people;
 mod perform;
 mod plans;
 mod shared;
 mod steady;
+mod weather;
 
 mod world;
 

@@ -25,6 +25,10 @@ pub enum Mutant {
     NoBackoff,
     /// Claims beyond the concurrency cap.
     IgnoreCap,
+    /// Claims beyond what one provider may serve at once.
+    IgnoreBulkhead,
+    /// Tries a provider again before the time it said.
+    ParkBriefly,
     /// Adds workers beyond their most, and lets them go before they have been idle for long.
     ScaleWildly,
     /// Knows no cap on spending.
@@ -51,7 +55,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 22] = [
+    pub const ALL: [Mutant; 24] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -63,6 +67,8 @@ impl Mutant {
         Mutant::ApplyTwice,
         Mutant::NoBackoff,
         Mutant::IgnoreCap,
+        Mutant::IgnoreBulkhead,
+        Mutant::ParkBriefly,
         Mutant::ScaleWildly,
         Mutant::NoCaps,
         Mutant::KeepEngine,

@@ -305,5 +305,6 @@ fn word(command: &Command) -> &'static str {
         Command::StopAll => "command: stop all",
         Command::SetPolicy { .. } => "command: set policy",
         Command::SetWorkerModel { .. } => "command: set model",
+        Command::Answer { .. } => "command: answer",
     }
 }

@@ -9,6 +9,7 @@ use crate::{
 };
 use skep_core::{
     attempt::{Phase, Saved},
+    forecast,
     id::{Attempt, Oid, WorkerId},
     merge::{Clash, Link},
     plan::{self, Action, BuildOrder, Order},
@@ -22,6 +23,7 @@ pub(crate) enum Key {
     Worker(WorkerId),
     Merge,
     Target,
+    Forecast,
 }
 
 /// An action under way, with what its performer was told when it began.
@@ -32,6 +34,7 @@ pub(crate) struct Op {
     /// With this worker leaves the last that shares a worktree.
     last: bool,
     build: Option<BuildOrder>,
+    sights: Option<forecast::Order>,
 }
 
 /// How long until an action without a known result is performed again.
@@ -47,10 +50,13 @@ impl World {
                 Key::Worker(WorkerId(0))
             }
             Action::Start { attempt } => Key::Worker(self.worker_of(*attempt)),
-            Action::Stop { attempt, .. } | Action::Tell { attempt, .. } => Key::Stop(*attempt),
+            Action::Stop { attempt, .. }
+            | Action::Tell { attempt, .. }
+            | Action::Answer { attempt, .. } => Key::Stop(*attempt),
             Action::Prepare { worker, .. } | Action::Remove { worker } => Key::Worker(*worker),
             Action::Build { .. } | Action::Check { .. } | Action::Land { .. } => Key::Merge,
             Action::LandTarget { .. } => Key::Target,
+            Action::Forecast { .. } => Key::Forecast,
         };
         if self.mutated(Mutant::StopNothing) && matches!(action, Action::Stop { .. }) {
             return;
@@ -67,11 +73,12 @@ impl World {
             return;
         }
         let state = keeper.engine.state();
-        let (mut order, mut build) = (None, None);
+        let (mut order, mut build, mut sights) = (None, None, None);
         match &action {
             Action::Start { attempt } | Action::Stop { attempt, .. } => {
                 order = plan::order(state, *attempt).map(Box::new);
             }
+            Action::Forecast { mark } => sights = forecast::order(state, *mark),
             Action::Build { wave, round } => build = plan::build_order(state, *wave, *round),
             _ => {}
         }
@@ -95,6 +102,7 @@ impl World {
                     order,
                     last,
                     build,
+                    sights,
                 }),
                 0,
             ),
@@ -171,6 +179,8 @@ impl World {
                 rung: *rung,
                 delivered: false,
             }),
+            // No agent of this world asks anything.
+            Action::Answer { .. } => None,
             Action::Prepare { worker, base, turn } => Some(self.prepare(*worker, base, *turn)),
             Action::Remove { worker } if self.shares() => {
                 if op.last {
@@ -211,6 +221,7 @@ impl World {
             }
             Action::Land { wave, from, to } => Some(self.land(*wave, from, to)),
             Action::LandTarget { to } => Some(self.land_target(to)),
+            Action::Forecast { .. } => Some(self.foresee(op.sights.as_ref()?)),
         }
     }
 
@@ -495,9 +506,11 @@ fn word(action: &Action) -> &'static str {
         Action::Prepare { .. } => "perform: prepare",
         Action::Remove { .. } => "perform: remove",
         Action::Tell { .. } => "perform: tell",
+        Action::Answer { .. } => "perform: answer",
         Action::Build { .. } => "perform: build",
         Action::Check { .. } => "perform: check",
         Action::Land { .. } => "perform: land",
         Action::LandTarget { .. } => "perform: land target",
+        Action::Forecast { .. } => "perform: forecast",
     }
 }

@@ -131,6 +131,10 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         env: BTreeMap::new(),
         rate_limited_exit: Vec::new(),
         provider: None,
+        protocol: None,
+        rules: None,
+        permission: None,
+        args: Vec::new(),
     };
     let checked = dice.chance(700);
     SwarmSpec {
@@ -159,6 +163,8 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         host: Host::default(),
         roles: BTreeMap::new(),
         agents: [("fake".into(), agent)].into(),
+        built_in: Vec::new(),
+        permission: None,
         policy: policy(dice),
     }
 }

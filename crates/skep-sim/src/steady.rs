@@ -75,6 +75,7 @@ impl World {
         self.count_plan();
         if self.now < BEGIN + self.options.days * 86_400_000 {
             self.plan = self.steady_plan();
+            self.weather.equip(&mut self.plan);
             let command = Command::LoadPlan {
                 plan: Box::new(self.plan.clone()),
                 digest: format!("plan {}", self.month.plans),

@@ -14,6 +14,7 @@ use crate::{
     perform::Op,
     plans,
     steady::Month,
+    weather::Weather,
 };
 use skep_core::{
     id::Attempt,
@@ -112,6 +113,7 @@ pub(crate) struct World {
     pub(crate) keeper: Option<Keeper>,
     pub(crate) lives: u32,
     pub(crate) faults: Faults,
+    pub(crate) weather: Weather,
     pub(crate) people: People,
     pub(crate) clients: Vec<Client>,
     pub(crate) audit: Audit,
@@ -179,7 +181,9 @@ pub fn shrink(seed: u64, options: &Options) -> Options {
 impl World {
     fn new(seed: u64, options: Options) -> World {
         let mut dice = Dice::new(seed);
-        let (plan, characters) = plans::plan(&mut dice, options.max_tasks);
+        let (mut plan, characters) = plans::plan(&mut dice, options.max_tasks);
+        let mut weather = Weather::throw(seed, options.faults, options.days);
+        weather.equip(&mut plan);
         let known = plan.tasks.clone();
         let faults = Faults::throw(&mut dice, options.faults);
         let audit = Audit::new(&plan);
@@ -198,6 +202,7 @@ impl World {
             keeper: None,
             lives: 0,
             faults,
+            weather,
             people: People::default(),
             clients: Vec::new(),
             audit,

@@ -2,8 +2,9 @@
 
 use crate::{
     commands::{
-        attach, clean, completions, config, costs, demo, doctor, down, events, import, init, logs,
-        pause, retry, run, salvage, scale, schema, status, tasks, up, watchdog, why, workers,
+        asks, attach, clean, completions, config, costs, demo, doctor, down, events, import, init,
+        logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog,
+        why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -92,6 +93,10 @@ pub(crate) enum Verb {
     Logs(logs::Args),
     /// Say why a task or worker is not moving, or why the swarm is as large as it is
     Why(why::Args),
+    /// List what agents ask
+    Asks(asks::Args),
+    /// Answer what an agent asks
+    Answer(asks::AnswerArgs),
     /// Begin tasks anew
     Retry(retry::Args),
     /// Give tasks up
@@ -116,6 +121,16 @@ pub(crate) enum Verb {
     Demo(demo::Args),
     /// Make a plan of a Markdown checklist
     Import(import::Args),
+    /// For agents: report progress
+    Checkpoint(say::CheckpointArgs),
+    /// For agents: still at work
+    Heartbeat(say::HeartbeatArgs),
+    /// For agents: this attempt cannot go on
+    Block(say::BlockArgs),
+    /// List what agents have found out; for agents: record a finding
+    Memo(say::MemoArgs),
+    /// Serve MCP: for agents in an attempt, and for your own
+    Mcp(mcp::Args),
     /// Print the completions for a shell
     Completions(completions::Args),
     /// Print the JSON Schema of plans

@@ -1,5 +1,6 @@
 //! The commands, one file each. A command finds its place, acts, and prints.
 
+pub(crate) mod asks;
 pub(crate) mod attach;
 pub(crate) mod clean;
 pub(crate) mod completions;
@@ -12,10 +13,12 @@ pub(crate) mod events;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod logs;
+pub(crate) mod mcp;
 pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod salvage;
+pub(crate) mod say;
 pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod status;
@@ -64,6 +67,8 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Attach(args) => attach::run(ctx, &args).await,
         Verb::Scale(args) => scale::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
+        Verb::Asks(args) => asks::list(ctx, &args).await,
+        Verb::Answer(args) => asks::answer(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,
         Verb::Retry(args) => retry::run(ctx, &args).await,
         Verb::Cancel(args) => retry::cancel(ctx, &args).await,
@@ -76,6 +81,11 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Demo(args) => demo::run(ctx, &args).await,
         Verb::Import(args) => import::run(ctx, &args),
         Verb::Costs(args) => costs::run(ctx, &args).await,
+        Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
+        Verb::Heartbeat(_) => say::heartbeat(ctx).await,
+        Verb::Block(args) => say::block(ctx, args).await,
+        Verb::Memo(args) => say::memo(ctx, args).await,
+        Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),

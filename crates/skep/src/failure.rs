@@ -154,7 +154,9 @@ impl From<Problem> for Failure {
     fn from(problem: Problem) -> Failure {
         let exit = match &*problem.code {
             "no_such_task" | "no_such_worker" | "no_such_name" | "bad_task" | "bad_plan"
-            | "bad_command" | "bad_config" | "task_exists" | "cannot_open" => Exit::Usage,
+            | "bad_command" | "bad_word" | "bad_config" | "task_exists" | "cannot_open" => {
+                Exit::Usage
+            }
             "keeper_gone" => Exit::NoKeeper,
             "bug" => Exit::Bug,
             _ => Exit::Refused,

@@ -10,7 +10,10 @@ use crate::{
 };
 use skep_core::{event::Record, state::State, time::Time, waiting};
 use skep_host::presence::WatchdogLock;
-use skep_server::{api::CommandDoc, client::Events};
+use skep_server::{
+    api::CommandDoc,
+    client::{ClientError, Events},
+};
 use std::time::{Duration, Instant};
 
 /// How often the block on a terminal is drawn when nothing happens.
@@ -26,8 +29,10 @@ const REPLACED: Duration = Duration::from_secs(20);
 pub(crate) enum End {
     /// Nothing is left to do.
     Finished,
-    /// Halted, or stuck until a person acts.
+    /// Halted until a person acts.
     Halted,
+    /// Nothing moves until a person acts, and nothing was halted.
+    Stuck,
     /// Attempts have ended and nothing is claimed: somebody drained it.
     Drained,
     /// A person left.
@@ -93,6 +98,11 @@ impl<'p> Follow<'p> {
                 },
                 event = self.events.next() => match event {
                     Ok(Some(event)) => self.happened(&event.into()),
+                    // Asked for again it would be understood no better.
+                    Err(error @ ClientError::NotUnderstood(_)) => {
+                        self.progress.end();
+                        return Err(self.not_understood(error));
+                    }
                     Ok(None) | Err(_) => if !self.reconnect().await {
                         break End::Gone;
                     },
@@ -134,6 +144,20 @@ impl<'p> Follow<'p> {
                 return false;
             }
         }
+    }
+
+    /// Without the event the state is not known any more, and so neither what to show nor when it ends.
+    fn not_understood(&self, error: ClientError) -> Failure {
+        let seq = self.state.seq() + 1;
+        let hint = if self.hosted.is_some() {
+            "running attempts live on; `skep run` goes on, and `skep doctor` looks at the log"
+        } else {
+            "the keeper goes on: `skep status` shows it, `skep down` ends it; is it of another version?"
+        };
+        let what = format!("event {seq} cannot be read, so this run is no longer followed");
+        Failure::new(Exit::NoKeeper, what)
+            .because(&error)
+            .hint(hint)
     }
 
     fn happened(&mut self, record: &Record) {
@@ -203,7 +227,7 @@ impl<'p> Follow<'p> {
         let long = |(since, _): &(Time, String)| now().since(*since).0 > STUCK.as_millis() as u64;
         let waits_for_workers = state.workers().len() == 0;
         let stuck = self.stuck.as_ref().is_some_and(long);
-        (stuck && !state.paused() && !waits_for_workers).then_some(End::Halted)
+        (stuck && !state.paused() && !waits_for_workers).then_some(End::Stuck)
     }
 
     async fn wished(&mut self, wish: Wish) -> Option<End> {

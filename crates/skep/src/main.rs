@@ -4,6 +4,7 @@
 mod args;
 mod bug;
 mod commands;
+mod deeds;
 mod failure;
 mod follow;
 mod place;

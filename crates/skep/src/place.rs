@@ -8,28 +8,35 @@ use crate::{
 use skep_core::{id::TaskId, spec::Host, state::State, time::Time};
 use skep_host::{
     git::Repo,
-    keeper::{self, Keeper, Presence},
+    keeper::{self, Keeper, Presence, StartError},
     notify,
     run::{self, Look},
     site::Site,
     tmux::{Session, Tmux},
+    token,
 };
 use skep_server::{
     api::{
-        AnswerDoc, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, PricesDoc, Problem, SCHEMA,
-        Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
+        AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, PricesDoc, Problem,
+        SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
     http::{self, App, socket::Socket},
     task_hint, unique_id,
 };
-use skep_store::SqliteLog;
+use skep_store::{OpenError, SqliteLog};
 use std::{
+    ffi::OsString,
     sync::Once,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
+
+/// A keeper that has the log answers within this time.
+const STARTS: Duration = Duration::from_secs(10);
+/// How often it is asked again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A repository with its site.
 #[derive(Clone)]
@@ -88,6 +95,14 @@ impl Place {
         Ok(keeper::fold(&self.site)?.0)
     }
 
+    /// Keeps keepers from starting while what they use is put away; none where there was never one.
+    pub(crate) fn rest(&self) -> Result<Option<keeper::Rest>, Failure> {
+        if !self.has_log() {
+            return Ok(None);
+        }
+        Ok(Some(keeper::rest(&self.site)?))
+    }
+
     /// Whether a keeper has ever run here.
     pub(crate) fn has_log(&self) -> bool {
         SqliteLog::is_known(&self.site.log())
@@ -109,30 +124,40 @@ impl Place {
     /// Sends a command under a key of its own. "Nothing to do" is success: it is as it should be.
     pub(crate) async fn command(&self, doc: &CommandDoc) -> Result<Option<AnswerDoc>, Failure> {
         let key = unique_id();
-        let sent = self.client.command(doc, &key).await;
+        let send = async || self.client.command(doc, &key).await;
         let noted = async |app: &App| http::act(app, "cli", &key, doc).await;
-        self.answer(sent, noted).await
+        self.answer(send, noted).await
     }
 
     /// Changes numbers, as [`command`](Place::command) does the rest.
     pub(crate) async fn configure(&self, changes: &Changes) -> Result<Option<AnswerDoc>, Failure> {
         let key = unique_id();
-        let sent = self.client.configure(changes, &key).await;
+        let send = async || self.client.configure(changes, &key).await;
         let noted =
             async |app: &App| http::configure(app, Some(key.clone()), "cli".into(), changes).await;
-        self.answer(sent, noted).await
+        self.answer(send, noted).await
     }
 
     /// What a keeper answered, or, without one, what the log does.
     async fn answer(
         &self,
-        sent: Result<AnswerDoc, ClientError>,
+        send: impl AsyncFn() -> Result<AnswerDoc, ClientError>,
         noted: impl AsyncFnOnce(&App) -> Result<AnswerDoc, Problem>,
     ) -> Result<Option<AnswerDoc>, Failure> {
-        let answered = match sent {
-            Err(ClientError::NoKeeper) if self.has_log() => self.note_down(noted).await?,
-            Err(ClientError::Refused(no)) => Err(no),
-            sent => Ok(sent?),
+        let deadline = Instant::now() + STARTS;
+        let answered = loop {
+            match send().await {
+                Err(ClientError::NoKeeper) if self.has_log() => {}
+                Err(ClientError::Refused(no)) => break Err(no),
+                sent => break Ok(sent?),
+            }
+            match Keeper::at_rest(self.site.clone()) {
+                // A keeper that starts, most often in place of one that failed, has the log before it answers.
+                Err(StartError::Open(OpenError::Locked { .. })) if Instant::now() < deadline => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                keeper => break self.note_down(keeper?, noted).await?,
+            }
         };
         match answered {
             Ok(answer) => Ok(Some(answer)),
@@ -147,10 +172,10 @@ impl Place {
     /// Writes down what a person wants of a swarm that nobody keeps; the next keeper acts on it.
     async fn note_down(
         &self,
+        keeper: Keeper,
         noted: impl AsyncFnOnce(&App) -> Result<AnswerDoc, Problem>,
     ) -> Result<Result<AnswerDoc, Box<Problem>>, Failure> {
         static SAID: Once = Once::new();
-        let keeper = Keeper::at_rest(self.site.clone())?;
         let app = App {
             handle: keeper.handle(),
             repo: self.repo.clone(),
@@ -186,7 +211,9 @@ impl Place {
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
         // What is not text cannot be handed on by name, and no agent has asked for it.
-        let env = std::env::vars_os().filter(|(k, _)| !notify::VARIABLES.iter().any(|v| k == v));
+        // Nor is what a keeper has of the attempt that it was itself started in any other attempt's.
+        let own = |k: &OsString| k == token::VARIABLE || notify::VARIABLES.iter().any(|v| k == v);
+        let env = std::env::vars_os().filter(|(k, _)| !own(k));
         let env = env.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let options = keeper::Options {
             program,
@@ -327,6 +354,12 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.prices().await?),
             Source::Log(log) => Ok(PricesDoc::of(&log.state)),
+        }
+    }
+    pub(crate) async fn asks(&self) -> Result<AskList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.asks().await?),
+            Source::Log(log) => Ok(AskList::of(&log.state)),
         }
     }
     pub(crate) async fn conflicts(&self) -> Result<ConflictList, Failure> {

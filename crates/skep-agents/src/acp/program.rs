@@ -3,6 +3,7 @@
 use crate::{
     adapter::{About, Can, Cancel, LoginBy, Resume, Told},
     launch::{Launch, LaunchFault, Login, Permission, Place, Settings, Stdin, session},
+    mcp,
 };
 use alloc::{format, string::ToString};
 use skep_core::plan::Order;
@@ -18,7 +19,7 @@ pub struct Program {
     pub env: &'static [(&'static str, &'static str)],
     /// Variables of the user that it needs.
     pub pass: &'static [&'static str],
-    /// Files of its home, by path below it.
+    /// Files of its home, by path below it: its settings, in JSON, to which the attempt's MCP server is added.
     pub files: &'static [(&'static str, &'static str)],
     /// A variable that must name a file of its home.
     pub config: Option<(&'static str, &'static str)>,
@@ -52,7 +53,8 @@ const CAN: Can = Can {
     tells_retries: false,
 };
 
-/// Gemini CLI. Recorded with 0.61.0.
+/// Gemini CLI. Recorded with 0.61.0. Within the minute in which a session began it cannot be gone on with, and
+/// trying to forgets it: the name of its file is made of the minute and the id, and is begun anew.
 pub(crate) const GEMINI: Program = Program {
     about: About {
         name: "gemini",
@@ -71,9 +73,10 @@ pub(crate) const GEMINI: Program = Program {
         ("GEMINI_TELEMETRY_ENABLED", "false"),
     ],
     pass: &["GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"],
+    // Skep owns retrying: its own ten tries take minutes, and it does not tell of them.
     files: &[(
         ".gemini/settings.json",
-        r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"general":{"enableAutoUpdate":false,"enableAutoUpdateNotification":false},"privacy":{"usageStatisticsEnabled":false},"telemetry":{"enabled":false}}"#,
+        r#"{"security":{"auth":{"selectedType":"gemini-api-key"}},"general":{"maxAttempts":2,"enableAutoUpdate":false,"enableAutoUpdateNotification":false},"privacy":{"usageStatisticsEnabled":false},"telemetry":{"enabled":false}}"#,
     )],
     config: None,
     model: Model::Argument,
@@ -166,11 +169,15 @@ pub(crate) fn launch(
         launch.set(name, *value);
     }
     for (path, content) in program.files {
-        launch.file(format!("{}/{path}", settings.home), content.to_string());
+        let content = match &settings.mcp {
+            Some(command) => mcp::gemini(content, command),
+            None => content.to_string(),
+        };
+        launch.file(format!("{}/{path}", settings.home), content);
     }
     if let Some((name, file)) = program.config {
         let path = format!("{}/{file}", settings.home);
-        launch.file(path.clone(), opencode(settings.permission));
+        launch.file(path.clone(), opencode(settings));
         launch.set(name, path);
     }
     for login in about.logins {
@@ -187,13 +194,16 @@ pub(crate) fn launch(
 
 /// It asks about everything; what is granted is [answered](super::permission). Only what lies outside of the
 /// worktree is refused at once.
-fn opencode(permission: Permission) -> alloc::string::String {
-    let outside = if permission == Permission::All {
+fn opencode(settings: &Settings<'_>) -> alloc::string::String {
+    let outside = if settings.permission == Permission::All {
         "ask"
     } else {
         "deny"
     };
-    serde_json::json!({"autoupdate": false, "share": "disabled", "permission": {"edit": "ask",
-        "bash": "ask", "webfetch": "ask", "external_directory": outside}})
-    .to_string()
+    let mut config = serde_json::json!({"autoupdate": false, "share": "disabled", "permission": {"edit": "ask",
+        "bash": "ask", "webfetch": "ask", "external_directory": outside}});
+    if let Some(command) = &settings.mcp {
+        config["mcp"] = mcp::opencode(command);
+    }
+    config.to_string()
 }

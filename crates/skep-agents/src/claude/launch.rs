@@ -3,6 +3,7 @@
 use crate::{
     adapter::{About, Can, Cancel, LoginBy, Resume, Told},
     launch::{Launch, LaunchFault, Login, Permission, Place, Settings, Stdin, session},
+    mcp,
 };
 use alloc::{format, vec};
 use skep_core::plan::Order;
@@ -84,6 +85,13 @@ pub(crate) fn launch(
         Permission::Edits | Permission::All => "acceptEdits",
     };
     launch.option("--permission-mode", mode);
+    if let Some(command) = &settings.mcp {
+        let path = format!("{}/mcp.json", settings.home);
+        launch.option("--mcp-config", &path);
+        launch.file(path, mcp::claude(command));
+        // To speak of its own attempt it need not ask.
+        launch.option("--allowedTools", &format!("mcp__{}", mcp::NAME));
+    }
     if let Some(model) = &order.model {
         launch.option("--model", model);
     }

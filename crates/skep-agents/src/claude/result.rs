@@ -88,6 +88,7 @@ fn fault(line: &Json) -> Fault {
         "error_max_budget_usd" => ErrorKind::Budget,
         _ if ended.starts_with("aborted") => ErrorKind::Interrupted,
         _ if ended == "prompt_too_long" => ErrorKind::Context,
+        _ if line.at("stop_reason").str() == "refusal" => ErrorKind::Policy,
         _ => return Fault::of(line.at("api_error_status").u64(), text),
     };
     Fault::new(kind, &excerpt(text, EXCERPT))

@@ -1,6 +1,6 @@
 //! `codex exec --json`: one prompt, events as lines.
 
-use super::{LOGINS, PASS, common, sandbox, tokens, wait};
+use super::{LOGINS, PASS, common, sandbox, tokens};
 use crate::{
     adapter::{About, Can, Cancel, Resume, Told},
     fault::{ErrorKind, Fault, of_text},
@@ -8,6 +8,7 @@ use crate::{
     launch::{Launch, LaunchFault, Permission, Place, Settings, Stdin, session},
     protocol::{Out, Protocol},
     seen::{Seen, Span},
+    wait,
 };
 use alloc::vec;
 use skep_core::plan::Order;

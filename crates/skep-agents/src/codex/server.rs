@@ -282,7 +282,7 @@ impl Server {
         self.error.clone_from(&fault.text);
         if matches!(fault.kind, ErrorKind::RateLimit | ErrorKind::Quota) {
             out.see(Seen::RateLimited {
-                until: self.reset.or_else(|| super::wait::told(&fault.text)),
+                until: self.reset.or_else(|| crate::wait::told(&fault.text)),
                 text: fault.text.clone(),
             });
         }

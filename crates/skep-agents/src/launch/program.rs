@@ -135,6 +135,7 @@ mod tests {
             agent: agent.into(),
             agent_spec: None,
             model: Some("{prompt}".into()),
+            permission: None,
             base: "0123456789012345678901234567890123456789".parse().unwrap(),
             prompt: "$(reboot) `x` 'y' {model}\n-rf".into(),
             previous: None,
@@ -150,6 +151,7 @@ mod tests {
                 setup: limit,
                 output_bytes: 1,
                 ports: 10,
+                agents: Default::default(),
             },
             claimed: Time(0),
         }
@@ -178,6 +180,10 @@ mod tests {
             env: BTreeMap::new(),
             rate_limited_exit: Vec::new(),
             provider: None,
+            protocol: None,
+            rules: None,
+            permission: None,
+            args: Vec::new(),
         });
         let launch = launch(&order, &place()).unwrap();
         let expected = [

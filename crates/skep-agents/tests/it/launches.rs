@@ -33,6 +33,48 @@ fn every_agent_is_started_as_it_was_recorded() {
     }
 }
 
+// proves: U-8, T-2
+#[test]
+fn an_agent_is_told_of_its_attempts_mcp_server_and_never_of_the_token_itself() {
+    let mut told = String::new();
+    let command = ["/opt/my skep/skep", "mcp"].map(String::from);
+    for about in KNOWN {
+        let mut order = order("hi");
+        order.model = Some("m".into());
+        let adapter = Adapter::named(about.name).unwrap();
+        let without = settings(about.least);
+        let with = Settings {
+            mcp: Some(command.to_vec()),
+            ..without.clone()
+        };
+        let without = adapter.launch(&order, &place(), &without).unwrap();
+        let with = adapter.launch(&order, &place(), &with).unwrap();
+        writeln!(told, "== {}", about.name).unwrap();
+        let fresh = with.argv.iter().filter(|word| !without.argv.contains(word));
+        for word in fresh {
+            writeln!(told, "argv {word}").unwrap();
+        }
+        for file in with
+            .files
+            .iter()
+            .filter(|file| !without.files.contains(file))
+        {
+            writeln!(told, "file {} {}", file.path, file.content).unwrap();
+        }
+        assert!(
+            !with.env.contains_key("SKEP_TOKEN"),
+            "it is the shim's to give"
+        );
+    }
+    let file = crate::replay::tests().join("golden/mcp.txt");
+    if std::env::var_os("SKEP_BLESS").is_some() {
+        std::fs::write(file, told).unwrap();
+    } else {
+        let wanted = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(told, wanted, "SKEP_BLESS=1 rewrites {}", file.display());
+    }
+}
+
 fn tell(told: &mut String, launch: &Launch, whole: bool) {
     writeln!(told, "argv {:?}", launch.argv).unwrap();
     for file in &launch.files {
@@ -117,6 +159,10 @@ fn a_program_of_the_users_own_speaks_acp_by_configuration_alone() {
         env: [("MINE".to_string(), "1".to_string())].into(),
         rate_limited_exit: Vec::new(),
         provider: None,
+        protocol: None,
+        rules: None,
+        permission: None,
+        args: Vec::new(),
     });
     order.model = Some("big".into());
     let launch = adapter
@@ -154,4 +200,16 @@ fn what_the_user_configured_comes_last_and_wins() {
     let launch = adapter.launch(&order("x"), &place(), &own).unwrap();
     assert_eq!(launch.env["API_TIMEOUT_MS"], "5");
     assert_eq!(launch.argv.last().unwrap(), "--max-turns=9");
+}
+
+/// codex ends at once if the folder that it is told to be at home in is not there; others make theirs.
+// proves: X-1
+#[test]
+fn the_home_that_an_agent_is_told_of_is_there() {
+    for name in ["codex", "codex-server"] {
+        let launch = launch(name, Permission::Ask).unwrap();
+        let home = &launch.env["CODEX_HOME"];
+        let mut files = launch.files.iter();
+        assert!(files.any(|f| f.path.starts_with(home)), "{name}");
+    }
 }

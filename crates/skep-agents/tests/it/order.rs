@@ -21,6 +21,7 @@ pub(crate) fn order(prompt: &str) -> Order {
         agent: "claude".into(),
         agent_spec: None,
         model: None,
+        permission: None,
         base: "0123456789012345678901234567890123456789".parse().unwrap(),
         prompt: prompt.into(),
         previous: None,
@@ -36,6 +37,7 @@ pub(crate) fn order(prompt: &str) -> Order {
             setup: limit,
             output_bytes: 1,
             ports: 10,
+            agents: Default::default(),
         },
         claimed: Time(0),
     }

@@ -3,9 +3,11 @@
 use crate::order::{dialogue, order, place, settings};
 use serde_json::{Value, json};
 use skep_agents::{
-    Adapter, Answer, CannotSay, Dialogue, Permission, Say, Seen,
+    Adapter, AgentEnd, Answer, CannotSay, Dialogue, ErrorKind, Exit, Permission, Say, Seen,
     command::{Rules, RulesFault},
+    verdict,
 };
+use skep_core::attempt::End;
 
 struct Talk(Dialogue);
 
@@ -303,4 +305,86 @@ fn rules_that_cannot_work_are_refused_with_what_is_wrong() {
         open.to_string().contains("the hole {x has no end"),
         "{open}"
     );
+}
+
+// proves: X-1a
+#[test]
+fn a_turn_that_was_cancelled_is_no_claim_whatever_its_end_is_called() {
+    let mut talk = acp();
+    talk.0.say(&Say::Interrupt).unwrap();
+    // opencode, while it tried again in secret.
+    let seen =
+        talk.reads(&json!({"jsonrpc": "2.0", "id": 2, "result": {"stopReason": "end_turn"}}));
+    assert!(matches!(seen.last(), Some(Seen::Done { ok: false, .. })));
+}
+
+/// A pi whose first request was refused, which may try again.
+fn refused_pi() -> (Talk, Value) {
+    let mut talk = Talk::with("pi");
+    talk.reads(&json!({"type": "agent_start"}));
+    talk.reads(
+        &json!({"type": "message_end", "message": {"role": "assistant", "stopReason": "error",
+        "errorMessage": "500 broken", "content": []}}),
+    );
+    let seen = talk.reads(&json!({"type": "agent_end", "messages": []}));
+    assert!(matches!(seen[..], [Seen::Error(_)]), "not done: {seen:?}");
+    let asked = talk.written().pop().unwrap();
+    (talk, asked["id"].clone())
+}
+
+fn done(seen: &[Seen]) -> bool {
+    seen.iter()
+        .any(|seen| matches!(seen, Seen::Done { ok: false, .. }))
+}
+
+// proves: X-1a
+#[test]
+fn pi_is_done_only_once_it_does_not_try_again() {
+    let answer =
+        |id: &Value| json!({"type": "response", "command": "get_state", "success": true, "id": id});
+    let (mut gives_up, asked) = refused_pi();
+    assert!(!done(&gives_up.reads(&answer(&json!("1")))), "another's");
+    assert!(done(&gives_up.reads(&answer(&asked))));
+    assert!(!done(&gives_up.reads(&answer(&asked))), "twice");
+
+    let (mut again, asked) = refused_pi();
+    again.reads(&json!({"type": "auto_retry_start", "attempt": 1, "delayMs": 2000, "errorMessage": "500 broken"}));
+    assert!(!done(&again.reads(&answer(&asked))));
+    // An interrupt while it waits for the next try has no other end.
+    again.0.say(&Say::Interrupt).unwrap();
+    let end = json!({"type": "auto_retry_end", "success": false, "finalError": "Retry cancelled"});
+    assert!(done(&again.reads(&end)));
+
+    let (mut dies, _) = refused_pi();
+    assert!(done(&dies.0.end()));
+}
+
+fn fails(talk: &Talk) -> Option<ErrorKind> {
+    let exit = Exit {
+        end: End::Exited(0),
+        by_us: None,
+    };
+    match verdict(talk.0.summary(), &exit) {
+        AgentEnd::Ended { kind, .. } => kind,
+        AgentEnd::Claims { .. } => None,
+    }
+}
+
+// proves: X-1a
+#[test]
+fn a_model_that_declines_or_is_full_is_no_agent_that_is_done() {
+    let mut claude = Talk::with("claude");
+    claude.reads(
+        &json!({"type": "result", "subtype": "success", "is_error": true, "stop_reason": "refusal",
+        "result": "API Error: Claude Code is unable to respond to this request"}),
+    );
+    assert_eq!(fails(&claude), Some(ErrorKind::Policy));
+    let mut opencode = acp();
+    opencode.reads(&json!({"jsonrpc": "2.0", "id": 2, "error": {"code": -32603,
+        "message": "Internal error: Session too large to compact", "data": {"errorName": "ContextOverflowError"}}}));
+    assert_eq!(fails(&opencode), Some(ErrorKind::Context));
+    let rules = Rules::parse(skep_agents::command::AIDER).unwrap();
+    let mut aider = Talk(dialogue(&Adapter::Command(rules), Permission::All));
+    aider.0.read(b"Aider v0.86.2\nTokens: 2.4k sent, 0 received.\n\nModel openai/scripted has hit a token limit!\n");
+    assert_eq!(fails(&aider), Some(ErrorKind::Context));
 }

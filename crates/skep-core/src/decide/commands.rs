@@ -2,10 +2,12 @@
 
 use super::staff;
 use crate::{
+    ask,
     attempt::StopWhy,
     event::Event,
     id::{Oid, TaskId, WorkerId},
     limits,
+    provider::Provider,
     request::{Command, Refusal},
     spec::{self, Plan, Priority, TaskSpec},
     state::State,
@@ -17,7 +19,7 @@ use alloc::{collections::BTreeSet, format, string::ToString, sync::Arc, vec::Vec
 
 pub(super) type Decision = Result<Vec<Event>, Refusal>;
 
-pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
+pub(super) fn decide(state: &State, at: Time, command: &Command) -> Decision {
     match command {
         Command::LoadPlan {
             plan,
@@ -53,11 +55,12 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
             "the swarm is paused already",
         ),
         Command::Resume => {
+            let parked = |p: &Provider| p.parked.as_ref().is_some_and(|p| p.until > at);
             let shut = state.paused() || state.draining() || state.halted().is_some();
             once(
-                shut,
+                shut || state.providers().values().any(parked),
                 Event::SwarmResumed {},
-                "the swarm is not paused, draining or halted",
+                "the swarm is not paused, draining or halted, and no provider is parked",
             )
         }
         Command::Drain => once(
@@ -81,6 +84,7 @@ pub(super) fn decide(state: &State, _now: Time, command: &Command) -> Decision {
                 "every number is as it was",
             )
         }
+        Command::Answer { ask, given } => ask::answer(state, *ask, given),
         Command::SetWorkerModel { worker, model } => {
             let now = find_worker(state, *worker)?;
             once(
@@ -213,7 +217,7 @@ fn neighbours(state: &State, spec: &TaskSpec) -> Vec<TaskSpec> {
             && found.insert(task.id())
             && known
         {
-            open.extend(task.spec.depends_on.iter().chain(fix_of(task)));
+            open.extend(task.spec.depends_on.iter().chain(task.held_by()));
         }
     }
     found.extend(spec.relations.iter().map(|r| &r.to));
@@ -222,21 +226,16 @@ fn neighbours(state: &State, spec: &TaskSpec) -> Vec<TaskSpec> {
     found.extend(any_role.map(Task::id));
     let alike = |id: &TaskId| id.as_str().eq_ignore_ascii_case(spec.id.as_str());
     let others = state.tasks().iter().filter(|t| *t.id() != spec.id);
-    let with_fix = |t: &Task| {
+    // No fix may wait for what it fixes, and nothing for what is blocked on it.
+    let with_holds = |t: &Task| {
         let mut spec = (*t.spec).clone();
-        spec.depends_on.extend(fix_of(t).cloned());
+        spec.depends_on.extend(t.held_by().cloned());
         spec
     };
     others
         .filter(|t| alike(t.id()) || found.contains(t.id()))
-        .map(with_fix)
+        .map(with_holds)
         .collect()
-}
-
-/// A blocked task waits for its fix as for a dependency: no fix may wait for what it fixes.
-fn fix_of(task: &Task) -> Option<&TaskId> {
-    let fix = task.fixed_by.as_ref();
-    fix.filter(|_| task.state == TaskState::Blocked)
 }
 
 fn is_cycle(kind: &spec::FaultKind) -> bool {
@@ -263,14 +262,17 @@ fn add_task(state: &State, spec: &Arc<TaskSpec>) -> Decision {
 
 fn edit_task(state: &State, spec: &Arc<TaskSpec>) -> Decision {
     let task = find(state, &spec.id)?;
-    if !matches!(
+    // What an agent could not do is often in the text.
+    let asks_for_it = task.state == TaskState::Blocked && task.block.is_some();
+    let open = matches!(
         task.state,
         TaskState::Waiting
             | TaskState::Ready
             | TaskState::Flagged
             | TaskState::Dead
             | TaskState::Cancelled
-    ) {
+    );
+    if !open && !asks_for_it {
         return Err(wrong(
             task,
             "only a task that nobody has begun, or that was given up, can be edited",

@@ -1,14 +1,18 @@
 //! What hosts see. Every observation may come late, twice, or about something that has long been decided
 //! otherwise; then it is refused, or, if work hangs on it, recorded as fenced.
 
-use super::conflict;
+use super::{conflict, words};
 use crate::{
-    attempt::{End, Failure, Live, Outcome, Phase, Report, Saved, StopWhy, Usage},
-    budget, claim, due,
+    ask,
+    attempt::{End, Failure, Handoff, Live, Outcome, Phase, Report, Saved, StopWhy, Usage},
+    budget, due,
     event::{Event, Next, WorkerNext},
+    forecast,
     id::{Attempt, Oid, WorkerId},
     judge::{Verdict, judge},
     merge::{Merge, MergeStep, Probe},
+    money::Usd,
+    provider,
     request::{Observation, Refusal},
     retry, scale,
     state::State,
@@ -71,6 +75,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
         Observation::Adopted { ages } => adopted(state, now, ages),
         // The engine has taken them in; what they change is for `due`.
         Observation::Vitals { .. } | Observation::Read { .. } => Ok(Vec::new()),
+        Observation::Word { attempt, word } => words::decide(state, *attempt, word),
         Observation::Told {
             attempt,
             rung,
@@ -85,6 +90,11 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        Observation::Asks {
+            attempt,
+            last,
+            open,
+        } => ask::seen(state, *attempt, *last, open),
         Observation::Silent { attempt } => {
             let live = state.attempt(*attempt).ok_or(Refusal::Fenced(*attempt))?;
             known(live.stopping.is_none_or(|s| !s.at_once))?;
@@ -134,6 +144,8 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        // The engine has noted that it was looked.
+        Observation::Forecast { met, .. } => Ok(forecast::seen(state, met)),
         Observation::Memory { available } => memory(state, *available),
         Observation::TargetLanded { tip } => {
             let swarm = state.swarm().ok_or(Refusal::NoPlan)?;
@@ -188,7 +200,8 @@ const LEASE_TOLERANCE: Millis = Millis::secs(10);
 fn adopted(state: &State, now: Time, ages: &[(Attempt, Millis)]) -> Decision {
     let moved = ages.iter().filter_map(|(attempt, age)| {
         let live = state.attempt(*attempt)?;
-        let whole = claim::give_up_after(state, &state.task(&live.task)?.spec);
+        // As it was given, whatever the policy says by now: its shim was told so, too.
+        let whole = live.give_up.since(live.age_from);
         let give_up = now + Millis(whole.0.saturating_sub(age.0));
         let off = give_up.since(live.give_up).max(live.give_up.since(give_up));
         (off > LEASE_TOLERANCE).then_some(Event::LeaseMoved {
@@ -266,6 +279,7 @@ fn attempt_ended(
                 });
             }
             events.extend(probe_passed(state, attempt));
+            events.extend(provider::passed(state, live, Outcome::Succeeded));
             Ok(events)
         }
         Verdict::Failure {
@@ -285,6 +299,9 @@ fn attempt_ended(
                 agent_died: outcome == Outcome::Crashed && died(report),
                 salvage,
                 usage: Some(report.usage),
+                fault: provider::fault(report, outcome),
+                usd: report.usage.usd,
+                handoff: Handoff::of(report, state.facts().reading(attempt)),
             };
             Ok(ended(state, now, live, outcome, end))
         }
@@ -317,7 +334,7 @@ fn fenced(state: &State, attempt: Attempt, saved: &Saved, usage: Option<&Usage>)
     known(!task.as_ref().is_some_and(accepted))?;
     let revoked = task.is_none_or(|t| {
         let fact = t.history.iter().find(|p| p.attempt == attempt);
-        fact.is_some_and(|p| matches!(p.outcome, Outcome::TimedOut | Outcome::Stale))
+        fact.is_some_and(|p| p.revoked)
     });
     let salvage = match saved {
         Saved::Commit(work) => Some(work.commit.clone()),
@@ -349,6 +366,7 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
             Outcome::Cancelled,
             format!("stopped, and its shim died: {reason}"),
         ),
+        Some(StopWhy::Blocked) => (Outcome::Cancelled, "its agent cannot go on".into()),
         Some(StopWhy::Stale) => (
             Outcome::Stale,
             format!("it made no progress and was ended ({reason})"),
@@ -356,6 +374,10 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
         Some(StopWhy::OverBudget) => (
             Outcome::OverBudget,
             format!("ended for its cost, and its shim died: {reason}"),
+        ),
+        Some(StopWhy::NoHeartbeat) => (
+            Outcome::Crashed,
+            format!("its shim was not heard of for too long, and was ended ({reason})"),
         ),
         _ => (Outcome::Crashed, String::from(reason)),
     };
@@ -380,6 +402,9 @@ struct Ending {
     agent_died: bool,
     salvage: Option<Oid>,
     usage: Option<Usage>,
+    fault: Option<provider::Fault>,
+    usd: Option<Usd>,
+    handoff: Option<Box<Handoff>>,
 }
 
 /// Whether the agent died by itself. A shim or a machine that died says nothing about the task.
@@ -388,8 +413,12 @@ fn died(report: &Report) -> bool {
     report.cut.is_none() && matches!(end, Some(End::Signalled(_)))
 }
 
-/// Why an attempt was stale is in its last checkup.
+/// Why an attempt was stale is in its last checkup, and why it was blocked in its agent's own word.
 fn because(live: &Live, outcome: Outcome, reason: String) -> String {
+    let blocked = live.stopping.is_some_and(|s| s.why == StopWhy::Blocked);
+    if let Some(block) = live.words.block.as_ref().filter(|_| blocked) {
+        return format!("{reason}: {}", block.reason);
+    }
     match &live.health {
         Some(health) if outcome == Outcome::Stale && !health.reasons.is_empty() => {
             let reasons = health.reasons.iter().map(ToString::to_string);
@@ -409,6 +438,9 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         agent_died,
         salvage,
         usage,
+        fault,
+        usd,
+        handoff,
     } = end;
     let policy = state.policy();
     let why = live.stopping.map(|s| s.why);
@@ -416,30 +448,42 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         return Vec::new();
     };
     let metered = budget::settled(state, live, usage.as_ref());
+    // Whom nobody serves, nobody refuses.
+    let fault = fault.filter(|_| live.provider.is_some());
     let worker = state.worker(live.worker);
-    let worker_next = retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now);
+    let worker_next = match fault {
+        Some(_) => WorkerNext::GoOn,
+        None => retry::worker_next(worker, outcome, spawn_failed, live.attempt, &policy, now),
+    };
     // Spawn failures in a row say something about the swarm (L-5) and nothing about the tasks they happen to hit;
     // the first of a row counts, so that a task that alone cannot be started does not go round for ever.
     let spawns = spawn_failed && state.spawn_failures() > 0 && why.is_none();
     let costs = why == Some(StopWhy::OverBudget) && outcome == Outcome::OverBudget;
     let next = if spawns || costs {
         Next::Release
+    } else if fault.is_some() && why != Some(StopWhy::TaskCancelled) {
+        retry::after_refusal(state, task, live)
     } else if agent_died && retry::is_poison(task, live.worker, &policy) {
         Next::Quarantine
     } else {
-        retry::next(task, outcome, why, &policy, now)
+        retry::next(state, task, live, outcome)
     };
     let charge = match &metered {
         Some(Event::Metered { charge, .. }) => *charge,
         _ => live.account.charge,
     };
     let (next, spent) = budget::afterwards(state, live, charge, next, now);
+    let parked = fault.and_then(|fault| provider::after(state, live, fault, &reason, now));
+    let reason = retry::because(state, task, live, next, reason, fault.is_some());
     let failure = Failure {
         attempt: live.attempt,
         outcome,
         model: live.model.clone(),
         reason: spent.map_or_else(|| reason.clone(), |spent| format!("{reason}; {spent}")),
         output,
+        fault: fault.map(|fault| fault.kind),
+        usd,
+        handoff,
     };
     let mut events: Vec<Event> = metered.into_iter().collect();
     events.push(Event::AttemptEnded {
@@ -450,8 +494,13 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         worker_next,
         spawn_failed,
         agent_died,
+        revoked: false,
         salvage,
     });
+    events.extend(parked);
+    if fault.is_none() {
+        events.extend(provider::passed(state, live, outcome));
+    }
     if state
         .halted()
         .is_some_and(|h| h.probing == Some(live.attempt))

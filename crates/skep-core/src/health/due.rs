@@ -34,7 +34,7 @@ pub(crate) fn wake_at(state: &State, now: Time) -> Option<Time> {
     let policy = &state.swarm()?.spec.policy;
     let each = state.live().flat_map(|live| {
         let task = state.task(&live.task);
-        let claim = task.map(|t| live.age_from + policy.longest_claim(t.spec.timebox));
+        let claim = task.map(|t| claim_ends(live, t, policy));
         let claim = claim.filter(|_| live.stopping.is_none());
         let obeys = stale_stop(live).map(|stop| stop.since + patience(policy));
         [claim, obeys, measure_at(state, live, policy)]
@@ -78,12 +78,16 @@ fn patience(policy: &Policy) -> Millis {
 /// L-4: claimed for too long is always ended.
 fn claimed_too_long(state: &State, live: &Live, policy: &Policy, now: Time) -> Option<Event> {
     let task = state.task(&live.task).filter(|_| live.stopping.is_none())?;
-    let limit = live.age_from + policy.longest_claim(task.spec.timebox);
-    (limit <= now).then_some(Event::StopAsked {
+    (claim_ends(live, task, policy) <= now).then_some(Event::StopAsked {
         attempt: live.attempt,
         why: StopWhy::Overtime,
         at_once: false,
     })
+}
+
+fn claim_ends(live: &Live, task: &Task, policy: &Policy) -> Time {
+    let stood = live.waited.moves_by(policy.agents.ask_total);
+    live.age_from + policy.longest_claim(task.spec.timebox) + stood
 }
 
 fn disobeys(live: &Live, policy: &Policy, now: Time) -> Option<Event> {
@@ -97,10 +101,16 @@ fn disobeys(live: &Live, policy: &Policy, now: Time) -> Option<Event> {
 
 /// Attempts whose agent is at work are judged; what comes before and after has limits of its own.
 fn judged<'s>(state: &'s State, live: &Live) -> Option<(&'s Track, &'s Task)> {
-    if live.phase != Phase::Running || live.stopping.is_some() {
+    // Who waits for a person, or says until when the provider lets it wait, is not silent.
+    if live.phase != Phase::Running || live.stopping.is_some() || live.waited.since.is_some() {
         return None;
     }
-    Some((state.facts().of(live.attempt)?, state.task(&live.task)?))
+    let track = state.facts().of(live.attempt)?;
+    let reading = state.facts().reading(live.attempt);
+    if reading.is_some_and(|r| r.waits_until.is_some_and(|until| until > track.at)) {
+        return None;
+    }
+    Some((track, state.task(&live.task)?))
 }
 
 pub(super) fn setting<'p>(live: &Live, task: &Task, policy: &'p Policy) -> Setting<'p> {

@@ -257,8 +257,34 @@ impl Facts {
         self.readings.get(&attempt)
     }
 
-    pub(crate) fn read(&mut self, attempt: Attempt, reading: Reading) {
-        self.readings.insert(attempt, reading);
+    /// Takes in what an agent says of itself. That a tool was called, or that a model was paid, is progress.
+    pub(crate) fn read(&mut self, attempt: Attempt, reading: Reading, now: Time) {
+        let was = self.readings.insert(attempt, reading);
+        let (Some(was), Some(is)) = (was, self.readings.get(&attempt)) else {
+            return;
+        };
+        if let Some(track) = self.tracks.get_mut(&attempt)
+            && (is.tool_calls > was.tool_calls || is.usage != was.usage)
+        {
+            (track.clocks.new, track.clocks.repeat) = (now, None);
+        }
+    }
+
+    /// The attempt waited for a person, and was not silent of its own.
+    pub(crate) fn stood(&mut self, attempt: Attempt, waited: Millis) {
+        if let Some(track) = self.tracks.get_mut(&attempt) {
+            track.clocks = track.clocks.later(waited);
+        }
+    }
+
+    /// An agent that says something of itself is no more silent than one that prints a health marker, and no less:
+    /// it holds silence off for the same time and no longer.
+    pub(crate) fn hear(&mut self, attempt: Attempt, now: Time) {
+        if let Some(track) = self.tracks.get_mut(&attempt)
+            && track.sample.leader == Leader::Lives
+        {
+            track.clocks.marker = track.clocks.marker.max(now);
+        }
     }
 
     pub(crate) fn forget(&mut self, attempt: Attempt) {

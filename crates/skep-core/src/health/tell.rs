@@ -30,6 +30,9 @@ pub fn checkup(state: &State, live: &Live, now: Time) -> Option<Checkup> {
 /// How an attempt does, as a sentence's end; none when nothing is measured of it.
 #[must_use]
 pub fn tell(state: &State, live: &Live, now: Time) -> Option<String> {
+    if let Some(waits) = waits(state, live, now) {
+        return Some(waits);
+    }
     let track = state.facts().of(live.attempt)?;
     let mut text = signs(track, now);
     if let Some(found) = checkup(state, live, now) {
@@ -44,6 +47,35 @@ pub fn tell(state: &State, live: &Live, now: Time) -> Option<String> {
         text.push_str(&format!("; health {}", found.score));
     }
     Some(text)
+}
+
+/// What it waits for, if it says so itself.
+fn waits(state: &State, live: &Live, now: Time) -> Option<String> {
+    if let Some(ask) = live.asks.first() {
+        let (number, attempt) = (ask.question.number, live.attempt);
+        let for_so_long = spent(now.since(ask.since));
+        return Some(match (&ask.reply, &ask.question.tool) {
+            (Some(_), _) => {
+                format!("ask {attempt}.{number} is answered, and the answer on its way")
+            }
+            (None, Some(tool)) => format!(
+                "waits for a person since {for_so_long}: may it use {tool}: {} (`skep answer {attempt}.{number} \
+                 --allow` or --deny)",
+                ask.question.text
+            ),
+            (None, None) => format!(
+                "waits for a person since {for_so_long}: {} (`skep answer {attempt}.{number} TEXT`)",
+                ask.question.text
+            ),
+        });
+    }
+    let until = state.facts().reading(live.attempt)?.waits_until?;
+    (until > now).then(|| {
+        format!(
+            "waits for its provider, for {} more",
+            spent(until.since(now))
+        )
+    })
 }
 
 fn signs(track: &Track, now: Time) -> String {

@@ -38,6 +38,13 @@ fn live() -> Live {
         health: None,
         told: Rung::Fine,
         account: Default::default(),
+        words: Default::default(),
+        provider: None,
+        route: None,
+        asks: Vec::new(),
+        asked: 0,
+        refresh: false,
+        waited: Default::default(),
     }
 }
 

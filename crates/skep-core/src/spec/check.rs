@@ -5,6 +5,7 @@ mod fault;
 mod values;
 
 pub use fault::{Fault, FaultKind, FieldPath, Step};
+pub use values::check_label;
 
 use super::{Criterion, Graph, Plan, RelationKind, Workers, cycles};
 use crate::{id::TaskId, limits};
@@ -14,8 +15,8 @@ use alloc::{
     vec::Vec,
 };
 
-/// The agents Skep has itself. The list grows with the adapters.
-const BUILT_IN_AGENTS: [&str; 1] = ["shell"];
+/// The agent that the core itself knows of: it runs what the task says.
+const SHELL: &str = "shell";
 
 /// Finds everything that is wrong with `plan`, in the order of the document.
 #[must_use]
@@ -106,12 +107,21 @@ fn is_branch_name(name: &str) -> bool {
 }
 
 fn agent_exists(plan: &Plan, name: &str) -> bool {
-    BUILT_IN_AGENTS.contains(&name) || plan.swarm.agents.contains_key(name)
+    let swarm = &plan.swarm;
+    name == SHELL
+        || swarm.agents.contains_key(name)
+        || swarm.built_in.iter().any(|known| known == name)
 }
 
 fn no_such_agent(plan: &Plan, name: &str) -> FaultKind {
-    let built_in = BUILT_IN_AGENTS.iter().map(ToString::to_string);
-    let known = built_in.chain(plan.swarm.agents.keys().cloned()).collect();
+    let swarm = &plan.swarm;
+    let configured = swarm.agents.keys().filter(|a| !swarm.built_in.contains(a));
+    let known = [&SHELL.to_string()]
+        .into_iter()
+        .chain(&swarm.built_in)
+        .chain(configured)
+        .cloned()
+        .collect();
     FaultKind::NoSuchAgent {
         name: name.into(),
         known,

@@ -1,9 +1,13 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
+mod agents;
 mod budget;
+mod routing;
 mod scaling;
 
+pub use agents::Agents;
 pub use budget::{Budget, Cap, OnCap};
+pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
 
 use crate::time::Millis;
@@ -49,12 +53,22 @@ pub struct Policy {
     pub output_bytes: u64,
     /// Ports reserved for each worktree (W-13).
     pub ports_per_worktree: u16,
+    /// How often at most work in flight is test-merged (W-9); zero: never.
+    pub forecast_interval: Millis,
     /// How many workers there are, and which of them takes what.
     pub scaling: Scaling,
     /// When an attempt, a worker or a wait counts as unhealthy.
     pub health: Health,
     /// Caps on spending.
     pub budget: Budget,
+    /// Which model an attempt gets.
+    pub routing: Routing,
+    /// What is asked of providers.
+    pub providers: Providers,
+    /// From when on a worker, an agent or a model does badly.
+    pub slo: Slo,
+    /// How agents that speak a protocol are spoken with.
+    pub agents: Agents,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -130,9 +144,14 @@ impl Default for Policy {
             setup_timeout: Millis::mins(10),
             output_bytes: 64 * 1024 * 1024,
             ports_per_worktree: 10,
+            forecast_interval: Millis::mins(1),
             scaling: Scaling::default(),
             health: Health::default(),
             budget: Budget::default(),
+            routing: Routing::default(),
+            providers: Providers::default(),
+            slo: Slo::default(),
+            agents: Agents::default(),
         }
     }
 }
@@ -152,6 +171,15 @@ impl Policy {
         let ceiling = percent(timebox.unwrap_or(self.timebox), self.ceiling_percent);
         Millis(ceiling.max(self.hard_stop(timebox).0))
     }
+    /// How long a shim may not be heard of that was told to report every `told` (L-3). One that was started before
+    /// heartbeats became more frequent keeps to what it was told, and is no worse for that.
+    #[must_use]
+    pub fn unheard(&self, told: Millis) -> Millis {
+        if told <= self.heartbeat {
+            return self.heartbeat_timeout;
+        }
+        self.heartbeat_timeout.max(told.times(3))
+    }
     /// How long an attempt whose task has `timebox` (or the policy's) may hold it (L-4). A plan that gives a task
     /// more time than usual means it.
     #[must_use]
@@ -162,4 +190,22 @@ impl Policy {
 
 fn percent(length: Millis, percent: u32) -> u64 {
     length.0.saturating_mul(u64::from(percent)) / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: L-3, S-8
+    #[test]
+    fn a_shim_is_held_to_the_heartbeat_that_it_was_told() {
+        let mut policy = Policy::default();
+        assert_eq!(policy.unheard(policy.heartbeat), Millis::mins(3));
+        (policy.heartbeat, policy.heartbeat_timeout) = (Millis::secs(10), Millis::secs(30));
+        assert_eq!(policy.unheard(Millis::mins(1)), Millis::mins(3));
+        assert_eq!(policy.unheard(Millis::secs(10)), Millis::secs(30));
+        assert_eq!(policy.unheard(Millis::secs(1)), Millis::secs(30));
+        policy.heartbeat_timeout = Millis::mins(10);
+        assert_eq!(policy.unheard(Millis::mins(1)), Millis::mins(10));
+    }
 }

@@ -4,6 +4,7 @@
 mod attempt;
 mod merge;
 mod money;
+mod provider;
 mod task;
 mod worker;
 
@@ -45,6 +46,7 @@ impl State {
             | Event::TaskRequeued { .. }
             | Event::TaskBoosted { .. }
             | Event::TaskAssigned { .. }
+            | Event::TaskUnblocked { .. }
             | Event::WaitedTooLong { .. } => self.apply_task(&record.event, now),
             Event::Claimed { .. }
             | Event::AttemptStarted { .. }
@@ -52,6 +54,13 @@ impl State {
             | Event::LeaseMoved { .. }
             | Event::HealthChanged { .. }
             | Event::Told { .. }
+            | Event::Checkpointed { .. }
+            | Event::BlockReported { .. }
+            | Event::MemoRecorded { .. }
+            | Event::Asked { .. }
+            | Event::Answered { .. }
+            | Event::AskClosed { .. }
+            | Event::ContextRefreshDeferred { .. }
             | Event::StopAsked { .. }
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }
@@ -79,6 +88,18 @@ impl State {
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
             // The one signal of Skep's own policy is that the cap is near; what hosts notice is not.
             Event::Signal { .. } => self.cap_warned |= record.by == By::Policy,
+            Event::CollisionForeseen { collision } => {
+                let known = self.collisions.iter_mut();
+                match known.into_iter().find(|c| c.is_of(&collision.works)) {
+                    Some(known) => known.clone_from(collision),
+                    None => self.collisions.push((**collision).clone()),
+                }
+            }
+            Event::CollisionGone { works, .. } => self.collisions.retain(|c| !c.is_of(works)),
+            Event::ProviderParked { .. } | Event::ProviderResumed { .. } => {
+                self.apply_provider(&record.event, now);
+            }
+            Event::SloBreached { subject, .. } => self.reputations.told(&subject.key()),
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
                     swarm.spec.policy = (**policy).clone();
@@ -90,6 +111,7 @@ impl State {
             Event::SwarmResumed {} => {
                 (self.paused, self.draining, self.halted) = (false, false, None);
                 self.spawn_failures = 0;
+                self.retry_providers(now);
                 // Else the storm that halted the swarm would halt it again at once.
                 for worker in self.workers.values_mut() {
                     (worker.crashes, worker.lineage) = (0, 0);
@@ -156,6 +178,8 @@ impl State {
         }
         self.tasks.clear();
         self.conflicts.clear();
+        self.collisions.clear();
+        self.memos.clear();
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;
@@ -196,7 +220,7 @@ impl State {
         }
     }
 
-    fn is_merged(&self, id: &TaskId) -> bool {
+    pub(super) fn is_merged(&self, id: &TaskId) -> bool {
         self.task(id).is_some_and(|t| t.state == TaskState::Merged)
     }
 

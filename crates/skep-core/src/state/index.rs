@@ -27,6 +27,8 @@ pub(super) struct Index {
     dependents: Vec<Vec<usize>>,
     unblocked: BTreeSet<usize>,
     accepted: BTreeSet<usize>,
+    /// Tasks that are blocked on another by their agent's word.
+    blocked: BTreeSet<usize>,
     holding: BTreeMap<u32, usize>,
     owners: BTreeMap<String, Attempt>,
     not_before: BTreeSet<(Time, usize)>,
@@ -54,6 +56,9 @@ impl Index {
     }
     pub(super) fn accepted(&self) -> impl Iterator<Item = usize> {
         self.accepted.iter().copied()
+    }
+    pub(super) fn blocked(&self) -> impl Iterator<Item = usize> {
+        self.blocked.iter().copied()
     }
     pub(super) fn holding(&self, wave: u32) -> usize {
         self.holding.get(&wave).copied().unwrap_or(0)
@@ -119,6 +124,9 @@ impl Index {
             TaskState::Accepted => {
                 self.accepted.insert(ix);
             }
+            TaskState::Blocked if task.block.is_some() => {
+                self.blocked.insert(ix);
+            }
             _ => {}
         }
     }
@@ -146,6 +154,7 @@ impl Index {
             .remove(&(task.priority, Reverse(task.critical), ix));
         self.unblocked.remove(&ix);
         self.accepted.remove(&ix);
+        self.blocked.remove(&ix);
         if let Some(at) = task.not_before {
             self.not_before.remove(&(at, ix));
         }
@@ -250,6 +259,7 @@ impl Index {
         self.ready.clear();
         self.unblocked.clear();
         self.accepted.clear();
+        self.blocked.clear();
         self.holding.clear();
         self.not_before.clear();
         self.pinned.clear();
@@ -265,7 +275,7 @@ impl Index {
     fn set_waves(&mut self, tasks: &mut [Task], open_wave: u32) {
         let mut graph = self.dependencies(tasks);
         let critical = graph.critical_paths();
-        self.add_fixes(&mut graph, tasks);
+        self.add_holds(&mut graph, tasks);
         let waves = self.find_circle(&graph);
         // A task that its own fix (or what blocks it) would push back one wave is not work of its own.
         for ((task, wave), critical) in tasks.iter_mut().zip(waves).zip(critical) {
@@ -276,10 +286,10 @@ impl Index {
         }
     }
 
-    /// What waits for what: dependencies, and fixes (L-8).
+    /// What waits for what: dependencies, fixes, and what agents say that they lack (L-8).
     fn graph(&self, tasks: &[Task]) -> Graph {
         let mut graph = self.dependencies(tasks);
-        self.add_fixes(&mut graph, tasks);
+        self.add_holds(&mut graph, tasks);
         graph
     }
 
@@ -315,12 +325,13 @@ impl Index {
         }
     }
 
-    fn add_fixes(&self, graph: &mut Graph, tasks: &[Task]) {
+    fn add_holds(&self, graph: &mut Graph, tasks: &[Task]) {
         for (ix, task) in tasks.iter().enumerate() {
-            if let Some(fix) = task.fixed_by.as_ref().and_then(|f| self.find(f))
-                && task.state == TaskState::Blocked
+            // What it waits for may be merged, while it is not yet said to be free.
+            if let Some(other) = task.held_by().and_then(|id| self.find(id))
+                && tasks[other].state != TaskState::Merged
             {
-                graph.edges[ix].push(fix);
+                graph.edges[ix].push(other);
             }
         }
     }

@@ -253,9 +253,10 @@ fn after_two_failures_on_a_model_the_next_stronger_one_is_tried() {
         ["small", "small", "middle", "middle", "large", "large"]
     );
     assert_eq!(t.running(), "");
-    assert!(
-        t.why("a")
-            .contains("would use small, which failed on the task too often")
+    assert_eq!(
+        t.why("a"),
+        "needs a person: the agent exited with 1; large has failed on it 2 times, and no stronger model is left; \
+         `skep retry` begins it anew"
     );
     t.ask(Command::CancelTask { task: id("a") }).unwrap();
     let mut fixed = Swarm::load_with("a", |p| {
@@ -265,6 +266,7 @@ fn after_two_failures_on_a_model_the_next_stronger_one_is_tried() {
     fixed.fail("a");
     fixed.fail("a");
     assert_eq!(fixed.running(), "", "a required model is never replaced");
+    assert_eq!(fixed.is("a"), TaskState::Flagged);
 }
 
 // proves: W-1, Q-9
@@ -278,6 +280,7 @@ fn a_worker_takes_only_what_its_role_and_capabilities_allow() {
             Role {
                 capabilities: Some(vec!["rust".into()]),
                 model,
+                permission: None,
             },
         );
         p.tasks[0].role = Some("front".into());

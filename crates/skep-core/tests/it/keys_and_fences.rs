@@ -116,6 +116,48 @@ fn a_late_result_of_a_revoked_attempt_changes_nothing_but_is_kept() {
     assert_eq!(t.task("a").accepted.as_ref().unwrap().attempt, newer);
 }
 
+// proves: Q-6, W-12
+#[test]
+fn a_late_result_of_a_cancelled_attempt_that_outlived_its_ceiling_is_fenced_too() {
+    let mut t = alone("a b");
+    let late = t.attempt_of("a");
+    t.start("a");
+    t.ask(Command::CancelTask { task: id("a") }).unwrap();
+    t.pass(Millis::mins(63));
+    assert_eq!(t.is("a"), TaskState::Cancelled);
+    t.see(Observation::Ended {
+        attempt: late,
+        report: success(50),
+        untouched: false,
+    })
+    .unwrap();
+    assert!(t.has(|e| matches!(
+        e,
+        Event::AttemptFenced {
+            salvage: Some(_),
+            ..
+        }
+    )));
+    assert_eq!(t.is("a"), TaskState::Cancelled);
+}
+
+// proves: Q-6
+#[test]
+fn the_report_of_an_attempt_that_ran_out_of_time_is_not_late_when_it_comes_twice() {
+    let mut t = alone("a");
+    let attempt = t.attempt_of("a");
+    t.start("a");
+    let mut report = success(50);
+    report.agent.as_mut().unwrap().end = End::TimedOut;
+    let ended = || Observation::Ended {
+        attempt,
+        report: report.clone(),
+        untouched: false,
+    };
+    t.see(ended()).unwrap();
+    assert_eq!(t.see(ended()), Err(Refusal::OutOfDate));
+}
+
 // proves: Q-6
 #[test]
 fn a_result_that_comes_twice_is_accepted_once() {
@@ -213,4 +255,49 @@ fn a_lease_is_what_is_left_of_it_and_not_a_date() {
             .count(),
         0
     );
+}
+
+// proves: S-8, T-1
+#[test]
+fn a_lease_that_was_given_is_not_cut_short_by_a_change_of_the_policy() {
+    let mut t = Swarm::load_with("a", |p| p.swarm.workers = Workers::Count(1));
+    let attempt = t.attempt_of("a");
+    let until = t.state().attempt(attempt).unwrap().give_up;
+    let mut policy = t.state().policy();
+    policy.timebox = Millis::mins(1);
+    t.ask(Command::SetPolicy {
+        asked: "timebox 1m".into(),
+        was: t.state().policy().into(),
+        policy: policy.into(),
+    })
+    .unwrap();
+    // Its shim was told of the longer one, and is well. Now another keeper adopts it.
+    let age = Millis::mins(10);
+    t.now = t.now + age;
+    let ages = vec![(attempt, age)];
+    assert_eq!(
+        t.see(Observation::Adopted { ages }),
+        Err(Refusal::OutOfDate)
+    );
+    assert_eq!(t.state().attempt(attempt).unwrap().give_up, until);
+}
+
+// proves: T-1
+#[test]
+fn lengths_beyond_all_measure_end_no_attempt() {
+    let mut t = Swarm::load_with("a b", |p| p.swarm.workers = Workers::Count(1));
+    // No plan may say so any more, but logs are older than that.
+    let mut policy = t.state().policy();
+    (policy.timebox, policy.grace) = (Millis(u64::MAX), Millis(u64::MAX));
+    t.ask(Command::SetPolicy {
+        asked: "for ever".into(),
+        was: t.state().policy().into(),
+        policy: policy.into(),
+    })
+    .unwrap();
+    t.succeed("a");
+    let attempt = t.attempt_of("b");
+    t.pass(Millis::mins(40));
+    let live = t.state().attempt(attempt).unwrap();
+    assert!(live.stopping.is_none() && live.give_up > t.now, "{live:?}");
 }

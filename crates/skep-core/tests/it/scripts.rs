@@ -253,7 +253,9 @@ fn deed(action: &Action) -> String {
         Action::Check { prefix, .. } => format!("check the merge after {prefix} tasks"),
         Action::Land { wave, .. } => format!("move the branch to wave {wave}'s merge"),
         Action::LandTarget { .. } => "move main".into(),
+        Action::Forecast { .. } => "look whether work in flight merges".into(),
         Action::Tell { attempt, rung } => format!("tell attempt {attempt}: {rung}"),
+        Action::Answer { attempt, number } => format!("give attempt {attempt} answer {number}"),
     }
 }
 
@@ -311,6 +313,39 @@ fn words(event: &Event) -> String {
             };
             format!("the agent of attempt {attempt} {how}: {rung}")
         }
+        Event::Checkpointed {
+            attempt,
+            text,
+            percent,
+            ..
+        } => format!("attempt {attempt} says {text:?} ({percent:?} percent)"),
+        Event::BlockReported { attempt, block, .. } => {
+            format!("attempt {attempt} cannot go on: {}", block.reason)
+        }
+        Event::TaskUnblocked { task } => format!("{task} is blocked no more"),
+        Event::MemoRecorded {
+            attempt,
+            key,
+            value,
+            ..
+        } => format!("attempt {attempt} has found that {key} is {value}"),
+        Event::Asked { attempt, question } => {
+            format!(
+                "attempt {attempt} asks ({}): {}",
+                question.number, question.text
+            )
+        }
+        Event::Answered {
+            attempt,
+            number,
+            reply,
+        } => format!("question {number} of attempt {attempt} is answered: {reply:?}"),
+        Event::ContextRefreshDeferred { attempt, percent } => {
+            format!("the context of attempt {attempt} is {percent} % full")
+        }
+        Event::AskClosed { attempt, number } => {
+            format!("question {number} of attempt {attempt} waits no more")
+        }
         Event::StopAsked {
             attempt, at_once, ..
         } => {
@@ -339,6 +374,7 @@ fn words(event: &Event) -> String {
                 Next::DeadLetter => "goes to the dead-letter list",
                 Next::Quarantine => "is quarantined",
                 Next::Cancel => "is cancelled",
+                Next::Block => "is blocked",
             };
             let rest = match worker_next {
                 WorkerNext::GoOn => String::new(),
@@ -418,7 +454,16 @@ fn words(event: &Event) -> String {
         Event::TargetLanded { .. } => "main follows".into(),
         Event::TargetRefused { reason, .. } => format!("main cannot be moved: {reason}"),
         Event::WaitedTooLong { task, text, .. } => format!("{task} waits for too long: {text}"),
+        Event::ProviderParked {
+            provider, reason, ..
+        } => format!("{provider} is parked: {reason}"),
+        Event::ProviderResumed { provider, probe } => {
+            format!("{provider} works again, says attempt {probe}")
+        }
+        Event::SloBreached { text, .. } => format!("falls short: {text}"),
         Event::Signal { text, .. } => format!("warning: {text}"),
+        Event::CollisionForeseen { collision } => collision.sentence(),
+        Event::CollisionGone { why, .. } => format!("a collision is no more: {why:?}"),
         Event::PolicyChanged { .. } => "the policy is changed".into(),
         Event::SwarmPaused {} => "the swarm is paused".into(),
         Event::SwarmResumed {} => "the swarm goes on".into(),

@@ -135,6 +135,10 @@ fn clash(agent: &str) -> Swarm {
             env: Default::default(),
             rate_limited_exit: Vec::new(),
             provider: None,
+            protocol: None,
+            rules: None,
+            permission: None,
+            args: Vec::new(),
         };
         p.swarm.agents.insert("fake".into(), spec);
         if agent != "shell" {

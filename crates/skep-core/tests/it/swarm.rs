@@ -4,9 +4,10 @@
 
 use crate::words::{a_plan, id, load, oid, usd};
 use skep_core::{
-    attempt::{Cut, End, Reading, Report, Saved, SavedWork, Step, Usage},
+    attempt::{Cut, End, Outcome, Reading, Report, Said, Saved, SavedWork, Step, Usage},
     engine::Engine,
     event::{By, Event, Record},
+    fault::ErrorKind,
     health::{Leader, Sample},
     id::{Attempt, Oid, WorkerId},
     merge::{Clash, Link},
@@ -256,6 +257,28 @@ impl Swarm {
         self.prepare();
     }
 
+    /// Its provider refuses the attempt, and says until when if it does.
+    pub fn refused(&mut self, name: &str, kind: ErrorKind, until: Option<Time>) {
+        let outcome = match kind {
+            ErrorKind::RateLimit | ErrorKind::Quota => Outcome::RateLimited,
+            _ => Outcome::Crashed,
+        };
+        let said = Said::Failed {
+            outcome,
+            fault: Some(kind),
+            until,
+            text: kind.words().into(),
+        };
+        self.end(
+            name,
+            Report {
+                said: Some(said),
+                ..report(End::Exited(0))
+            },
+        );
+        self.prepare();
+    }
+
     /// The attempt's process runs.
     pub fn start(&mut self, name: &str) {
         let attempt = self.attempt_of(name);
@@ -285,6 +308,7 @@ impl Swarm {
                 "stopped" => sample.leader = Leader::Stopped,
                 "gone" => sample.leader = Leader::Gone,
                 "prompt" => sample.waits_for_input = true,
+                "checkpoint" => counts.checkpoints += 1,
                 "nothing" => {}
                 _ => panic!("nobody knows the sign {sign}"),
             }
@@ -555,6 +579,7 @@ pub fn report(end: End) -> Report {
         exists: Vec::new(),
         changed_by_checks: Vec::new(),
         outside: Vec::new(),
+        ignored: Vec::new(),
         survivors: 0,
         cut: None,
         no_op: None,

@@ -9,6 +9,7 @@ use skep_core::{
     request::{Answer, Command, Observation, Refusal},
     spec::{Plan, Priority, Workers},
     task::TaskState,
+    word::Word,
 };
 
 /// A swarm whose task `x` is in `state`.
@@ -113,7 +114,7 @@ fn every_state_of_a_task_answers_every_command() {
 
 type Sight = (&'static str, fn(Attempt) -> Observation);
 
-const SIGHTS: [Sight; 6] = [
+const SIGHTS: [Sight; 7] = [
     ("started", |attempt| Observation::Started { attempt }),
     ("start failed", |attempt| Observation::StartFailed {
         attempt,
@@ -131,13 +132,20 @@ const SIGHTS: [Sight; 6] = [
         saved: Saved::Nothing,
     }),
     ("silent", |attempt| Observation::Silent { attempt }),
+    ("said", |attempt| Observation::Word {
+        attempt,
+        word: Word::Checkpoint {
+            text: "half of it".into(),
+            percent: Some(50),
+        },
+    }),
 ];
 
 const OBSERVATIONS: &str = "
-claimed   started yes, start failed yes, agent ended yes, ended yes, lost yes, silent yes
-running   started old, start failed yes, agent ended yes, ended yes, lost yes, silent yes
-verifying started old, start failed yes, agent ended old, ended yes, lost yes, silent yes
-over      started fenced, start failed fenced, agent ended fenced, ended old, lost old, silent fenced
+claimed   started yes, start failed yes, agent ended yes, ended yes, lost yes, silent yes, said yes
+running   started old, start failed yes, agent ended yes, ended yes, lost yes, silent yes, said yes
+verifying started old, start failed yes, agent ended old, ended yes, lost yes, silent yes, said old
+over      started fenced, start failed fenced, agent ended fenced, ended old, lost old, silent fenced, said fenced
 ";
 
 // proves: Q-6, L-10

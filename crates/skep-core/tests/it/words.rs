@@ -5,8 +5,8 @@ use skep_core::{
     money::Usd,
     request::Command,
     spec::{
-        AgentSpec, Budget, Command as Line, Host, Landing, Plan, Policy, Priority, SwarmSpec,
-        TaskSpec, Workers,
+        AgentSpec, Budget, Command as Line, Host, Landing, ModelSpec, Plan, Policy, Price,
+        Priority, SwarmSpec, TaskSpec, Tier, Workers,
     },
     time::Millis,
 };
@@ -87,6 +87,8 @@ pub fn a_plan(text: &str) -> Plan {
         host: Host::default(),
         roles: Default::default(),
         agents: Default::default(),
+        built_in: Vec::new(),
+        permission: None,
         policy: Policy::default(),
     };
     Plan {
@@ -102,7 +104,7 @@ pub fn priced(plan: &mut Plan, caps: impl FnOnce(&mut Budget)) {
         stdin: false,
         env: Default::default(),
         rate_limited_exit: Vec::new(),
-        provider: None,
+        ..AgentSpec::default()
     };
     plan.swarm.agent = "fake".into();
     plan.swarm.agents.insert("fake".into(), agent);
@@ -115,6 +117,45 @@ pub fn priced(plan: &mut Plan, caps: impl FnOnce(&mut Budget)) {
 /// Money as people write it.
 pub fn usd(dollars: f64) -> Usd {
     Usd::from_dollars(dollars).unwrap()
+}
+
+/// Gives the plan's tasks to an agent whose models somebody serves, rather than commands of their own: `small` and
+/// `middle` are of `alpha`, `large` is of `beta`, and all cost the same but in tens.
+pub fn served(plan: &mut Plan) {
+    let agent = AgentSpec {
+        command: vec!["fake".into()],
+        stdin: false,
+        env: Default::default(),
+        rate_limited_exit: vec![75],
+        provider: None,
+        ..AgentSpec::default()
+    };
+    plan.swarm.agents.insert("fake".into(), agent);
+    plan.swarm.agent = "fake".into();
+    plan.swarm.models = vec!["small".into(), "middle".into(), "large".into()];
+    for (model, provider, tier, dollars) in [
+        ("small", "alpha", Tier::Cheap, 1.0),
+        ("middle", "alpha", Tier::Default, 10.0),
+        ("large", "beta", Tier::Smart, 100.0),
+        ("other", "beta", Tier::Default, 10.0),
+    ] {
+        let each = Usd::from_dollars(dollars).unwrap();
+        let price = Some(Price {
+            input: each,
+            cache_read: each,
+            cache_write: each,
+            output: each,
+        });
+        let spec = ModelSpec {
+            provider: provider.into(),
+            tier,
+            price,
+        };
+        plan.swarm.catalog.insert(model.into(), spec);
+    }
+    for task in &mut plan.tasks {
+        task.command = None;
+    }
 }
 
 pub fn load(plan: Plan, digest: &str) -> Command {

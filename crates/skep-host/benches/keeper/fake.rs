@@ -153,6 +153,7 @@ fn report() -> Report {
         exists: Vec::new(),
         changed_by_checks: Vec::new(),
         outside: Vec::new(),
+        ignored: Vec::new(),
         survivors: 0,
         cut: None,
         no_op: None,

@@ -158,14 +158,6 @@ impl Repo {
         }
     }
 
-    /// Whether the two would merge, and where not: nothing is written but loose objects.
-    ///
-    /// # Errors
-    /// When git fails.
-    pub fn forecast(&self, ours: &Oid, theirs: &Oid) -> Result<Vec<Conflict>, GitError> {
-        Ok(self.merge_tree(ours, theirs)?.conflicts)
-    }
-
     pub(super) fn merge_tree(&self, ours: &Oid, theirs: &Oid) -> Result<Merged, GitError> {
         let git = self.git().limit(self.long());
         // Attributes (`merge=union`) come from our side, never from the user's half-edited checkout.

@@ -33,6 +33,20 @@ pub fn shared(swarm: &SwarmName) -> String {
 /// The name of that worktree's folder. No worker has such an id.
 pub const SHARED: &str = "shared";
 
+/// Whether both are branches of the same worktree, of two swarms that take turns.
+#[must_use]
+pub fn in_turn(one: &str, other: &str) -> bool {
+    let of_worktree = |branch: &str| -> Option<(SwarmName, String)> {
+        let (swarm, worktree) = branch.strip_prefix("skep/")?.rsplit_once('.')?;
+        let ours = worktree == SHARED || worktree.parse::<WorkerId>().is_ok();
+        ours.then_some((swarm.parse().ok()?, worktree.into()))
+    };
+    match (of_worktree(one), of_worktree(other)) {
+        (Some(one), Some(other)) => one.0 != other.0 && one.1 == other.1,
+        _ => false,
+    }
+}
+
 /// The ref that keeps what an attempt left.
 #[must_use]
 pub fn salvage(swarm: &SwarmName, task: &TaskId, attempt: Attempt) -> String {

@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) common: PathBuf,
     /// The deadline of a call.
     pub(super) limit: Duration,
+    /// Somebody is at work here: nothing is changed, not even permissions that are in the way.
+    pub(super) guest: bool,
     /// The right to change this worktree, shared with every git that works in it.
     pub(super) lock: Option<Arc<fs::File>>,
 }
@@ -46,6 +48,7 @@ impl Place {
             admin,
             common: common.into(),
             limit: LONG,
+            guest: false,
             lock: None,
         }
     }

@@ -42,6 +42,23 @@ impl Repo {
         self.drop_branch(branch, &[&reference])
     }
 
+    /// Deletes the branch of a worktree of Skep's that is gone or has another branch now. What is merged or saved
+    /// needs it no more; the rest of it is on a salvage ref first.
+    ///
+    /// # Errors
+    /// As [`Repo::rescue_branch`].
+    pub fn retire_branch(&self, branch: &str) -> Result<(), GitError> {
+        // However many refs of saved work there are, the command stays short.
+        let mut kept = vec![format!("--glob={SALVAGE}")];
+        if let Some((integration, _)) = branch.rsplit_once('.')
+            && self.branch_tip(integration)?.is_some()
+        {
+            kept.push(format!("refs/heads/{integration}"));
+        }
+        let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+        self.rescue_branch(branch, &kept)
+    }
+
     /// Moves a ref below `refs/skep/` to where salvage is listed, and says where that is.
     ///
     /// # Errors

@@ -174,7 +174,7 @@ fn keep(
         date: want.date,
     };
     let tree = part::with(place, from, &unsaved)?;
-    let commit = snapshot::commit(place, &tree, [from].into_iter(), &spec)?;
+    let commit = snapshot::commit(place, &tree, [from].into_iter(), &spec.message, spec.date)?;
     // Named by what it is: a check that leaves a log each time must not use up the names there are.
     spec.reference = names::kept(&names::shared(want.swarm), &commit);
     snapshot::keep(place, &spec.reference, &commit).map(Some)

@@ -211,7 +211,13 @@ fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Sna
         parent
     } else {
         let parents = [Some(parent), merged];
-        commit(&place, &tree, parents.iter().flatten(), spec)?
+        commit(
+            &place,
+            &tree,
+            parents.iter().flatten(),
+            &spec.message,
+            spec.date,
+        )?
     };
     keep_left_commits(&place, spec, head, &commit)?;
     let reference = if commit == spec.base {
@@ -231,7 +237,7 @@ fn save(worktree: &Path, spec: &SnapshotSpec, known: Option<&str>) -> Result<Sna
 
 /// The tree of `base`, and the commit that the worktree's HEAD is at, if it is at one: from one process, or
 /// one by one where that has no answer.
-fn ends(place: &Place, base: &Oid) -> Result<(Oid, Option<Oid>), GitError> {
+pub(super) fn ends(place: &Place, base: &Oid) -> Result<(Oid, Option<Oid>), GitError> {
     if let Some(admin) = &place.admin {
         let git = place.objects().env("GIT_DIR", admin);
         let git = git.env("GIT_COMMON_DIR", &place.common);
@@ -266,7 +272,7 @@ pub(super) fn head(place: &Place) -> Result<Option<Oid>, GitError> {
     found.transpose()
 }
 
-fn is_ancestor(place: &Place, old: &Oid, new: &Oid) -> Result<bool, GitError> {
+pub(super) fn is_ancestor(place: &Place, old: &Oid, new: &Oid) -> Result<bool, GitError> {
     if old == new {
         return Ok(true);
     }
@@ -286,16 +292,17 @@ pub(super) fn commit<'a>(
     place: &Place,
     tree: &Oid,
     parents: impl Iterator<Item = &'a Oid> + Clone,
-    spec: &SnapshotSpec,
+    message: &str,
+    date: u64,
 ) -> Result<Oid, GitError> {
     let make = |ours: bool| {
-        let git = place.objects().signed(ours, spec.date);
+        let git = place.objects().signed(ours, date);
         let git = git.args(["commit-tree", tree.as_str(), "-F", "-"]);
         let git = parents
             .clone()
             .fold(git, |git, p| git.args(["-p", p.as_str()]));
         // git refuses no message at all, and reads none from an empty input.
-        git.input(format!("{}\n", spec.message.trim_end())).oid()
+        git.input(format!("{}\n", message.trim_end())).oid()
     };
     match make(false) {
         Err(e)
@@ -450,7 +457,7 @@ fn keep_left_commits(
                 all => {
                     let git = place.objects().args(["rev-parse", "--verify"]);
                     let tree = git.arg(format!("{commit}^{{tree}}")).oid()?;
-                    self::commit(place, &tree, all.iter(), spec)?
+                    self::commit(place, &tree, all.iter(), &spec.message, spec.date)?
                 }
             }
         }

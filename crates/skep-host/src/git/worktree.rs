@@ -43,6 +43,13 @@ pub struct Prepared {
 /// The file, in a worktree's git folder, that says that set-up is done.
 pub(super) const READY: &str = "skep-ready";
 
+/// The branch that the worktree with the git folder `admin` has checked out.
+fn branch_of(admin: &Path) -> Option<String> {
+    let head = fs::read_to_string(admin.join("HEAD")).ok()?;
+    let branch = head.strip_prefix("ref: refs/heads/")?;
+    Some(branch.trim_end().into())
+}
+
 impl Repo {
     /// Makes the worktree `want`, or brings an existing one there: at `base`, on its branch, nothing
     /// changed, nothing untracked; ignored files (build caches) stay. Saving what it held is the
@@ -67,6 +74,7 @@ impl Repo {
         if let Some(branch) = want.branch {
             self.refuse_elsewhere(branch, &dir)?;
         }
+        let before = place.admin.as_deref().and_then(branch_of);
         done.kept = self.keep_tips(&place, want.branch, want.base)?;
         let mut new = false;
         if place.admin.is_none() || !dir.exists() {
@@ -75,6 +83,12 @@ impl Repo {
             place.hold()?;
         }
         reset::to(self, &place, &want, new)?;
+        // Another swarm had its turn here. An agent may have switched to any branch, so not every one is ours.
+        if let (Some(before), Some(now)) = (&before, want.branch)
+            && names::in_turn(before, now)
+        {
+            self.retire_branch(before)?;
+        }
         if done.fresh {
             done.copied = include::copy(self, &place)?;
         }

@@ -5,11 +5,13 @@
 //! every performer must find that harmless.
 
 mod attempts;
+mod forecast;
 mod forgotten;
 mod merging;
 mod ports;
 mod runs;
 mod shared;
+mod talks;
 mod vitals;
 mod worktrees;
 
@@ -46,7 +48,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// After a performer panicked (a bug), its action is begun again so much later.
@@ -70,6 +72,8 @@ pub(super) struct World {
     running: Mutex<BTreeMap<Attempt, (WorkerId, Arc<Running>)>>,
     /// Workers whose worktrees may hold something that no snapshot has saved.
     unsaved: Mutex<BTreeSet<WorkerId>>,
+    /// Those of them whose worktrees could not be saved when it was last tried.
+    unsavable: Mutex<BTreeSet<WorkerId>>,
     /// Held by whoever changes the worktree that all share, or lets an attempt into it.
     turn: Mutex<()>,
     /// Runs that performers wait for, by their folders. Held while one is started, so that none begins behind
@@ -81,6 +85,8 @@ pub(super) struct World {
     /// What the last performer was short of that others hold.
     short_of: Mutex<Option<String>>,
     gauges: Mutex<vitals::Gauges>,
+    /// What is known of whether works merge.
+    known: Mutex<forecast::Known>,
 }
 
 impl World {
@@ -124,6 +130,12 @@ impl World {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn unsavable(&self) -> MutexGuard<'_, BTreeSet<WorkerId>> {
+        self.unsavable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell(&self, seen: Vec<Observation>) {
         self.handle.send(Message::Performed(None, seen));
     }
@@ -144,7 +156,7 @@ pub(super) struct Performer {
     /// Actions that were done and may be wanted still: when each may be begun again, and how often it was.
     held_off: BTreeMap<Action, (Time, u32)>,
     /// The last sign of life of each running shim, and when it was first seen.
-    beats: BTreeMap<Attempt, (SystemTime, Time)>,
+    beats: BTreeMap<Attempt, attempts::Beat>,
     next_beat: Option<Time>,
     /// Attempts that ended since run folders were last pruned; at the start nobody knows, so it is done soon.
     ended: u32,
@@ -172,12 +184,14 @@ impl Performer {
             runtime,
             running: Mutex::default(),
             unsaved: Mutex::default(),
+            unsavable: Mutex::default(),
             turn: Mutex::default(),
             waited: Mutex::default(),
             ports: Ports::default(),
             panes: Mutex::default(),
             short_of: Mutex::default(),
             gauges: Mutex::default(),
+            known: Mutex::default(),
         };
         let world = Arc::new(world);
         attempts::listen(&world)?;
@@ -233,6 +247,9 @@ impl Performer {
     /// Shims that have not been heard of for too long. Looks only so often, and only while some run; then, and
     /// when a verdict hangs on it, every attempt is measured, too.
     pub(super) fn silent(&mut self, state: &State, now: Time) -> Vec<Observation> {
+        // A heartbeat that was made shorter holds at once, and not after the longer one.
+        let latest = now + state.policy().heartbeat;
+        self.next_beat = self.next_beat.map(|at| at.min(latest));
         let looks = self.next_beat.is_none_or(|at| at <= now);
         if looks || must_measure(state, now) {
             self.measure(state);
@@ -241,7 +258,7 @@ impl Performer {
             return Vec::new();
         }
         let some_run = state.live().len() > 0;
-        self.next_beat = some_run.then(|| now + state.policy().heartbeat);
+        self.next_beat = some_run.then_some(latest);
         attempts::watch_the_unwatched(&self.world, state);
         attempts::silent(&self.world, state, &mut self.beats, now)
     }
@@ -313,7 +330,7 @@ impl Performer {
             if hurried && runs_commands(&action) {
                 continue;
             }
-            if self.under_way.contains(&action) || self.worker_is_busy(state, &action) {
+            if self.under_way.contains(&action) || self.must_wait(state, &action) {
                 continue;
             }
             match self.held_off.get(&action) {
@@ -340,7 +357,12 @@ impl Performer {
 
     /// A worker's worktree is made ready or removed by one performer at a time: a second one would reset it
     /// under the agent that the first let in. Of a worktree that all share, by one for all workers.
-    fn worker_is_busy(&self, state: &State, action: &Action) -> bool {
+    fn must_wait(&self, state: &State, action: &Action) -> bool {
+        // Works change while they are looked at; a second look waits for the first.
+        let looks = |action: &Action| matches!(action, Action::Forecast { .. });
+        if looks(action) {
+            return self.under_way.iter().any(looks);
+        }
         let all = state.shares_worktree();
         let of = |action: &Action| match action {
             Action::Prepare { .. } | Action::Remove { .. } if all => Some(shared::NOBODY),
@@ -458,19 +480,18 @@ impl Performer {
                 return self.spawn(None, Box::new(move || attempts::stop(&world, order)));
             }
             Action::Tell { attempt, rung } => {
-                let Some(live) = state.attempt(*attempt) else {
+                if state.attempt(*attempt).is_none() {
+                    return Begun::NotWanted;
+                }
+                let (attempt, rung) = (*attempt, *rung);
+                Box::new(move || talks::tell(&world, attempt, rung))
+            }
+            Action::Answer { attempt, number } => {
+                let Some(reply) = talks::reply(state, *attempt, *number) else {
                     return Begun::NotWanted;
                 };
-                let (attempt, rung) = (*attempt, *rung);
-                // An adapter that takes words while its agent runs has a channel of its own to it; none has yet.
-                let delivered = skep_agents::speak(&live.agent, rung).is_some();
-                Box::new(move || {
-                    vec![Observation::Told {
-                        attempt,
-                        rung,
-                        delivered,
-                    }]
-                })
+                let (attempt, number) = (*attempt, *number);
+                Box::new(move || talks::answer(&world, attempt, number, reply))
             }
             Action::Prepare { worker, base, turn } => {
                 let Some(order) = worktrees::order(state, *worker, base, *turn) else {
@@ -507,6 +528,12 @@ impl Performer {
                     return Begun::NotWanted;
                 };
                 Box::new(move || merging::land(&world, &order))
+            }
+            Action::Forecast { mark } => {
+                let Some(order) = skep_core::forecast::order(state, *mark) else {
+                    return Begun::NotWanted;
+                };
+                Box::new(move || forecast::look(&world, &order))
             }
             Action::LandTarget { to } => {
                 let Some(order) = merging::target_order(state, to) else {
@@ -598,6 +625,8 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         | Observation::Ended { attempt, .. }
         | Observation::Lost { attempt, .. }
         | Observation::Told { attempt, .. }
+        | Observation::Word { attempt, .. }
+        | Observation::Asks { attempt, .. }
         | Observation::Silent { attempt } => format!("attempt-{attempt}"),
         Observation::WorkerReady { worker, .. }
         | Observation::WorkerFailed { worker, .. }
@@ -613,5 +642,6 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
         Observation::Noticed { .. } => "host".into(),
         Observation::Memory { .. } => "memory".into(),
+        Observation::Forecast { .. } => "forecast".into(),
     }
 }

@@ -1,10 +1,10 @@
 //! From what a shim wrote to what the core judges.
 
 use crate::run::files::{Cut as RunCut, RunReport, StepEnd, StepKind, StepReport};
-use skep_agents::{RESULT_MAX, result_file};
+use skep_agents::{AgentEnd, RESULT_MAX, result_file};
 use skep_core::{
-    attempt::{Cut, End, Report, Saved, SavedWork, Step, Usage},
-    time::Millis,
+    attempt::{Cut, Outcome, Report, Said, Saved, SavedWork, Step, Usage},
+    time::{Millis, Time},
 };
 use std::{fs::File, io::Read, path::Path};
 
@@ -39,6 +39,7 @@ pub(super) fn convert(report: &RunReport, rate_limited: &[i32], result: &Path) -
             Some(Ok(snapshot)) => snapshot.outside.clone(),
             _ => Vec::new(),
         },
+        ignored: report.ignored.clone(),
         survivors: report.survivors,
         cut: report.cut.map(|cut| match cut {
             RunCut::Stopped => Cut::Stopped,
@@ -46,10 +47,33 @@ pub(super) fn convert(report: &RunReport, rate_limited: &[i32], result: &Path) -
         }),
         no_op: read_result(result),
         rate_limited: limited,
-        said: None,
-        usage: Usage::default(),
+        said: agent.and_then(said),
+        usage: agent
+            .and_then(|step| step.heard.as_ref())
+            .map_or_else(Usage::default, |heard| heard.usage()),
         took: Millis(report.ended.saturating_sub(report.started)),
     }
+}
+
+/// What the agent's protocol said of its end (X-1a).
+fn said(step: &StepReport) -> Option<Said> {
+    Some(match step.verdict()? {
+        AgentEnd::Claims { said } => Said::Done { text: said },
+        AgentEnd::Ended {
+            outcome,
+            kind,
+            reason,
+            ..
+        } => Said::Failed {
+            outcome,
+            fault: kind,
+            // As a moment, which was fixed when it was read.
+            until: (outcome == Outcome::RateLimited)
+                .then(|| step.heard.as_ref()?.limited_until.map(Time))
+                .flatten(),
+            text: reason,
+        },
+    })
 }
 
 /// What a snapshot amounts to.
@@ -67,13 +91,7 @@ pub(super) fn saved(snapshot: &crate::git::snapshot::Snapshot) -> Saved {
 fn convert_step(step: &StepReport) -> Step {
     Step {
         name: step.name.clone(),
-        end: match &step.end {
-            StepEnd::Exited(code) => End::Exited(*code),
-            StepEnd::Signalled(signal) => End::Signalled(*signal),
-            StepEnd::TimedOut => End::TimedOut,
-            StepEnd::Stopped => End::Stopped,
-            StepEnd::NotStarted(why) => End::NotStarted(why.clone()),
-        },
+        end: step.end.clone().into(),
         took: Millis(step.ms),
         tail: step.tail.clone(),
     }

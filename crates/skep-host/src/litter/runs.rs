@@ -94,18 +94,7 @@ fn survivors(folder: &Path) -> Option<Litter> {
     })
 }
 
-/// Files that a shim or keeper was killed over before it renamed or linked them.
 fn unfinished(folder: &Path) -> Vec<Litter> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let stale = entries.map(|entry| entry.path()).filter(|path| {
-        let name = name(path);
-        name == "exit.tmp"
-            || name == "progress.tmp"
-            || (name.ends_with(".tmp")
-                && (name.starts_with("spec.") || name.starts_with("started.")))
-    });
-    let mut stale: Vec<_> = stale.collect();
-    stale.sort();
     let litter = |path: PathBuf| {
         let folder = folder.to_path_buf();
         let what = format!("{}/{}", name(&folder), name(&path));
@@ -115,7 +104,7 @@ fn unfinished(folder: &Path) -> Vec<Litter> {
             _ => remove(&path),
         })
     };
-    stale.into_iter().map(litter).collect()
+    run::unfinished(folder).into_iter().map(litter).collect()
 }
 
 /// The folders of ended attempts beyond what is kept, oldest first.

@@ -25,6 +25,9 @@ pub(super) fn find(scene: &Scene<'_>) -> Result<Vec<Litter>, String> {
     let base = fs::canonicalize(&below).unwrap_or(below);
     let registered = scene.repo.worktrees_below(&base).map_err(|e| e.chain())?;
     let mut explained: BTreeSet<String> = scene.state.workers().map(|w| w.id.to_string()).collect();
+    if scene.state.shares_worktree() && !explained.is_empty() {
+        explained.insert(names::SHARED.into());
+    }
     explained.insert(INTEGRATION.into());
     for worktree in &registered {
         let shown = name(&worktree.path);

@@ -1,12 +1,15 @@
 //! The files of a run's folder. Written once, read by whoever comes next: they are how an attempt
 //! outlives its keeper.
 
+use super::talk::{Heard, Talk};
 use crate::git::snapshot::{Snapshot, SnapshotSpec};
 use serde::{Deserialize, Serialize};
+use skep_agents::{AgentEnd, Exit, verdict};
+use skep_core::attempt::End;
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// What is to be run: an attempt, or an integration check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// Format version, now 1.
     pub version: u32,
@@ -33,6 +36,22 @@ pub struct RunSpec {
     pub heartbeat_ms: u64,
     /// A datagram socket that is told when something changed; best effort, nobody need listen.
     pub notify: Option<PathBuf>,
+    /// Names of variables that every step gets with the values in `passed`, unless `env` has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inherit: Vec<String>,
+    /// Values that no file ever holds: the shim is handed them when it is started.
+    #[serde(skip)]
+    pub passed: Passed,
+}
+
+/// Variables with their values, secrets among them: never written down, and never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Passed(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Passed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 fn a_minute() -> u64 {
@@ -40,7 +59,7 @@ fn a_minute() -> u64 {
 }
 
 /// One command of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepSpec {
     /// For messages and receipts: the command as the user wrote it.
     pub name: String,
@@ -54,6 +73,10 @@ pub struct StepSpec {
     pub timeout_ms: u64,
     /// Run the following steps even if this one fails.
     pub go_on: bool,
+    /// How its program is spoken with, if it speaks a protocol. Then what it says of its end counts, and not its
+    /// exit code (X-1a).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<Box<Talk>>,
 }
 
 /// What a step is for.
@@ -98,6 +121,9 @@ pub struct RunReport {
     pub exists: Vec<String>,
     /// Tracked or new files that the check steps changed after the snapshot; at most 100.
     pub changed_by_checks: Vec<String>,
+    /// Where nothing was to be saved: what the agent made that git ignores; a few of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
     /// Processes that outlived a step and were ended.
     pub survivors: u32,
     /// How the tree was held.
@@ -114,7 +140,7 @@ impl RunReport {
     #[must_use]
     pub fn fell_short(&self) -> bool {
         let unsaved = matches!(self.snapshot, Some(Err(_)));
-        unsaved || self.steps.iter().any(|s| s.end != StepEnd::Exited(0))
+        unsaved || self.steps.iter().any(|s| !s.went_well())
     }
 }
 
@@ -133,6 +159,43 @@ pub struct StepReport {
     pub tail: String,
     /// How much output it wrote in all.
     pub output_bytes: u64,
+    /// What was heard of it, if it was spoken with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Box<Heard>>,
+}
+
+impl StepReport {
+    /// Whether it did what it was to do, as far as that can be told without looking at its work.
+    #[must_use]
+    pub fn went_well(&self) -> bool {
+        match self.verdict() {
+            Some(verdict) => matches!(verdict, AgentEnd::Claims { .. }),
+            None => self.end == StepEnd::Exited(0),
+        }
+    }
+
+    /// How its end is to be taken, if it was spoken with.
+    #[must_use]
+    pub fn verdict(&self) -> Option<AgentEnd> {
+        let heard = self.heard.as_ref()?;
+        let exit = Exit {
+            end: self.end.clone().into(),
+            by_us: heard.by_us.clone(),
+        };
+        Some(verdict(&heard.summary, &exit))
+    }
+}
+
+impl From<StepEnd> for End {
+    fn from(end: StepEnd) -> End {
+        match end {
+            StepEnd::Exited(code) => End::Exited(code),
+            StepEnd::Signalled(signal) => End::Signalled(signal),
+            StepEnd::TimedOut => End::TimedOut,
+            StepEnd::Stopped => End::Stopped,
+            StepEnd::NotStarted(why) => End::NotStarted(why),
+        }
+    }
 }
 
 /// How a step ended.

@@ -39,12 +39,35 @@ pub struct Chunk {
 /// # Errors
 /// When the files cannot be read.
 pub fn read_output(folder: &Path, from: u64, most: usize) -> io::Result<Chunk> {
+    read(folder, most, |_| from)
+}
+
+/// The end of the output as it is now: at most `most` bytes of it.
+///
+/// # Errors
+/// When the files cannot be read.
+pub fn tail_output(folder: &Path, most: usize) -> io::Result<Chunk> {
+    let back = u64::try_from(most).unwrap_or(u64::MAX);
+    let mut tail = read(folder, most, |end| end.saturating_sub(back))?;
+    // What lies in both files comes in two pieces.
+    while let Some(room) = most.checked_sub(tail.bytes.len()).filter(|room| *room > 0) {
+        let next = read_output(folder, tail.at + tail.bytes.len() as u64, room)?;
+        if next.bytes.is_empty() {
+            break;
+        }
+        tail.bytes.extend(next.bytes);
+    }
+    Ok(tail)
+}
+
+/// From the place on that `choose` says when told where the output ends now.
+fn read(folder: &Path, most: usize, choose: impl Fn(u64) -> u64) -> io::Result<Chunk> {
     // Repeated when the log is rotated between two of these looks.
     for _ in 0..100 {
         let (old, new) = (open(folder, OUTPUT_OLD)?, open(folder, OUTPUT)?);
         let note = progress::read(folder)?;
         let nothing = Ok(Chunk {
-            at: from,
+            at: choose(0),
             bytes: Vec::new(),
         });
         let (Some((new, meta)), Some(note)) = (new, note) else {
@@ -61,6 +84,7 @@ pub fn read_output(folder: &Path, from: u64, most: usize) -> io::Result<Chunk> {
             continue;
         }
         let old_size = old.as_ref().map_or(0, |(_, meta)| meta.size());
+        let from = choose(base + meta.size());
         let at = from.max(base.saturating_sub(old_size));
         let (file, offset) = match old {
             Some((old, _)) if at < base => (old, at + old_size - base),

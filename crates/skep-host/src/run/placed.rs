@@ -4,7 +4,10 @@
 //! known by what it does: it takes the run. Until then it is waited for.
 
 use super::{
-    COOKIE, Look, Ready, Running, StartError, cannot, cookie, files::RunSpec, look, ready, spawn,
+    COOKIE, Look, Ready, Running, StartError, cannot, cookie,
+    files::{Passed, RunSpec},
+    handover::Handover,
+    look, ready, spawn,
 };
 use crate::pane::{appearing, drain};
 use rustix::{
@@ -31,10 +34,12 @@ pub struct ShimCommand {
     pub folder: PathBuf,
     /// The environment.
     pub env: Vec<(OsString, OsString)>,
+    /// What must not be seen on its command line, and is handed over in another way.
+    pub(super) passed: Handover,
 }
 
 impl ShimCommand {
-    pub(super) fn new(program: &Path, folder: PathBuf) -> io::Result<ShimCommand> {
+    pub(super) fn new(program: &Path, folder: PathBuf, passed: &Passed) -> io::Result<ShimCommand> {
         let mut env = vec![(COOKIE.into(), cookie(&folder)?.into())];
         // Git, which saves the worktree, must be found and must see its user's settings (what is ignored,
         // for one) just as it does when the keeper runs it.
@@ -48,6 +53,7 @@ impl ShimCommand {
             program,
             folder,
             env,
+            passed: Handover::new(passed),
         })
     }
 }
@@ -64,10 +70,16 @@ pub fn start_placed(
     spec: &RunSpec,
     place: impl FnOnce(&ShimCommand) -> Option<u32>,
 ) -> Result<Running, StartError> {
-    let shim = match ready(program, folder, spec)? {
+    let mut shim = match ready(program, folder, spec)? {
         Ready::Runs(running) => return Ok(running),
         Ready::Start(shim) => shim,
     };
+    // Held until the run is taken: then it has been read.
+    let held = shim
+        .passed
+        .hold()
+        .map_err(cannot("hand over the environment"))?;
+    shim.env.extend(held.iter().map(|held| held.variable()));
     // Watched before it can happen, so that it cannot be missed.
     let changes = appearing(&shim.folder).map_err(cannot("watch the run's folder"))?;
     match place(&shim).and_then(|pid| taken(&shim.folder, changes.as_fd(), pid)) {

@@ -8,9 +8,9 @@ use rustix::{
 };
 use std::{
     collections::HashSet,
-    io,
+    fs, io,
     os::fd::AsFd,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -33,7 +33,7 @@ pub enum SweepError {
     Io(#[from] io::Error),
 }
 
-/// Finds and ends every process of a run whose shim is dead. Returns how many it ended itself; safe to
+/// Finds and ends every process of a run whose shim is dead, and removes what it had only begun to write. Returns how many it ended itself; safe to
 /// repeat.
 ///
 /// Found are: what carries the run's cookie in its environment, what is in the session of the step's
@@ -59,6 +59,10 @@ pub fn sweep(folder: &Path) -> Result<u32, SweepError> {
     loop {
         let found = find(&cookie, leader);
         if found.is_empty() {
+            // Nobody is left to finish them. One that cannot be removed is found by `skep doctor`.
+            for file in unfinished(folder) {
+                let _ = fs::remove_file(file);
+            }
             return Ok(u32::try_from(ended.len()).unwrap_or(u32::MAX));
         }
         if Instant::now() > deadline {
@@ -76,6 +80,22 @@ pub fn sweep(folder: &Path) -> Result<u32, SweepError> {
         let dying: Vec<_> = dying.iter().map(AsFd::as_fd).collect();
         wait(&dying, deadline);
     }
+}
+
+/// Files of a run whose shim is dead that it or a keeper was killed over before they were renamed or linked.
+#[must_use]
+pub fn unfinished(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let stale = entries.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name == "exit.tmp"
+            || name == "progress.tmp"
+            || (name.ends_with(".tmp")
+                && (name.starts_with("spec.") || name.starts_with("started.")))
+    });
+    let mut stale: Vec<_> = stale.collect();
+    stale.sort();
+    stale
 }
 
 /// The processes that a run whose shim is dead has left; none while the shim lives.

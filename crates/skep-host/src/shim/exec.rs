@@ -6,12 +6,17 @@ use crate::run::{
     COOKIE,
     files::{RunSpec, StepSpec},
 };
+use crate::token;
 use rustix::{process::setsid, stdio};
 use std::{
+    collections::BTreeMap,
     ffi::CString,
     fs,
     io::{self, Write},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
 };
 
@@ -27,6 +32,42 @@ pub(super) struct Prepared {
     dir: CString,
 }
 
+/// The program's ends of its standard streams.
+pub(super) struct Ends {
+    pub(super) stdin: OwnedFd,
+    pub(super) output: OwnedFd,
+    /// Standard error, where it is not where the output goes.
+    pub(super) errors: Option<OwnedFd>,
+}
+
+impl Ends {
+    pub(super) fn fds(&self) -> impl Iterator<Item = i32> {
+        [&self.stdin, &self.output]
+            .into_iter()
+            .chain(&self.errors)
+            .map(AsRawFd::as_raw_fd)
+    }
+}
+
+/// A step's whole environment: of one that is spoken with, its own and what is handed on to it by name; of any
+/// other, the run's.
+fn environment<'a>(
+    step: &'a StepSpec,
+    spec: &'a RunSpec,
+    passed: &'a BTreeMap<String, String>,
+) -> BTreeMap<&'a str, &'a str> {
+    let own = step
+        .talk
+        .as_deref()
+        .and_then(|talk| Some((&talk.pass, talk.env.as_ref()?)));
+    let (names, set) = own.unwrap_or((&spec.inherit, &spec.env));
+    let handed = names.iter().filter_map(|name| passed.get_key_value(name));
+    handed
+        .chain(set)
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
+}
+
 /// Where a start failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -38,7 +79,14 @@ pub(super) enum Stage {
 
 impl Prepared {
     /// Checks and copies what the program gets.
-    pub(super) fn new(step: &StepSpec, spec: &RunSpec, cookie: &str) -> Result<Prepared, String> {
+    pub(super) fn new(
+        step: &StepSpec,
+        spec: &RunSpec,
+        passed: &BTreeMap<String, String>,
+        cookie: &str,
+        token: Option<&str>,
+    ) -> Result<Prepared, String> {
+        let env = environment(step, spec, passed);
         let text = |bytes: &[u8], what: &str| {
             CString::new(bytes).map_err(|_| format!("{what} holds a NUL byte"))
         };
@@ -57,23 +105,23 @@ impl Prepared {
         } else {
             // Only absolute entries: an empty or relative one would let the worktree, which is not
             // to be trusted, decide what `git` is.
-            let path = spec
-                .env
+            let path = env
                 .get("PATH")
-                .map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
+                .map_or("/usr/local/bin:/usr/bin:/bin", |path| *path);
             path.split(':')
                 .filter(|folder| folder.starts_with('/'))
                 .map(|folder| text(format!("{folder}/{program}").as_bytes(), "PATH"))
                 .collect::<Result<_, _>>()?
         };
-        let cookie = [(COOKIE, cookie)];
-        let given = spec
-            .env
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let env = given
-            .filter(|(name, _)| *name != COOKIE)
-            .chain(cookie)
+        let own = [(COOKIE, Some(cookie)), (token::VARIABLE, token)];
+        let env = env
+            .into_iter()
+            // Those of a keeper that an agent has started are that agent's own.
+            .filter(|(name, _)| own.iter().all(|(mine, _)| name != mine))
+            .chain(
+                own.iter()
+                    .filter_map(|(name, value)| Some((*name, (*value)?))),
+            )
             .map(|(name, value)| text(format!("{name}={value}").as_bytes(), name))
             .collect::<Result<_, _>>()?;
         let dir = text(spec.worktree.as_os_str().as_bytes(), "the worktree's path")?;
@@ -86,17 +134,12 @@ impl Prepared {
     }
 
     /// Becomes the program, in a session of its own. Returns only with the reason why not.
-    pub(super) fn become_it(
-        &self,
-        stdin: &OwnedFd,
-        output: &OwnedFd,
-        keep: &[i32],
-    ) -> (Stage, io::Error) {
+    pub(super) fn become_it(&self, ends: &Ends, keep: &[i32]) -> (Stage, io::Error) {
         let stdio = || -> io::Result<()> {
             setsid()?;
-            stdio::dup2_stdin(stdin)?;
-            stdio::dup2_stdout(output)?;
-            stdio::dup2_stderr(output)?;
+            stdio::dup2_stdin(&ends.stdin)?;
+            stdio::dup2_stdout(&ends.output)?;
+            stdio::dup2_stderr(ends.errors.as_ref().unwrap_or(&ends.output))?;
             sys::close_all_but(keep)
         };
         if let Err(fault) = stdio() {
@@ -125,7 +168,13 @@ impl Prepared {
 }
 
 /// Says in a sentence why a step did not start.
-pub(super) fn explain(step: &StepSpec, spec: &RunSpec, stage: i32, errno: i32) -> String {
+pub(super) fn explain(
+    step: &StepSpec,
+    spec: &RunSpec,
+    passed: &BTreeMap<String, String>,
+    stage: i32,
+    errno: i32,
+) -> String {
     let fault = io::Error::from_raw_os_error(errno);
     let program = step.argv.first().map_or("", String::as_str);
     let named_path = program.contains('/');
@@ -138,7 +187,8 @@ pub(super) fn explain(step: &StepSpec, spec: &RunSpec, stage: i32, errno: i32) -
     } else if errno == libc::ENOENT && named_path {
         format!("cannot start {program:?}: there is no such file")
     } else if errno == libc::ENOENT {
-        let path = spec.env.get("PATH").map_or("not set", String::as_str);
+        let env = environment(step, spec, passed);
+        let path = env.get("PATH").map_or("not set", |path| *path);
         format!("cannot start {program:?}: not found in PATH ({path})")
     } else {
         format!("cannot start {program:?}: {fault}")

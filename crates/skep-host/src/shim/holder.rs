@@ -4,7 +4,7 @@
 
 use super::{
     claim::sync_folder,
-    exec::{Prepared, Stage},
+    exec::{Ends, Prepared, Stage},
     sys::{self, Fork},
     tree,
 };
@@ -44,6 +44,8 @@ pub(super) enum Mode {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Go = b'g' as isize,
+    /// SIGINT to the main process, for programs that are interrupted so.
+    Interrupt = b'i' as isize,
     Ask = b't' as isize,
     Kill = b'k' as isize,
 }
@@ -91,8 +93,7 @@ impl Holder {
         mode: Mode,
         prepared: &Prepared,
         sync: Option<&Path>,
-        stdin: OwnedFd,
-        output: OwnedFd,
+        ends: Ends,
     ) -> io::Result<Holder> {
         let (leash_theirs, leash) = pipe_with(PipeFlags::CLOEXEC)?;
         let (reports, reports_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
@@ -117,7 +118,7 @@ impl Holder {
                     reports,
                     user,
                 }
-                .run(stdin, output)
+                .run(ends)
             }
             Fork::Parent(pid) => {
                 // Not waited for yet, so the number is still its own.
@@ -215,8 +216,8 @@ impl Report {
 
 impl Job<'_> {
     /// The holder's life. Never returns: this process shares the shim's memory image but not its role.
-    fn run(self, stdin: OwnedFd, output: OwnedFd) -> ! {
-        if let Err(fault) = self.prepare(&stdin, &output) {
+    fn run(self, ends: Ends) -> ! {
+        if let Err(fault) = self.prepare(&ends) {
             self.tell(Report::Refused {
                 errno: fault.raw_os_error().unwrap_or(libc::EIO),
             });
@@ -236,7 +237,7 @@ impl Job<'_> {
         let keep = [self.reports.as_raw_fd()];
         let main = match sys::fork(0) {
             Ok(Fork::Child) => {
-                let (stage, fault) = self.prepared.become_it(&stdin, &output, &keep);
+                let (stage, fault) = self.prepared.become_it(&ends, &keep);
                 self.not_started(stage, &fault);
                 sys::exit(127);
             }
@@ -247,7 +248,7 @@ impl Job<'_> {
             }
         };
         // Ours would keep the output open after everyone who writes to it has gone.
-        drop((stdin, output));
+        drop(ends);
         self.tell(Report::Leader {
             pid: main.as_raw_nonzero().get(),
         });
@@ -262,8 +263,9 @@ impl Job<'_> {
 
     /// Sets up what holds the tree, and lets go of everything else the shim had open: above all the
     /// lock, which must not outlive it.
-    fn prepare(&self, stdin: &OwnedFd, output: &OwnedFd) -> io::Result<()> {
-        let keep = [stdin, output, &self.leash, &self.reports].map(AsRawFd::as_raw_fd);
+    fn prepare(&self, ends: &Ends) -> io::Result<()> {
+        let own = [&self.leash, &self.reports].map(AsRawFd::as_raw_fd);
+        let keep: Vec<i32> = ends.fds().chain(own).collect();
         sys::close_all_but(&keep)?;
         if self.mode == Mode::Subreaper {
             return Ok(set_child_subreaper(Some(rustix::process::getpid()))?);
@@ -306,6 +308,9 @@ impl Job<'_> {
             }
             match self.next_order()? {
                 order if order == Order::Ask as u8 => self.ask(),
+                order if order == Order::Interrupt as u8 => {
+                    let _ = kill_process(main, Signal::INT);
+                }
                 // Only the main process: the others follow when it has been seen to end.
                 order if order == Order::Kill as u8 => {
                     let _ = kill_process(main, Signal::KILL);

@@ -137,11 +137,6 @@ impl Tail {
         }
     }
 
-    /// How much there was in all.
-    pub(super) fn total(&self) -> u64 {
-        self.total
-    }
-
     /// The end as text, at most [`OUTPUT_TAIL`] bytes of it.
     pub(super) fn text(&self) -> String {
         let mut from = self.bytes.len().saturating_sub(OUTPUT_TAIL);
@@ -180,7 +175,7 @@ mod tests {
         let mut tail = Tail::default();
         tail.push(&vec![0xFF; 100_000]);
         assert!(tail.text().len() <= OUTPUT_TAIL && tail.text().starts_with('\u{fffd}'));
-        assert_eq!(tail.total(), 100_000);
+        assert_eq!(tail.total, 100_000);
         let mut tail = Tail::default();
         tail.push(b"\x80short");
         assert_eq!(

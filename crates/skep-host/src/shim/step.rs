@@ -5,22 +5,19 @@ use super::{
     exec::{self, Prepared},
     holder::{Holder, Mode, Order, Report},
     output::Tail,
+    streams::{From, Streams},
     tree,
+    voice::{Amiss, Interrupt, Voice},
 };
-use crate::pane::Screen;
 use crate::run::{
     Phase,
-    files::{Containment, Cut, StepEnd, StepReport, StepSpec},
+    files::{Containment, Cut, StepEnd, StepKind, StepReport, StepSpec},
     procfs,
 };
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::{OFlags, fcntl_setfl},
-    pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
-};
+use crate::token;
+use skep_agents::ByUs;
 use std::{
     io,
-    os::fd::OwnedFd,
     os::unix::process::ExitStatusExt,
     process::ExitStatus,
     time::{Duration, Instant},
@@ -33,18 +30,13 @@ const SYNC: Duration = Duration::from_secs(600);
 /// How long a holder gets to end its tree after being told to, before it is killed itself: more than
 /// it gives its own processes.
 const HOLDER: Duration = Duration::from_secs(7);
-/// The kernel's buffer between agent and shim, larger than the usual so that bursts do not make them
-/// take turns.
-const PIPE: usize = 256 * 1024;
-/// The most output copied before the clock and the orders are looked at again, and the most copied
-/// once everybody who could write it is gone (more than any pipe holds).
-const GULP: usize = 4 * PIPE;
-
 /// How hard the step is being pushed to its end, and when that changes.
 #[derive(Clone, Copy)]
 enum Push {
     /// Not at all.
     Free,
+    /// It was interrupted in its own way and is sent SIGTERM then.
+    Interrupted(Instant),
     /// It was sent SIGTERM and is killed then.
     Asked(Instant),
     /// It was killed; its holder is killed then.
@@ -58,15 +50,20 @@ enum Push {
 enum Why {
     Timeout,
     Cut,
+    /// It gets nowhere, or is done and does not go.
+    Voice,
 }
 
 /// A step under way.
-struct Watch {
-    holder: Holder,
-    output: OwnedFd,
-    output_open: bool,
-    reports_open: bool,
-    tail: Tail,
+pub(super) struct Watch {
+    pub(super) holder: Holder,
+    pub(super) streams: Streams,
+    pub(super) reports_open: bool,
+    pub(super) tail: Tail,
+    /// How much was printed in all.
+    pub(super) printed: u64,
+    /// The dialogue with its program, if it is spoken with.
+    pub(super) voice: Option<Voice>,
     timeout_at: Instant,
     push: Push,
     why: Option<Why>,
@@ -87,6 +84,7 @@ impl Shim<'_> {
             ms: 0,
             tail: String::new(),
             output_bytes: 0,
+            heard: None,
         };
         match self.launch(step) {
             Err(why) => report.end = StepEnd::NotStarted(why),
@@ -98,7 +96,10 @@ impl Shim<'_> {
                 self.drain(&mut watch);
                 report.end = watch.end(step, self);
                 report.tail = watch.tail.text();
-                report.output_bytes = watch.tail.total();
+                report.output_bytes = watch.printed;
+                if let Some(voice) = watch.voice {
+                    self.end_dialogue(voice, &mut report);
+                }
             }
         }
         self.progress.holder = None;
@@ -108,22 +109,63 @@ impl Shim<'_> {
         report
     }
 
+    fn end_dialogue(&mut self, voice: Voice, report: &mut StepReport) {
+        let stood = voice.stood();
+        // The checks have the time that they would have had.
+        self.ceiling += stood;
+        self.ceiling_ask += stood;
+        let heard = voice.end();
+        if report.tail.is_empty() {
+            // What it printed was for the dialogue; this was for people.
+            report.tail.clone_from(&heard.summary.said);
+        }
+        report.heard = Some(Box::new(heard));
+    }
+
     /// Gets the step's agent going in the best way that works here.
     fn launch(&mut self, step: &StepSpec) -> Result<Watch, String> {
-        let prepared = Prepared::new(step, self.spec, &self.cookie)?;
+        let token = match step.kind {
+            StepKind::Agent => token::mint(self.folder, &self.spec.run),
+            StepKind::Setup | StepKind::Check => Ok(None),
+        };
+        // Without one the agent can still do its work; it only cannot speak of it.
+        let token = token.unwrap_or_else(|fault| {
+            self.say(&format!("the agent gets no token: {fault}"));
+            None
+        });
+        let prepared = Prepared::new(
+            step,
+            self.spec,
+            &self.passed,
+            &self.cookie,
+            token.as_deref(),
+        )?;
         let cannot = |fault: io::Error| format!("cannot start {:?}: {fault}", step.argv[0]);
-        let (output, holder) = self.hold(&prepared, step).map_err(cannot)?;
+        let (mut streams, holder) = self.hold(&prepared, step).map_err(cannot)?;
+        let mut voice = match &step.talk {
+            Some(talk) => Some(Voice::new(
+                self.folder,
+                talk,
+                streams.input.take(),
+                self.grace,
+            )?),
+            None => None,
+        };
         self.progress.holder =
             procfs::read(holder.pid.as_raw_nonzero().get()).map(|process| process.id);
         self.note(Phase::Step);
         let timeout_at = Instant::now() + super::bounded(step.timeout_ms);
         holder.order(Order::Go);
+        if let Some(voice) = &mut voice {
+            voice.flush();
+        }
         Ok(Watch {
             holder,
-            output,
-            output_open: true,
+            streams,
             reports_open: true,
             tail: Tail::default(),
+            printed: 0,
+            voice,
             timeout_at,
             push: Push::Free,
             why: None,
@@ -133,16 +175,12 @@ impl Shim<'_> {
     }
 
     /// Starts a holder. The first that gets ready decides the mode for the whole run.
-    fn hold(&mut self, prepared: &Prepared, step: &StepSpec) -> io::Result<(OwnedFd, Holder)> {
+    fn hold(&mut self, prepared: &Prepared, step: &StepSpec) -> io::Result<(Streams, Holder)> {
         let mut fault = io::Error::other("there is no way to hold it");
         while let Some(mode) = self.modes.first().copied() {
-            let (output, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-            // Only our end: the other is the agent's, which expects to wait.
-            fcntl_setfl(&output, OFlags::NONBLOCK)?;
-            let _ = fcntl_setpipe_size(&output, PIPE);
-            let stdin = exec::stdin(step.stdin.as_deref())?;
+            let (streams, theirs) = Streams::new(step)?;
             let above = self.claim.unsettled();
-            match Holder::start(mode, prepared, above.as_deref(), stdin, theirs) {
+            match Holder::start(mode, prepared, above.as_deref(), theirs) {
                 // Meanwhile the holder prepares: the disk and the kernel work at the same time.
                 Ok(holder) => match self.claim.settle().and_then(|()| holder.ready(READY)) {
                     Ok(()) => {
@@ -155,7 +193,7 @@ impl Shim<'_> {
                             Mode::Namespace | Mode::UserNamespace => Containment::PidNamespace,
                         };
                         self.modes.truncate(1);
-                        return Ok((output, holder));
+                        return Ok((streams, holder));
                     }
                     Err(refused) => {
                         fault = refused;
@@ -188,72 +226,64 @@ impl Shim<'_> {
                 beat = Instant::now() + interval;
             }
             let deadline = self.next_deadline(watch);
-            let left = tree::timespec(deadline.min(beat).saturating_duration_since(Instant::now()));
-            let [ordered, gone, reported, written] = self.wait(watch, &left);
-            if ordered {
+            let looks = watch.voice.as_ref().map(Voice::looks_at);
+            let until = deadline.min(beat).min(looks.unwrap_or(beat));
+            let left = tree::timespec(until.saturating_duration_since(Instant::now()));
+            let ready = self.wait(watch, &left);
+            if ready.ordered {
                 self.take_orders();
                 self.obey(watch);
             }
-            if reported {
+            if ready.reported {
                 self.hear(watch);
             }
-            if written {
-                self.copy(watch);
+            if ready.written {
+                self.copy(watch, From::Output);
             }
-            if gone {
+            if ready.complained {
+                self.copy(watch, From::Errors);
+            }
+            self.converse(watch, ready.asked);
+            if ready.gone {
                 self.hear(watch);
                 return;
             }
-            if Instant::now() >= deadline && !self.push_on(watch) {
+            if Instant::now() >= self.next_deadline(watch) && !self.push_on(watch) {
                 return;
             }
         }
     }
 
-    /// Waits for something to happen, and says what: an order, the holder's end, its report, output.
-    fn wait(&mut self, watch: &mut Watch, left: &Timespec) -> [bool; 4] {
-        // A pipe whose writers are gone is ready for ever: it is looked at once more and then no longer.
-        let mut fds = vec![
-            PollFd::new(&self.orders, PollFlags::IN),
-            PollFd::new(&watch.holder.pidfd, PollFlags::IN),
-        ];
-        if watch.reports_open {
-            fds.push(PollFd::new(&watch.holder.reports, PollFlags::IN));
-        }
-        if watch.output_open {
-            fds.push(PollFd::new(&watch.output, PollFlags::IN));
-        }
-        let last = fds.len() - 1;
-        let pane = rustix::stdio::stdout();
-        if self.screen.as_ref().is_some_and(Screen::waits) {
-            fds.push(PollFd::new(&pane, PollFlags::OUT));
-        }
-        let _ = poll(&mut fds, Some(left));
-        let found = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
-        let reports = if watch.reports_open {
-            found(2)
-        } else {
-            PollFlags::empty()
+    /// Says and hears what there is to be said, and sees whether the agent still gets anywhere.
+    fn converse(&mut self, watch: &mut Watch, asked: bool) {
+        let Some(voice) = &mut watch.voice else {
+            return;
         };
-        let output = if watch.output_open {
-            found(last)
-        } else {
-            PollFlags::empty()
-        };
-        let (ordered, gone) = (!found(0).is_empty(), !found(1).is_empty());
-        if reports == PollFlags::HUP {
-            watch.reports_open = false;
+        voice.flush();
+        if asked {
+            voice.hear_words();
         }
-        if let Some(screen) = &mut self.screen {
-            screen.flush();
+        if Instant::now() >= voice.looks_at()
+            && let Some(amiss) = voice.look()
+            && matches!(watch.push, Push::Free)
+        {
+            watch.why.get_or_insert(Why::Voice);
+            match amiss {
+                Amiss::Trouble(trouble) => self.interrupt(watch, Some(ByUs::Trouble(trouble))),
+                Amiss::Stays => self.ask(watch),
+            }
         }
-        [ordered, gone, !reports.is_empty(), !output.is_empty()]
+        if watch.voice.as_mut().is_some_and(Voice::has_news) {
+            self.tell();
+        }
     }
 
     fn next_deadline(&self, watch: &Watch) -> Instant {
+        // While a person is waited for, the agent's clock stands still.
+        let stood = watch.voice.as_ref().map_or(Duration::ZERO, Voice::stood);
         match watch.push {
-            Push::Free => watch.timeout_at.min(self.ceiling_ask),
-            Push::Asked(at) => at.min(self.ceiling),
+            Push::Free => watch.timeout_at.min(self.ceiling_ask) + stood,
+            Push::Interrupted(at) | Push::Asked(at) => at.min(self.ceiling + stood),
             Push::Killed(at) | Push::Abandoned(at) => at,
         }
     }
@@ -268,8 +298,9 @@ impl Shim<'_> {
                 } else {
                     watch.why = Some(Why::Timeout);
                 }
-                self.ask(watch);
+                self.interrupt(watch, None);
             }
+            Push::Interrupted(_) => self.ask(watch),
             Push::Asked(_) => self.kill(watch),
             Push::Killed(_) => {
                 watch.holder.kill();
@@ -286,19 +317,36 @@ impl Shim<'_> {
             return;
         }
         match watch.push {
-            Push::Free | Push::Asked(_) if self.at_once => {
+            Push::Free | Push::Interrupted(_) | Push::Asked(_) if self.at_once => {
                 watch.why.get_or_insert(Why::Cut);
+                if let Some(voice) = &mut watch.voice {
+                    voice.ended_for(ByUs::Asked);
+                }
                 self.kill(watch);
             }
             Push::Free => {
                 watch.why = Some(Why::Cut);
-                self.ask(watch);
+                self.interrupt(watch, Some(ByUs::Asked));
             }
             _ => {}
         }
     }
 
+    /// The protocol's way comes before signals: it ends the agent's tools too, and lets it say how far it was.
+    fn interrupt(&self, watch: &mut Watch, why: Option<ByUs>) {
+        let interrupted = watch.voice.as_mut().map(|voice| voice.interrupt(why));
+        match interrupted {
+            Some(Interrupt::Said) => {}
+            Some(Interrupt::BySignal) => watch.holder.order(Order::Interrupt),
+            Some(Interrupt::No) | None => return self.ask(watch),
+        }
+        watch.push = Push::Interrupted(Instant::now() + self.grace);
+    }
+
     fn ask(&self, watch: &mut Watch) {
+        if let Some(voice) = &mut watch.voice {
+            voice.hang_up();
+        }
         watch.holder.order(Order::Ask);
         watch.push = Push::Asked(Instant::now() + self.grace);
     }
@@ -325,35 +373,6 @@ impl Shim<'_> {
             }
         }
     }
-
-    /// Copies what there is, a gulp at most; says whether there was anything.
-    fn copy(&mut self, watch: &mut Watch) {
-        let mut copied = 0;
-        while copied < GULP && watch.output_open {
-            match rustix::io::read(&watch.output, &mut self.buffer[..]) {
-                Ok(0) => watch.output_open = false,
-                Ok(length) => {
-                    copied += length;
-                    watch.tail.push(&self.buffer[..length]);
-                    if let Some(screen) = &mut self.screen {
-                        screen.show(&self.buffer[..length]);
-                    }
-                    if self.log.write(&self.buffer[..length]) {
-                        self.note(Phase::Step);
-                    }
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return,
-            }
-        }
-    }
-
-    /// Copies what is left in the pipe. Nobody of the step writes any more; should somebody else hold
-    /// the other end (it can be passed on), that must not keep us.
-    fn drain(&mut self, watch: &mut Watch) {
-        self.copy(watch);
-        watch.output_open = false;
-    }
 }
 
 impl Watch {
@@ -365,10 +384,10 @@ impl Watch {
     fn end(&self, step: &StepSpec, shim: &Shim<'_>) -> StepEnd {
         match (self.not_started, self.why, self.ended) {
             (Some((stage, errno)), _, _) => {
-                StepEnd::NotStarted(exec::explain(step, shim.spec, stage, errno))
+                StepEnd::NotStarted(exec::explain(step, shim.spec, &shim.passed, stage, errno))
             }
             (None, Some(Why::Timeout), _) => StepEnd::TimedOut,
-            (None, Some(Why::Cut), _) => StepEnd::Stopped,
+            (None, Some(Why::Cut | Why::Voice), _) => StepEnd::Stopped,
             (None, None, Some((status, _))) => {
                 let status = ExitStatus::from_raw(status);
                 match (status.code(), status.signal()) {

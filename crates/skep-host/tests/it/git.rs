@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod forecast;
 mod hostile;
 mod landing;
 mod merge;

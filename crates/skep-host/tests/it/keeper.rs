@@ -408,3 +408,31 @@ fn an_ignored_file_that_an_earlier_attempt_left_does_not_pass_as_made() {
     // The build cache stays, and what set-up made counts.
     assert_eq!(is("honest").unwrap().1, TaskState::Merged);
 }
+
+// proves: W-10, W-14
+#[test]
+fn work_that_git_ignores_is_not_called_nothing() {
+    let bench = Bench::new();
+    let policy = json!({ "timebox": 10_000, "grace": 500, "backoff": 100, "max_retries": 0 });
+    let state = bench.run(
+        json!({ "policy": policy }),
+        json!([
+            { "id": "hidden", "command": "mkdir -p target/deep && echo x > target/deep/result" },
+            { "id": "idle", "command": "true", "success": [{ "run": "echo x > built.o" }] },
+        ]),
+    );
+    let why = |id: &str| {
+        let task = state.task(&id.parse().unwrap()).unwrap();
+        task.last_failure.as_ref().unwrap().reason.clone()
+    };
+    assert!(
+        why("hidden").contains("git ignores what it made (target/)"),
+        "{}",
+        why("hidden")
+    );
+    assert!(
+        why("idle").contains("nothing has changed"),
+        "{}",
+        why("idle")
+    );
+}

@@ -8,6 +8,7 @@ mod outputs;
 mod placed;
 mod program;
 mod starts;
+mod talks;
 mod trees;
 
 use rustix::{
@@ -93,6 +94,8 @@ impl World {
             output_bytes: 1_000_000,
             heartbeat_ms: 60_000,
             notify: None,
+            inherit: Vec::new(),
+            passed: Default::default(),
         }
     }
 
@@ -119,6 +122,7 @@ fn step(kind: StepKind, argv: &[&str]) -> StepSpec {
         stdin: None,
         timeout_ms: 60_000,
         go_on: false,
+        talk: None,
     }
 }
 

@@ -4,9 +4,11 @@ use super::{SCHEMA, TaskInput, input};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    ask::Given,
     id::{TaskId, WorkerId},
     request::{Answer, Command},
     scale::Mode,
+    spec::check_label,
 };
 
 /// A command. `POST /api/v1/commands` takes one, with an `Idempotency-Key`.
@@ -55,6 +57,19 @@ pub enum CommandDoc {
         worker: String,
         model: Option<String>,
     },
+    /// Answer what an agent asks: a question by a text or one of its options (from 1), a permission by `allow`;
+    /// either by `deny`, with or without a reason as the text.
+    Answer {
+        ask: String,
+        #[serde(default)]
+        text: Option<String>,
+        #[serde(default)]
+        option: Option<u32>,
+        #[serde(default)]
+        allow: bool,
+        #[serde(default)]
+        deny: bool,
+    },
     /// Claim nothing more.
     Pause,
     /// Claim again: after a pause, a halt or a drain.
@@ -95,10 +110,12 @@ impl CommandDoc {
                 task: task_id(task)?,
                 worker: worker.as_deref().map(worker_id).transpose()?,
             },
-            CommandDoc::AddWorkers { count: 0, .. } => return Err("count: 0 workers".into()),
+            CommandDoc::AddWorkers { count: 0, .. } => {
+                return Err("count: it is 0; it must be at least 1".into());
+            }
             CommandDoc::AddWorkers { count, role } => Command::AddWorkers {
                 count: *count,
-                role: role.clone(),
+                role: role.as_deref().map(input::role).transpose()?,
             },
             CommandDoc::RemoveWorker { worker, now } => Command::RemoveWorker {
                 worker: worker_id(worker)?,
@@ -121,12 +138,31 @@ impl CommandDoc {
             CommandDoc::RestartWorker { worker } => Command::RestartWorker {
                 worker: worker_id(worker)?,
             },
-            CommandDoc::SetWorkerModel { model: Some(m), .. } if m.trim().is_empty() => {
-                return Err("model: it is empty".into());
-            }
             CommandDoc::SetWorkerModel { worker, model } => Command::SetWorkerModel {
                 worker: worker_id(worker)?,
-                model: model.clone(),
+                model: model.as_deref().map(label).transpose()?,
+            },
+            CommandDoc::Answer {
+                ask,
+                text,
+                option,
+                allow,
+                deny,
+            } => Command::Answer {
+                ask: ask
+                    .parse()
+                    .map_err(|fault| format!("ask: {ask:?} {fault}"))?,
+                given: match (text, option, allow, deny) {
+                    (None, None, true, false) => Given::Allow,
+                    (why, None, false, true) => Given::Deny(why.clone()),
+                    (Some(text), None, false, false) => Given::Text(text.clone()),
+                    (None, Some(number), false, false) => Given::Option(*number),
+                    _ => {
+                        return Err(
+                            "expected one of `text`, `option`, `allow` and `deny` (which may have a text)".into(),
+                        );
+                    }
+                },
             },
             CommandDoc::Pause => Command::Pause,
             CommandDoc::Resume => Command::Resume,
@@ -139,6 +175,12 @@ impl CommandDoc {
 fn task_id(text: &str) -> Result<TaskId, String> {
     text.parse()
         .map_err(|fault| format!("task: {text:?} {fault}"))
+}
+
+/// A model's name, as a plan may have it.
+fn label(model: &str) -> Result<String, String> {
+    check_label(model).map_err(|fault| format!("model: {model:?} {fault}"))?;
+    Ok(model.into())
 }
 
 fn worker_id(text: &str) -> Result<WorkerId, String> {
@@ -166,6 +208,47 @@ impl From<Answer> for AnswerDoc {
             seq: answer.seq,
             repeated: answer.repeated,
             workers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: T-3
+    #[test]
+    fn names_that_would_drive_a_terminal_are_refused_as_in_a_plan() {
+        let read = |text: &str| serde_json::from_str::<CommandDoc>(text).unwrap().read();
+        for (text, key) in [
+            (
+                r#"{"verb": "add_workers", "count": 1, "role": "x\n\u001b[31m"}"#,
+                "role:",
+            ),
+            (
+                r#"{"verb": "add_workers", "count": 1, "role": ""}"#,
+                "role:",
+            ),
+            (r#"{"verb": "add_workers", "count": 0}"#, "count:"),
+            (
+                r#"{"verb": "set_worker_model", "worker": "w1", "model": "x\u001b[2J"}"#,
+                "model:",
+            ),
+            (
+                r#"{"verb": "set_worker_model", "worker": "w1", "model": " "}"#,
+                "model:",
+            ),
+        ] {
+            let said = read(text).unwrap_err();
+            assert!(said.starts_with(key), "{text}: {said}");
+            assert!(!said.chars().any(char::is_control), "{said:?}");
+        }
+        for good in [
+            r#"{"verb": "add_workers", "count": 1, "role": "back-end"}"#,
+            r#"{"verb": "set_worker_model", "worker": "w1", "model": "claude sonnet/4.5:beta"}"#,
+            r#"{"verb": "set_worker_model", "worker": "w1", "model": null}"#,
+        ] {
+            assert!(read(good).is_ok(), "{good}");
         }
     }
 }

@@ -8,7 +8,7 @@ use skep_core::{
     state::State,
     time::Time,
 };
-use skep_host::git::Salvage;
+use skep_host::git::{Aside, Salvage};
 
 /// Two tasks' work that could not be merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -100,6 +100,26 @@ impl SalvageDoc {
     }
 }
 
+/// A worktree that could not be saved and was moved away as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeptDoc {
+    /// The folder that holds it: its files in `files`, its git folder in `git`.
+    pub folder: String,
+    /// Why it could not be saved.
+    pub why: String,
+}
+
+impl KeptDoc {
+    /// The view of one.
+    #[must_use]
+    pub fn of(aside: &Aside) -> KeptDoc {
+        KeptDoc {
+            folder: aside.folder.display().to_string(),
+            why: aside.why.clone(),
+        }
+    }
+}
+
 /// All saved work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SalvageList {
@@ -107,4 +127,7 @@ pub struct SalvageList {
     pub schema: u32,
     /// What was saved, by ref.
     pub salvage: Vec<SalvageDoc>,
+    /// Worktrees that could not be saved. Left out when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptDoc>,
 }

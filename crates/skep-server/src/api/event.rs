@@ -13,7 +13,7 @@ pub struct EventDoc {
     pub at: Stamp,
     /// Ties together everything that one request led to.
     pub trace: String,
-    /// `"policy"`, `"host"` or `{"person": …}`.
+    /// `"policy"`, `"host"`, `{"agent": ATTEMPT}` or `{"person": …}`.
     pub by: By,
     /// The idempotency key of the command it answers.
     pub key: Option<String>,
@@ -61,65 +61,6 @@ impl From<EventDoc> for Record {
             // A reader's fold answers no commands, so which one it was for does not matter there.
             key: key.map(|name| Key { name, command: 0 }),
             event,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use skep_core::{
-        health::{Clocks, Counts, Logged, Reason, Rung},
-        id::{Attempt, WorkerId},
-        time::{Millis, Time},
-    };
-
-    /// The fields of an event lie beside those of its record, so none may have the name of one.
-    #[test]
-    fn events_of_health_are_read_as_they_were_written() {
-        let at = Time(1_700_000_000_000);
-        let health = Logged {
-            score: 50,
-            rung: Rung::Stop,
-            reasons: vec![Reason::Silent(Millis(9))],
-            clocks: Clocks::starting(at),
-            counts: Counts::default(),
-            at,
-        };
-        let (attempt, worker) = (Attempt(7), WorkerId(1));
-        let task: skep_core::id::TaskId = "login".parse().unwrap();
-        for event in [
-            Event::HealthChanged {
-                attempt,
-                health: health.into(),
-            },
-            Event::Told {
-                attempt,
-                rung: Rung::Ask,
-                delivered: false,
-            },
-            Event::WorkerRetired {
-                worker,
-                successor: WorkerId(2),
-                reason: "it crashed".into(),
-            },
-            Event::WaitedTooLong {
-                task,
-                text: "its worker is gone".into(),
-                freed: true,
-            },
-        ] {
-            let record = Record {
-                seq: 3,
-                at,
-                trace: "t".into(),
-                by: By::Policy,
-                key: None,
-                event,
-            };
-            let text = serde_json::to_string(&EventDoc::from(record.clone())).unwrap();
-            let read: EventDoc = serde_json::from_str(&text).unwrap();
-            assert_eq!(Record::from(read), record);
         }
     }
 }

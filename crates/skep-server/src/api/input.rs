@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
-    id::TaskId,
+    id::{TaskId, check_name},
     money::Usd,
     spec::{
         Command, Complexity, Criterion, Glob, ModelWish, Priority, Relation, RelationKind, TaskSpec,
@@ -153,7 +153,7 @@ impl TaskInput {
                 .map(criterion)
                 .collect::<Result<_, _>>()?,
             depends_on: names("depends_on", &self.depends_on)?,
-            role: self.role.clone(),
+            role: self.role.as_deref().map(role).transpose()?,
             category: self.category.clone(),
             priority: self
                 .priority
@@ -269,6 +269,12 @@ pub(super) fn priority(text: &str) -> Result<Priority, String> {
     }
 }
 
+/// A role's name, as a plan may have it: it becomes part of titles and command lines.
+pub(super) fn role(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|fault| format!("role: {text:?} {fault}"))?;
+    Ok(text.into())
+}
+
 fn complexity(text: &str) -> Result<Complexity, String> {
     match text {
         "simple" => Ok(Complexity::Simple),
@@ -310,6 +316,7 @@ mod tests {
             (r#"{"id": "../x"}"#, "id:"),
             (r#"{"id": "a", "depends_on": ["-rf"]}"#, "depends_on:"),
             (r#"{"id": "a", "timebox": "soon"}"#, "timebox:"),
+            (r#"{"id": "a", "role": "red\u001b[31m"}"#, "role:"),
             (r#"{"id": "a", "budget": -1}"#, "budget:"),
             (r#"{"id": "a", "files": ["/etc"]}"#, "files:"),
             (r#"{"id": "a", "priority": "P9"}"#, "priority:"),

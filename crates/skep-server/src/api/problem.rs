@@ -77,6 +77,8 @@ pub fn refusal(state: &State, refusal: &Refusal) -> Problem {
         Refusal::Fault(_) => (S::UNPROCESSABLE_ENTITY, "bad_task"),
         Refusal::KeyReused(_) => (S::CONFLICT, "key_reused"),
         Refusal::Limit(_) => (S::CONFLICT, "limit"),
+        Refusal::NoSuchAsk(_) => (S::NOT_FOUND, "no_such_ask"),
+        Refusal::BadAnswer { .. } => (S::UNPROCESSABLE_ENTITY, "bad_answer"),
         Refusal::NothingToDo(_) => (S::CONFLICT, "nothing_to_do"),
         _ => (S::CONFLICT, "refused"),
     };
@@ -89,6 +91,9 @@ pub fn refusal(state: &State, refusal: &Refusal) -> Problem {
         Refusal::NoSuchWorker(_) => problem.hint(near::worker_hint(state)),
         Refusal::TaskExists(id) => problem.hint(format!("`skep tasks edit {id}` changes it")),
         Refusal::WrongState { task, .. } => problem.hint(format!("`skep why {task}` says more")),
+        Refusal::NoSuchAsk(_) | Refusal::BadAnswer { .. } => {
+            problem.hint("`skep asks` lists what is asked, and how it can be answered")
+        }
         Refusal::KeyReused(_) => problem.hint("use a fresh key for each command"),
         _ => problem,
     }

@@ -1,12 +1,14 @@
 //! The whole swarm at a glance: `skep status` (SPEC appendix C).
 
-use super::{BudgetDoc, Live, SCHEMA, WorkerDoc};
+use super::{BudgetDoc, ConflictDoc, Live, SCHEMA, WorkerDoc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    ask,
     state::State,
     task::{Task, TaskState},
     time::Time,
+    waiting,
 };
 use skep_host::tmux::Session;
 use std::collections::BTreeMap;
@@ -38,6 +40,13 @@ pub struct Status {
     pub budget: BudgetDoc,
     /// Questions that wait for a person.
     pub asks: u32,
+    /// Where work in flight would not merge as it is now. Left out when nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collisions: Vec<ConflictDoc>,
+    /// What keeps the swarm from going on until a person acts: why it is halted, or what its tasks wait for in vain.
+    /// Left out when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
     /// What keeps the keeper from going on, such as a full disk; it goes on by itself once that is over.
     /// Left out when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,7 +142,13 @@ impl Status {
                 .collect(),
             tasks: TaskCounts::of(state),
             budget: BudgetDoc::of(state, now),
-            asks: 0,
+            asks: u32::try_from(ask::unanswered(state).count()).unwrap_or(u32::MAX),
+            collisions: state
+                .collisions()
+                .iter()
+                .flat_map(|c| c.conflicts.iter().map(ConflictDoc::of))
+                .collect(),
+            stuck: waiting::stuck(state, now).filter(|_| !state.paused()),
             // The state knows nothing of the machine: the keeper adds it.
             held: None,
         }

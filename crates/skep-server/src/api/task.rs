@@ -332,7 +332,7 @@ fn criterion(criterion: &Criterion) -> String {
 }
 
 impl FailureDoc {
-    fn of(failure: &Failure) -> FailureDoc {
+    pub(super) fn of(failure: &Failure) -> FailureDoc {
         FailureDoc {
             attempt: failure.attempt.0,
             outcome: failure.outcome.to_string(),

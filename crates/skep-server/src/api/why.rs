@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
     claim::{self, Closed},
-    id::WorkerId,
+    forecast,
+    id::{TaskId, WorkerId},
     scale,
     state::State,
     time::Time,
@@ -47,7 +48,7 @@ impl WhyDoc {
                 kind: "task".into(),
                 state: task.state.to_string(),
                 since: Stamp(task.since),
-                reason: waiting.to_string(),
+                reason: with_collisions(state, Some(task.id()), waiting.to_string()),
                 waiting: serde_json::to_value(&waiting).ok(),
             });
         }
@@ -61,7 +62,11 @@ impl WhyDoc {
             kind: "worker".into(),
             state: worker.state(state.swarm().map(|s| &s.tip)).to_string(),
             since: Stamp(worker.since),
-            reason: waiting::worker(state, worker, now),
+            reason: {
+                let live = worker.current.and_then(|attempt| state.attempt(attempt));
+                let reason = waiting::worker(state, worker, now);
+                with_collisions(state, live.map(|l| &l.task), reason)
+            },
             waiting: None,
         })
     }
@@ -84,5 +89,13 @@ impl WhyDoc {
             reason: sentences.join("; "),
             waiting: None,
         })
+    }
+}
+
+/// What is known of whether a task's work will merge stands behind the rest.
+fn with_collisions(state: &State, task: Option<&TaskId>, reason: String) -> String {
+    match task.and_then(|task| forecast::tell(state, task)) {
+        Some(what) => format!("{reason}; {what}"),
+        None => reason,
     }
 }

@@ -29,6 +29,8 @@ pub struct Facts {
     pub context_percent: Option<f64>,
     /// What it has cost so far.
     pub cost_usd: Option<f64>,
+    /// Tokens that it has read and written so far, where it tells them.
+    pub tokens: Option<[Option<u64>; 2]>,
     /// Health score, 0 to 100.
     pub health: Option<u8>,
 }
@@ -40,7 +42,16 @@ pub type Live = BTreeMap<u64, Facts>;
 #[must_use]
 pub fn measured(state: &State, now: Time) -> Live {
     let of = |live: &Attempt| {
-        let track = state.facts().of(live.attempt)?;
+        let reading = state.facts().reading(live.attempt);
+        let told = Facts {
+            context_percent: reading.and_then(|r| r.context).map(f64::from),
+            cost_usd: reading.and_then(|r| r.usage.usd).map(|usd| usd.dollars()),
+            tokens: reading.map(|r| [r.usage.read_tokens(), r.usage.output_tokens]),
+            ..Facts::default()
+        };
+        let Some(track) = state.facts().of(live.attempt) else {
+            return reading.map(|_| (live.attempt.0, told));
+        };
         let sample = &track.sample;
         let facts = Facts {
             last_heartbeat: sample
@@ -50,7 +61,7 @@ pub fn measured(state: &State, now: Time) -> Live {
             cpu_percent: track.cpu_per_mille().map(|n| n as f64 / 10.0),
             memory_bytes: Some(sample.memory_bytes),
             health: health::checkup(state, live, now).map(|c| c.score),
-            ..Facts::default()
+            ..told
         };
         Some((live.attempt.0, facts))
     };
@@ -96,6 +107,12 @@ pub struct WorkerDoc {
     pub context_percent: Option<f64>,
     /// What its attempt has cost.
     pub cost_usd: Option<f64>,
+    /// Tokens that its attempt has read. Left out, as the next, where its agent tells none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    /// Tokens that its attempt has written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
     /// Health score, 0 to 100.
     pub health: Option<u8>,
 }
@@ -121,7 +138,9 @@ impl WorkerDoc {
             pane: None,
             alive: !matches!(status, WorkerState::Crashed | WorkerState::Stopped),
             status: status.to_string(),
-            reason: (status != WorkerState::Working).then(|| waiting::worker(state, worker, now)),
+            // Who works needs no reason, unless it is for a person to go on.
+            reason: (status != WorkerState::Working || attempt.is_some_and(|a| !a.asks.is_empty()))
+                .then(|| waiting::worker(state, worker, now)),
             agent: attempt.map(|a| a.agent.clone()),
             model: model.or_else(|| swarm.and_then(|s| s.spec.model.clone())),
             current_task: attempt.map(|a| a.task.to_string()),
@@ -143,6 +162,8 @@ impl WorkerDoc {
                 let charged = attempt.and_then(|a| a.account.charge.usd);
                 charged.map(Usd::dollars)
             }),
+            input_tokens: facts.tokens.and_then(|[read, _]| read),
+            output_tokens: facts.tokens.and_then(|[_, written]| written),
             health: facts.health,
         }
     }

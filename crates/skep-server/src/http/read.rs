@@ -3,8 +3,8 @@
 use super::{App, gone};
 use crate::{
     api::{
-        By, ConflictList, CostsDoc, PricesDoc, Problem, Status, TaskDetail, TaskList, WhyDoc,
-        WorkerDoc, WorkerList, measured,
+        AskList, By, ConflictList, CostsDoc, MemoList, PricesDoc, Problem, ReputationDoc, Status,
+        TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
     },
     near,
 };
@@ -62,6 +62,10 @@ pub(super) async fn workers(Shared(app): Shared<App>) -> Result<Json<WorkerList>
     .await
 }
 
+pub(super) async fn memos(Shared(app): Shared<App>) -> Result<Json<MemoList>, Problem> {
+    view(&app, |state, _| MemoList::of(state)).await
+}
+
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
     view(&app, |state, _| ConflictList::of(state)).await
 }
@@ -89,6 +93,14 @@ pub(super) async fn costs(
 
 pub(super) async fn prices(Shared(app): Shared<App>) -> Result<Json<PricesDoc>, Problem> {
     view(&app, |state, _| PricesDoc::of(state)).await
+}
+
+pub(super) async fn reputation(Shared(app): Shared<App>) -> Result<Json<ReputationDoc>, Problem> {
+    view(&app, ReputationDoc::of).await
+}
+
+pub(super) async fn asks(Shared(app): Shared<App>) -> Result<Json<AskList>, Problem> {
+    view(&app, |state, _| AskList::of(state)).await
 }
 
 pub(super) async fn task(

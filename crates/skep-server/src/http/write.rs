@@ -17,6 +17,7 @@ use skep_core::{
     request::{Command, Refusal, Request, What},
     spec::{Host, Plan, Workers},
 };
+use skep_host::agents::check_plan;
 use skep_host::keeper::{
     RequestError,
     opening::{Last, Opening, opening},
@@ -126,6 +127,8 @@ pub fn options(root: &std::path::Path) -> plan::Options {
 pub fn digest(plan: &Plan) -> String {
     let mut plan = plan.clone();
     plan.swarm.workers = Workers::Auto;
+    // Nor do the agents that this version of Skep knows.
+    plan.swarm.built_in.clear();
     plan.swarm.host = Host::default();
     // What Skep knows itself is not the plan's, and changes with Skep.
     let known = models::catalog();
@@ -223,6 +226,11 @@ pub(super) fn unread(rejection: BytesRejection) -> Problem {
 async fn can_be_hosted(app: &App, plan: Plan) -> Result<Plan, Problem> {
     let handle = app.handle.clone();
     // tmux is asked, which blocks.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if let Err(unable) = check_plan(&plan, &path) {
+        let problem = Problem::new(StatusCode::CONFLICT, "no_agent", unable.to_string());
+        return Err(problem.hint(unable.hint()));
+    }
     let checked = tokio::task::spawn_blocking(move || match handle.check_host(&plan) {
         Ok(()) => Ok(plan),
         Err(error) => Err(Problem {

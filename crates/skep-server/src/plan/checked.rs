@@ -4,7 +4,7 @@
 use super::{
     Format,
     decode::{Doubts, Draft},
-    fault::{Fault, Faults, SHOWN, nearest},
+    fault::{Fault, Faults, SHOWN, nearest, shown_key},
     tree::{Node, Span, Value},
 };
 use skep_core::{
@@ -205,7 +205,7 @@ impl Context<'_> {
     /// Faults whose sentence begins with the field's name.
     fn other(&self, kind: &FaultKind, at: &[Step], span: Span, text: String) -> Fault {
         let field = at.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(format!("`{key}`")),
+            Step::Key(_) => Some(shown_key(at)),
             Step::Name(name) => Some(format!("{name:?}")),
             Step::Index(_) => None,
         });
@@ -220,18 +220,16 @@ impl Context<'_> {
             FaultKind::BadRange { .. } => {
                 ("plan::bad_number", "write such as { min = 1, max = 8 }")
             }
-            FaultKind::Above { .. } => (
-                "plan::bad_number",
-                "write less, or remove the key for the default",
-            ),
+            FaultKind::Above { .. } => {
+                ("plan::bad_number", "write less, or leave it at its default")
+            }
             FaultKind::Control(_) => (
                 "plan::control_character",
                 "remove it: control characters drive terminals and do not belong in a plan",
             ),
-            FaultKind::Below { .. } => (
-                "plan::bad_number",
-                "write more, or remove the key for the default",
-            ),
+            FaultKind::Below { .. } => {
+                ("plan::bad_number", "write more, or leave it at its default")
+            }
             FaultKind::TooManyEntries(_) => (
                 "plan::too_many",
                 "group tasks: let one task depend on them, and depend on that",
@@ -244,7 +242,13 @@ impl Context<'_> {
             }
             _ => format!("{} {text}", field.as_deref().unwrap_or("the plan")),
         };
-        Fault::new(code, span, text).help(help)
+        let fault = Fault::new(code, span, text);
+        match kind {
+            FaultKind::Below { of: Some(of), .. } => {
+                fault.help(format!("write more here, or less for `{of}`"))
+            }
+            _ => fault.help(help),
+        }
     }
 
     fn missing_task(&self, node: &Node, id: &TaskId, of: &TaskId) -> Fault {

@@ -8,6 +8,7 @@ pub(super) use swarm::CHECK_TIMEOUT;
 pub(super) use swarm::default_swarm;
 pub(super) use task::RELATIONS;
 
+mod agent;
 mod policy;
 mod swarm;
 mod task;
@@ -15,7 +16,7 @@ mod values;
 
 use super::{
     Options,
-    fault::{Fault, Faults, nearest, quoted},
+    fault::{Fault, Faults, nearest, quoted, shown_key},
     tree::{Entry, Node, Span, Value},
 };
 use skep_core::spec::{FieldPath, Plan, Step};
@@ -111,7 +112,7 @@ impl<'n> Table<'n> {
         let mut path = self.path.clone();
         path.push(Step::Key(key));
         let field = Field {
-            name: format!("`{key}`"),
+            name: shown_key(&path),
             node: &entry.node,
             path,
         };

@@ -112,6 +112,8 @@ struct SwarmDoc {
     /// `files` may overlap take turns, and only what a task's `files` name is merged.
     #[schemars(extend("default" = true))]
     worktree: Option<bool>,
+    /// What agents may do without asking. Default: the least with which they can work unattended.
+    permission: Option<PermissionDoc>,
     /// Where agents run: in the background, or each worker's in its pane of the tmux session `skep-<name>`.
     #[schemars(extend("default" = "headless"))]
     host: Option<HostDoc>,
@@ -176,16 +178,46 @@ struct RoleDoc {
     capabilities: Option<Texts>,
     /// The model they use instead of the swarm's.
     model: Option<String>,
+    /// What their agents may do without asking.
+    permission: Option<PermissionDoc>,
 }
 
-/// An agent defined by a command that does a task.
+/// What an agent may do without asking: only read, edit the files of its worktree too, or everything (for places
+/// that are sandboxes themselves).
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "Permission")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum PermissionDoc {
+    Ask,
+    Edits,
+    All,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "Protocol")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ProtocolDoc {
+    Acp,
+}
+
+/// The name of rules that Skep has ("aider"), rules, or the same as JSON text.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Rules")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum RulesDoc {
+    Text(String),
+    Table(BTreeMap<String, Value>),
+}
+
+/// An agent defined by a command that does a task, or settings for one that Skep knows by itself.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, rename = "Agent")]
 #[expect(dead_code, reason = "only its schema is used")]
 struct AgentDoc {
-    /// Program and arguments; `{prompt}`, `{prompt_file}`, `{model}`, `{task}` and `{worktree}` are replaced.
+    /// Program and arguments; `{prompt}`, `{prompt_file}`, `{model}`, `{task}` and `{worktree}` are replaced. Left
+    /// out for agents that Skep knows by itself.
     #[schemars(length(min = 1))]
-    command: Vec<String>,
+    command: Option<Vec<String>>,
     /// Give the prompt on standard input.
     #[schemars(extend("default" = false))]
     stdin: Option<bool>,
@@ -195,6 +227,14 @@ struct AgentDoc {
     rate_limited_exit: Option<Vec<i32>>,
     /// Who serves the models that it uses: what is down or limited there is the same for all its agents.
     provider: Option<String>,
+    /// The protocol that the command speaks on its standard input and output.
+    protocol: Option<ProtocolDoc>,
+    /// What the command's output means.
+    rules: Option<RulesDoc>,
+    /// What it may do without asking.
+    permission: Option<PermissionDoc>,
+    /// Arguments after Skep's own, for agents that it knows by itself.
+    args: Option<Vec<String>>,
 }
 
 /// US dollars, such as 2.5.
@@ -442,12 +482,54 @@ struct PolicyDoc {
     /// Ports reserved for each worktree.
     #[schemars(extend("default" = 10))]
     ports_per_worktree: Option<u16>,
+    /// How often at most work in flight is test-merged, to name those on a collision course; 0s: never.
+    #[schemars(extend("default" = "1m"))]
+    forecast_interval: Option<Duration>,
     /// How many workers there are, where the tasks decide it, and which of them takes what.
     scaling: Option<ScalingDoc>,
     /// When an attempt, a worker or a wait counts as unhealthy.
     health: Option<HealthDoc>,
     /// Caps on spending.
     budget: Option<BudgetDoc>,
+    /// Which model an attempt gets.
+    routing: Option<RoutingDoc>,
+    /// What is asked of providers, and for how long one that refuses is left alone.
+    providers: Option<ProvidersDoc>,
+    /// From when on a worker, an agent or a model does badly.
+    slo: Option<SloDoc>,
+    /// How agents that speak a protocol are spoken with.
+    agents: Option<TalkingDoc>,
+}
+
+/// How patient Skep is with agents that say what they do, and how long a person may let them wait.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Talking")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct TalkingDoc {
+    /// The longest wait for a model's first sign of life.
+    #[schemars(extend("default" = "5m"))]
+    first_reply: Option<Duration>,
+    /// The longest silence between two signs of life of a model.
+    #[schemars(extend("default" = "5m"))]
+    reply: Option<Duration>,
+    /// The longest silence while a tool runs.
+    #[schemars(extend("default" = "30m"))]
+    tool: Option<Duration>,
+    /// How often an agent may try its provider again by itself, with nothing coming of it.
+    #[schemars(extend("default" = 5))]
+    retries: Option<u32>,
+    /// How often what an agent has used is read.
+    #[schemars(extend("default" = "5s"))]
+    metering: Option<Duration>,
+    /// A question that no person has answered for so long is answered for them: no, or "decide yourself".
+    #[schemars(extend("default" = "30m"))]
+    ask_timeout: Option<Duration>,
+    /// The clock of an attempt stands still for questions no longer than this in all.
+    #[schemars(extend("default" = "2h"))]
+    ask_total: Option<Duration>,
+    /// An agent whose context is fuller than this is not gone on with: the next attempt begins afresh.
+    #[schemars(extend("default" = 80))]
+    context_percent: Option<u32>,
 }
 
 /// The numbers of scaling and affinity.
@@ -544,6 +626,9 @@ struct HealthDoc {
     #[schemars(extend("default" = "30m"))]
     wait: Option<Duration>,
 }
+
+mod routing;
+use routing::{ProvidersDoc, RoutingDoc, SloDoc};
 
 #[cfg(test)]
 mod tests;

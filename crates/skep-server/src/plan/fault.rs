@@ -7,6 +7,7 @@ use super::{
     diagnostic::{Diagnostic, Diagnostics},
     tree::Span,
 };
+use skep_core::spec::Step;
 
 /// How many diagnostics are shown. More than a screenful helps nobody.
 pub(super) const SHOWN: usize = 20;
@@ -141,6 +142,19 @@ fn said_in(format: Format, help: &str) -> String {
         }
     }
     out
+}
+
+/// A key as messages name it: one of the policy's as `skep config` names it, any other by its last step.
+pub(super) fn shown_key(path: &[Step]) -> String {
+    let keys = path.iter().filter_map(|step| match step {
+        Step::Key(key) => Some(*key),
+        Step::Name(_) | Step::Index(_) => None,
+    });
+    let keys: Vec<&str> = keys.collect();
+    match &keys[..] {
+        ["policy", number @ ..] if !number.is_empty() => format!("`{}`", number.join(".")),
+        keys => format!("`{}`", keys.last().copied().unwrap_or_default()),
+    }
 }
 
 /// Text from a plan as a message shows it: in quotes, never raw, never long.

@@ -165,6 +165,8 @@ async fn every_view_is_served() {
             .conflicts
             .is_empty()
     );
+    let reputation = served.client.reputation().await.unwrap();
+    assert_eq!((reputation.schema, reputation.records.len()), (1, 0));
 }
 
 // proves: Q-6

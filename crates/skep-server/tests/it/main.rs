@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_plans;
+mod events;
 mod good_plans;
 mod markdown;
 mod round_trip;

@@ -7,8 +7,8 @@ use skep_core::{
     money::Usd,
     spec::{
         AgentSpec, Budget, Cap, Command, Complexity, Criterion, Glob, Health, Host, Landing,
-        ModelSpec, ModelWish, OnCap, Plan, Policy, Price, Priority, Relation, RelationKind, Role,
-        Scaling, SwarmSpec, TaskSpec, Tier, Workers,
+        ModelSpec, ModelWish, OnCap, Permission, Plan, Policy, Price, Priority, Relation,
+        RelationKind, Role, Scaling, SwarmSpec, TaskSpec, Tier, Workers,
     },
     time::Millis,
 };
@@ -104,10 +104,17 @@ fn health(heartbeat: Millis, number: u32) -> Health {
     }
 }
 fn role() -> impl Strategy<Value = Role> {
-    (option::of(vec(label(), 0..3)), option::of(label())).prop_map(|(capabilities, model)| Role {
-        capabilities,
-        model,
-    })
+    let abilities = option::of(vec(label(), 0..3));
+    (abilities, option::of(label()), option::of(permission())).prop_map(
+        |(capabilities, model, permission)| Role {
+            capabilities,
+            model,
+            permission,
+        },
+    )
+}
+fn permission() -> impl Strategy<Value = Permission> {
+    prop::sample::select(vec![Permission::Ask, Permission::Edits, Permission::All])
 }
 fn agent() -> impl Strategy<Value = AgentSpec> {
     (
@@ -116,14 +123,19 @@ fn agent() -> impl Strategy<Value = AgentSpec> {
         prop::collection::btree_map("[A-Z_. é]{1,5}", "[ -~é\n]{0,9}", 0..3),
         vec(any::<i32>(), 0..3),
         option::of(label()),
+        option::of(permission()),
     )
         .prop_map(
-            |(command, stdin, env, rate_limited_exit, provider)| AgentSpec {
+            |(command, stdin, env, rate_limited_exit, provider, permission)| AgentSpec {
                 command,
                 stdin,
                 env,
                 rate_limited_exit,
                 provider,
+                protocol: permission.map(|_| "acp".into()),
+                rules: None,
+                permission,
+                args: Vec::new(),
             },
         )
 }
@@ -135,6 +147,7 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
         option::of(money()),
         any::<bool>(),
         policy(),
+        option::of(permission()),
     );
     let commands = (
         vec(command(), 0..3),
@@ -220,6 +233,8 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
             },
             roles,
             agents,
+            built_in: options().built_in(),
+            permission: limits.5,
         },
     )
 }

@@ -9,17 +9,21 @@ use crate::{
     term,
 };
 use serde::Serialize;
-use skep_core::state::State;
+use skep_core::{
+    state::State,
+    task::{Task, TaskState},
+};
 use skep_host::{
+    agents::homes,
     git::{Registered, names},
     litter::{kept_in, put_away},
     run::{Look, look},
     tmux::Session,
 };
 use skep_server::api::SCHEMA;
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
-/// Removes worktrees, workers' branches, run folders and the tmux session of finished work.
+/// Removes worktrees, workers' branches, run folders, agents' homes and the tmux session of finished work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Only say what would be removed
@@ -84,8 +88,12 @@ impl Report {
 struct Litter {
     worktrees: Vec<Registered>,
     runs: Vec<PathBuf>,
+    /// Agents' homes: sessions, and links to logins.
+    homes: Vec<PathBuf>,
     branches: Vec<String>,
     session: Option<Session>,
+    /// Run folders that stay: somebody is to look at what the agents said.
+    wanted: Vec<String>,
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -97,13 +105,21 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         )
         .hint("`skep down` first"));
     }
+    // One that starts meanwhile would find its worktrees going.
+    let _rest = if args.dry_run { None } else { place.rest()? };
     let state = place.fold()?;
     if state.live().len() > 0 {
         let live = count(state.live().len(), "attempt");
         return Err(Failure::new(Exit::Refused, format!("{live} may still be at work"))
             .hint("`skep run` lets them end; `skep up --detach && skep down --now` stops and saves them"));
     }
-    let litter = find(&place, &state)?;
+    let litter = find(&place, &state, args.force)?;
+    if !litter.wanted.is_empty() {
+        term::say(&format!(
+            "the logs of tasks that need a person stay ({}); `skep logs` shows them\n",
+            litter.wanted.join(", ")
+        ));
+    }
     let said = format!(
         "{}, {} and {}",
         count(litter.worktrees.len(), "worktree"),
@@ -115,8 +131,17 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         Some(session) => format!("{said}, and the tmux session {}", session.name()),
         None => said,
     };
-    let nothing =
-        litter.worktrees.is_empty() && litter.branches.is_empty() && litter.runs.is_empty();
+    let said = match litter.homes.len() {
+        0 => said,
+        homes => format!(
+            "{said}, and the agents' homes of {}",
+            count(homes, "worker")
+        ),
+    };
+    let nothing = litter.worktrees.is_empty()
+        && litter.branches.is_empty()
+        && litter.runs.is_empty()
+        && litter.homes.is_empty();
     if nothing && session.is_none() {
         term::say("nothing to remove\n");
         Report::new(args.dry_run).print(ctx)?;
@@ -125,7 +150,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     if args.dry_run {
         term::say(&format!("would remove {said}\n"));
         let mut report = Report::new(true);
-        for path in litter.worktrees.iter().map(|w| &w.path).chain(&litter.runs) {
+        let folders = litter.worktrees.iter().map(|w| &w.path);
+        for path in folders.chain(&litter.runs).chain(&litter.homes) {
             report.removed.push(path.display().to_string());
         }
         report.removed.extend(litter.branches.iter().cloned());
@@ -161,7 +187,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Unfinished)
 }
 
-fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
+fn find(place: &Place, state: &State, force: bool) -> Result<Litter, Failure> {
     let worktrees = place.repo.worktrees_below(&place.site.worktrees())?;
     let mut branches = Vec::new();
     if let Some(swarm) = state.swarm() {
@@ -178,16 +204,39 @@ fn find(place: &Place, state: &State) -> Result<Litter, Failure> {
         .into_iter()
         .flatten()
         .flatten();
-    let runs = entries.map(|e| e.path()).filter(|p| p.is_dir()).collect();
+    let runs = entries.map(|e| e.path()).filter(|p| p.is_dir());
+    let (wanted, kept) = if force {
+        Default::default()
+    } else {
+        wanted(place, state)
+    };
+    let runs = runs.filter(|run| !kept.contains(run)).collect();
     // Without tmux, or with a session that is another's, there is nothing of ours.
     let session = place.session(state);
     let session = session.filter(|session| matches!(session.panes(), Ok(Some(_))));
     Ok(Litter {
         worktrees,
         runs,
+        homes: homes(&place.site),
         branches,
         session,
+        wanted,
     })
+}
+
+/// The tasks that a person is to look at, and the folders of their attempts.
+fn wanted(place: &Place, state: &State) -> (Vec<String>, BTreeSet<PathBuf>) {
+    let needs = |task: &&Task| matches!(task.state, TaskState::Flagged | TaskState::Dead);
+    let needs: Vec<&Task> = state.tasks().iter().filter(needs).collect();
+    let runs = place.site.runs();
+    let attempts = needs.iter().flat_map(|task| &task.history);
+    let folders = attempts.map(|past| runs.join(format!("a{}", past.attempt)));
+    let folders: BTreeSet<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
+    let named = needs.iter().filter(|task| {
+        let mut all = task.history.iter();
+        all.any(|past| folders.contains(&runs.join(format!("a{}", past.attempt))))
+    });
+    (named.map(|task| task.id().to_string()).collect(), folders)
 }
 
 fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<Report, Failure> {
@@ -213,6 +262,11 @@ fn remove(place: &Place, state: &State, litter: &Litter, force: bool) -> Result<
         };
         report.note(run.display().to_string(), done);
     }
+    for home in &litter.homes {
+        let done = fs::remove_dir_all(home).map_err(|e| e.to_string());
+        report.note(home.display().to_string(), done);
+    }
+    let _ = fs::remove_dir(place.site.agents());
     if let Some(swarm) = state.swarm() {
         // What was saved and is merged is proven to be elsewhere.
         let gone = place.repo.drop_merged(&swarm.spec.name, &swarm.tip)?;

@@ -3,6 +3,7 @@
 use super::look;
 use crate::{
     args::{Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show, term,
@@ -11,7 +12,7 @@ use clap::Subcommand;
 use serde_json::Value;
 use skep_server::{
     api::ConfigDoc,
-    config::{Changes, Setting, no_such_key},
+    config::{Changes, ConfigFault, Setting, no_such_key, would_take},
 };
 
 /// Without a verb: every number, with its default where it differs.
@@ -74,8 +75,16 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             key,
             value,
             dry_run,
-        } => set(&place, &key, &value, dry_run).await,
-        Verb::Reset { keys, all } => reset(&place, keys, all).await,
+        } => {
+            let mut deeds = Deeds::begin(ctx, dry_run)?;
+            let result = set(&mut deeds, &key, &value).await;
+            deeds.end(result)
+        }
+        Verb::Reset { keys, all } => {
+            let mut deeds = Deeds::begin(ctx, false)?;
+            let result = reset(&mut deeds, keys, all).await;
+            deeds.end(result)
+        }
         Verb::Explain { key } => {
             let setting = find(&place, &key).await?;
             if ctx.json {
@@ -107,53 +116,55 @@ async fn find(place: &Place, key: &str) -> Result<Setting, Failure> {
     let settings = config(place).await?.settings;
     let keys: Vec<String> = settings.iter().map(|s| s.key.clone()).collect();
     let found = settings.into_iter().find(|s| s.key == key);
-    found.ok_or_else(|| {
-        let fault = no_such_key(key, &keys);
-        let failure = Failure::usage(fault.message);
-        match fault.hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    })
+    found.ok_or_else(|| refused(no_such_key(key, &keys)))
 }
 
-async fn set(place: &Place, key: &str, value: &str, dry_run: bool) -> Result<Exit, Failure> {
-    // A number is one; everything else (20m) is a text.
+fn refused(fault: ConfigFault) -> Failure {
+    let failure = Failure::usage(fault.message);
+    match fault.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+async fn set(deeds: &mut Deeds, key: &str, value: &str) -> Result<(), Failure> {
+    // A number is one, and so is a list (["a", "b"]); everything else (20m) is a text.
     let typed = match serde_json::from_str(value) {
-        Ok(number @ Value::Number(_)) => number,
+        Ok(typed @ (Value::Number(_) | Value::Array(_))) => typed,
         _ => Value::String(value.into()),
     };
-    if dry_run {
-        let now = find(place, key).await?;
-        let was = show::config::value(&now.value);
-        term::say(&format!(
-            "would set {key} from {was} to {}\n",
-            quoted(value)
-        ));
-        return Ok(Exit::Done);
-    }
     let changes = Changes::from([(key.into(), typed)]);
-    if place.configure(&changes).await?.is_some() {
-        term::say(&format!("{key} is {} from now on\n", term::escape(value)));
+    if deeds.dry_run {
+        let was = show::config::value(&find(&deeds.place, key).await?.value);
+        would_take(&config(&deeds.place).await?.settings, &changes).map_err(refused)?;
+        let said = format!("would set {key} from {was} to {}", quoted(value));
+        deeds.only_say(key, &said);
+        return Ok(());
     }
-    Ok(Exit::Done)
+    let answer = deeds.place.configure(&changes).await?;
+    deeds.note(
+        key,
+        &format!("{key} is {value} from now on"),
+        answer.as_ref(),
+    );
+    Ok(())
 }
 
-async fn reset(place: &Place, mut keys: Vec<String>, all: bool) -> Result<Exit, Failure> {
+async fn reset(deeds: &mut Deeds, mut keys: Vec<String>, all: bool) -> Result<(), Failure> {
     if all {
-        let settings = config(place).await?.settings.into_iter();
+        let settings = config(&deeds.place).await?.settings.into_iter();
         keys = settings
             .filter(|s| s.value != s.default)
             .map(|s| s.key)
             .collect();
         if keys.is_empty() {
-            term::say("nothing to do: every number is at its default\n");
-            return Ok(Exit::Done);
+            deeds.only_say("config", "nothing to do: every number is at its default");
+            return Ok(());
         }
     }
     let changes: Changes = keys.iter().map(|key| (key.clone(), Value::Null)).collect();
-    if place.configure(&changes).await?.is_some() {
-        term::say(&format!("at the default again: {}\n", keys.join(", ")));
-    }
-    Ok(Exit::Done)
+    let answer = deeds.place.configure(&changes).await?;
+    let said = format!("at the default again: {}", keys.join(", "));
+    deeds.note("config", &said, answer.as_ref());
+    Ok(())
 }

@@ -315,10 +315,7 @@ fn crasher(state: &State) -> Option<String> {
 
 fn hanger(state: &State) -> Option<String> {
     let task = task(state, "hanger").filter(|t| merged(t))?;
-    let first = task
-        .history
-        .iter()
-        .find(|p| p.outcome == Outcome::TimedOut)?;
+    let first = task.history.iter().find(|p| p.outcome == Outcome::Stale)?;
     Some(format!(
         "attempt {}: {}; the next one worked",
         first.attempt, first.reason

@@ -2,6 +2,7 @@
 //!
 //! One module a subject. What can be littered is known to [`skep_host::litter`], each kind with its remedy.
 
+mod agents;
 mod keeper;
 mod left;
 mod log;
@@ -79,11 +80,26 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             report.add("repository", Verdict::Good, root, "");
             let keeper = keeper::check(&place, args.fix, &mut report).await;
             let state = log::check(&place, args.fix && !keeper, &mut report);
+            agents::check(state.as_ref(), &mut report);
             machine::disk(place.repo.root(), &mut report);
-            left::check(&place, state.as_ref(), keeper, args.fix, &mut report);
-            session::check(&place, keeper, args.fix, &mut report);
+            // What a keeper uses is only put away while none can start.
+            let rest = (args.fix && !keeper).then(|| place.rest()).transpose();
+            if let Err(failure) = &rest {
+                let text = failure.render(false);
+                let text = text.trim().trim_start_matches("error: ");
+                report.add(
+                    "litter",
+                    Verdict::Bad,
+                    format!("is not put away: {text}"),
+                    "",
+                );
+            }
+            let fix = args.fix && rest.is_ok();
+            left::check(&place, state.as_ref(), keeper, fix, &mut report);
+            session::check(&place, keeper, fix, &mut report);
         }
         Err(failure) => {
+            agents::check(None, &mut report);
             let text = failure.render(false);
             let text = text.trim().trim_start_matches("error: ").to_string();
             report.add("repository", Verdict::Bad, text, "");

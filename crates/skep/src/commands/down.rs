@@ -3,6 +3,7 @@
 use super::watchdog;
 use crate::{
     args::Context,
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show::count,
@@ -24,11 +25,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let place = Place::find(ctx)?;
+    let mut deeds = Deeds::begin(ctx, args.dry_run)?;
+    match end(&Place::find(ctx)?, &mut deeds, args).await {
+        Ok(Exit::Done) => deeds.end(Ok(())),
+        ended => ended,
+    }
+}
+
+async fn end(place: &Place, deeds: &mut Deeds, args: &Args) -> Result<Exit, Failure> {
     // Between two keepers the watchdog is all there is to end; then it must go first, or it would start the next.
-    if !args.dry_run && !place.client.is_there().await? && watchdog::end(&place).await? {
-        term::say("the watchdog has ended\n");
-        if !place.client.is_there().await? {
+    if !args.dry_run && !place.client.is_there().await? && watchdog::end(place).await? {
+        let there = place.client.is_there().await?;
+        deeds.did("watchdog", "the watchdog has ended");
+        if !there {
             return Ok(Exit::Done);
         }
     }
@@ -45,7 +54,10 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         } else {
             "would be waited for"
         };
-        term::say(&format!("{live} {how}, then the keeper would end\n"));
+        deeds.only_say(
+            "keeper",
+            &format!("{live} {how}, then the keeper would end"),
+        );
         return Ok(Exit::Done);
     }
     let command = if args.now {
@@ -76,9 +88,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     // It sees that its keeper was ended, and does not outlive it. While attempts were ending it still had its
     // use: a keeper that fails in the middle of that is replaced, and its successor goes on ending.
-    if !watchdog::gone(&place).await {
-        watchdog::end(&place).await?;
+    if !watchdog::gone(place).await {
+        watchdog::end(place).await?;
     }
-    term::say("the keeper has ended\n");
+    deeds.did("keeper", "the keeper has ended");
     Ok(Exit::Done)
 }

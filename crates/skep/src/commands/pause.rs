@@ -2,9 +2,8 @@
 
 use crate::{
     args::{self, Context},
+    deeds::Deeds,
     failure::{Exit, Failure},
-    place::Place,
-    term,
 };
 use skep_server::api::CommandDoc;
 
@@ -18,26 +17,23 @@ pub(crate) struct Args {
 pub(crate) async fn pause(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let (command, done) = match worker(args)? {
         Some(worker) => {
-            let done = format!("{worker} takes no more tasks\n");
+            let done = format!("{worker} takes no more tasks");
             (CommandDoc::PauseWorker { worker }, done)
         }
-        None => (
-            CommandDoc::Pause,
-            "paused: nothing more is claimed\n".into(),
-        ),
+        None => (CommandDoc::Pause, "paused: nothing more is claimed".into()),
     };
-    send(ctx, &command, &done).await
+    send(ctx, args, &command, &done).await
 }
 
 pub(crate) async fn resume(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let (command, done) = match worker(args)? {
         Some(worker) => {
-            let done = format!("{worker} takes tasks again\n");
+            let done = format!("{worker} takes tasks again");
             (CommandDoc::ResumeWorker { worker }, done)
         }
-        None => (CommandDoc::Resume, "resumed\n".into()),
+        None => (CommandDoc::Resume, "resumed".into()),
     };
-    send(ctx, &command, &done).await
+    send(ctx, args, &command, &done).await
 }
 
 fn worker(args: &Args) -> Result<Option<String>, Failure> {
@@ -45,9 +41,14 @@ fn worker(args: &Args) -> Result<Option<String>, Failure> {
     Ok(worker.map(|w| w.to_string()))
 }
 
-async fn send(ctx: &Context, command: &CommandDoc, done: &str) -> Result<Exit, Failure> {
-    if Place::find(ctx)?.command(command).await?.is_some() {
-        term::say(done);
-    }
-    Ok(Exit::Done)
+async fn send(
+    ctx: &Context,
+    args: &Args,
+    command: &CommandDoc,
+    done: &str,
+) -> Result<Exit, Failure> {
+    let mut deeds = Deeds::begin(ctx, false)?;
+    let about = args.worker.as_deref().unwrap_or("swarm");
+    let result = deeds.act(about, done, command).await;
+    deeds.end(result)
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     args::{self, Context},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
-    term,
+    show::count,
 };
 use skep_core::id::TaskId;
 use skep_server::api::CommandDoc;
@@ -36,22 +37,24 @@ pub(crate) struct CancelArgs {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let ids = ids(&args.tasks)?;
-    let place = Place::find(ctx)?;
-    each(&place, &ids, "begins anew", args.dry_run, |task| {
-        CommandDoc::RetryTask { task }
+    let deeds = Deeds::begin(ctx, args.dry_run)?;
+    each(deeds, &ids, "begins anew", |task| CommandDoc::RetryTask {
+        task,
     })
     .await
 }
 
 pub(crate) async fn cancel(ctx: &Context, args: &CancelArgs) -> Result<Exit, Failure> {
     let mut ids = ids(&args.tasks)?;
-    let place = Place::find(ctx)?;
+    let deeds = Deeds::begin(ctx, args.dry_run)?;
     if args.all {
-        ids = open(&place).await?;
-        super::confirm(ctx, &format!("Give up {} tasks?", ids.len()))?;
+        ids = open(&deeds.place).await?;
+        if !args.dry_run {
+            super::confirm(ctx, &format!("Give up {}?", count(ids.len(), "task")))?;
+        }
     }
     let command = |task| CommandDoc::CancelTask { task };
-    each(&place, &ids, "is given up", args.dry_run, command).await
+    each(deeds, &ids, "is given up", command).await
 }
 
 async fn open(place: &Place) -> Result<Vec<TaskId>, Failure> {
@@ -67,20 +70,32 @@ pub(super) fn ids(texts: &[String]) -> Result<Vec<TaskId>, Failure> {
 
 /// Sends one command a task. All ids are known to be well formed; the first that is refused ends it.
 pub(super) async fn each(
-    place: &Place,
+    mut deeds: Deeds,
     ids: &[TaskId],
     done: &str,
-    dry_run: bool,
     command: impl Fn(String) -> CommandDoc,
 ) -> Result<Exit, Failure> {
+    let result = try_each(&mut deeds, ids, done, command).await;
+    deeds.end(result)
+}
+
+async fn try_each(
+    deeds: &mut Deeds,
+    ids: &[TaskId],
+    done: &str,
+    command: impl Fn(String) -> CommandDoc,
+) -> Result<(), Failure> {
     for id in ids {
-        if dry_run {
+        if deeds.dry_run {
             // Asked all the same: a task that does not exist should be found now.
-            place.steered().await?.task(id).await?;
-            term::say(&format!("would do: {id} {done}\n"));
-        } else if place.command(&command(id.to_string())).await?.is_some() {
-            term::say(&format!("{id} {done}\n"));
+            deeds.place.steered().await?.task(id).await?;
+            deeds.only_say(id.as_str(), &format!("would do: {id} {done}"));
+        } else {
+            let said = format!("{id} {done}");
+            deeds
+                .act(id.as_str(), &said, &command(id.to_string()))
+                .await?;
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }

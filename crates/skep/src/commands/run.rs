@@ -208,7 +208,7 @@ fn exit(end: End, state: &State) -> Exit {
     match end {
         End::Finished if summary::complete(state) => Exit::Done,
         End::Finished | End::Drained => Exit::Unfinished,
-        End::Halted => Exit::Refused,
+        End::Halted | End::Stuck => Exit::Refused,
         End::Left(exit) => exit,
         End::Gone => Exit::NoKeeper,
     }
@@ -237,11 +237,12 @@ fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Fail
     let said = match end {
         End::Finished => return Ok(()),
         End::Halted => {
-            let why = state.halted().map(|h| h.reason.clone());
-            let why = why
-                .or_else(|| waiting::stuck(state, now()))
-                .unwrap_or_default();
+            let why = state.halted().map_or("", |h| h.reason.as_str());
             format!("halted: {why}\n`skep resume` or `skep run` goes on once it is mended\n")
+        }
+        End::Stuck => {
+            let why = waiting::stuck(state, now()).unwrap_or_default();
+            format!("stuck: {why}\n`skep run` goes on once that is changed\n")
         }
         End::Drained => "the swarm was drained; `skep run` goes on\n".into(),
         // What leaving means was said when the person left.

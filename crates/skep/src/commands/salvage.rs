@@ -3,6 +3,7 @@
 use super::{confirm, look};
 use crate::{
     args::{Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show::{
@@ -19,10 +20,10 @@ use skep_core::{
 };
 use skep_host::{
     command::command,
-    git::{GitError, Salvage},
+    git::{GitError, Salvage, set_aside_in},
 };
 use skep_server::{
-    api::{SCHEMA, SalvageDoc, SalvageList},
+    api::{KeptDoc, SCHEMA, SalvageDoc, SalvageList},
     nearest,
 };
 
@@ -107,6 +108,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             term::print_json(&SalvageList {
                 schema: SCHEMA,
                 salvage: Vec::new(),
+                kept: Vec::new(),
             })?;
         }
         return Ok(Exit::Done);
@@ -124,7 +126,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
             reference,
             branch,
             dry_run,
-        } => shelf.restore(&reference, &branch, dry_run),
+        } => shelf.restore(ctx, &reference, &branch, dry_run),
         Verb::Drop(args) => shelf.forget(ctx, &args),
     }
 }
@@ -147,19 +149,32 @@ impl Shelf {
     }
 
     fn list(&self, ctx: &Context) -> Result<Exit, Failure> {
+        let kept = set_aside_in(&self.place.site.kept());
         if ctx.json {
             let salvage = self.all.iter().map(SalvageDoc::of).collect();
             term::print_json(&SalvageList {
                 schema: SCHEMA,
                 salvage,
+                kept: kept.iter().map(KeptDoc::of).collect(),
             })?;
             return Ok(Exit::Done);
         }
+        let look = look(ctx);
+        for aside in &kept {
+            let folder = aside.folder.join("files").display().to_string();
+            let line = format!(
+                "kept in {}, because it could not be saved: {}\n",
+                term::escape(&folder),
+                term::escape(&aside.why)
+            );
+            term::print(&term::wrap(&line, look.width, 2))?;
+        }
         if self.all.is_empty() {
-            term::print("nothing is saved\n")?;
+            if kept.is_empty() {
+                term::print("nothing is saved\n")?;
+            }
             return Ok(Exit::Done);
         }
-        let look = look(ctx);
         let row = |s: &Salvage| -> Vec<Cell> {
             let merged = if s.merged {
                 ("merged", Style::Dim)
@@ -202,21 +217,27 @@ impl Shelf {
         Ok(Exit::Done)
     }
 
-    fn restore(&self, text: &str, branch: &str, dry_run: bool) -> Result<Exit, Failure> {
+    fn restore(
+        &self,
+        ctx: &Context,
+        text: &str,
+        branch: &str,
+        dry_run: bool,
+    ) -> Result<Exit, Failure> {
         let saved = self.find(text)?;
         let short = saved.commit.short();
+        let mut deeds = Deeds::begin(ctx, dry_run)?;
         if dry_run {
-            term::say(&format!(
-                "would make the branch {} at {short}\n",
-                term::escape(branch)
-            ));
-            return Ok(Exit::Done);
+            deeds.only_say(
+                branch,
+                &format!("would make the branch {branch} at {short}"),
+            );
+        } else {
+            self.place.repo.restore(&saved.reference, branch)?;
+            deeds.did(branch, &format!("the branch {branch} is at {short}"));
+            term::say(&format!("  git diff ...{branch}\n"));
         }
-        self.place.repo.restore(&saved.reference, branch)?;
-        term::say(&format!(
-            "the branch {branch} is at {short}\n  git diff ...{branch}\n"
-        ));
-        Ok(Exit::Done)
+        deeds.end(Ok(()))
     }
 
     /// Forgets saved work, all of what is asked for or nothing.

@@ -3,9 +3,8 @@
 use super::run::parse_workers;
 use crate::{
     args::{Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
-    place::Place,
-    term,
 };
 use skep_core::{limits, spec::Workers};
 use skep_server::api::CommandDoc;
@@ -41,12 +40,10 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             (auto, "as many workers as the tasks ask for".into())
         }
     };
-    if Place::find(ctx)?.command(&command).await?.is_some() {
-        term::say(&format!(
-            "{done}; those that are surplus leave once they are free\n"
-        ));
-    }
-    Ok(Exit::Done)
+    let mut deeds = Deeds::begin(ctx, false)?;
+    let said = format!("{done}; those that are surplus leave once they are free");
+    let result = deeds.act("swarm", &said, &command).await;
+    deeds.end(result)
 }
 
 fn workers(n: u32) -> String {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     args::{self, Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show, term,
@@ -139,7 +140,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
                 task,
                 priority: Some(priority.clone()),
             };
-            each(&Place::find(ctx)?, &[id], &done, false, command).await
+            each(Deeds::begin(ctx, false)?, &[id], &done, command).await
         }
         Verb::Assign { task, worker } => {
             let id = args::task(&task)?;
@@ -152,7 +153,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
                 task,
                 worker: worker.clone(),
             };
-            each(&Place::find(ctx)?, &[id], &done, false, command).await
+            each(Deeds::begin(ctx, false)?, &[id], &done, command).await
         }
     }
 }
@@ -164,7 +165,7 @@ async fn several(
     command: impl Fn(String) -> CommandDoc,
 ) -> Result<Exit, Failure> {
     let ids = ids(&several.tasks)?;
-    each(&Place::find(ctx)?, &ids, done, several.dry_run, command).await
+    each(Deeds::begin(ctx, several.dry_run)?, &ids, done, command).await
 }
 
 async fn list(ctx: &Context, state: Option<&str>) -> Result<Exit, Failure> {
@@ -247,14 +248,10 @@ async fn change(
         return Ok(Exit::Done);
     }
     let id = task.id.clone();
-    if Place::find(ctx)?
-        .command(&command(Box::new(task)))
-        .await?
-        .is_some()
-    {
-        term::say(&format!("{id} {done}\n"));
-    }
-    Ok(Exit::Done)
+    let mut deeds = Deeds::begin(ctx, false)?;
+    let command = command(Box::new(task));
+    let result = deeds.act(&id, &format!("{id} {done}"), &command).await;
+    deeds.end(result)
 }
 
 /// The task with what the file and the options say.

@@ -5,6 +5,7 @@ mod unit;
 use super::watchdog::{self, HungAfter};
 use crate::{
     args::{self, Context},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::{self, Hosted, Place},
     signals::{Signals, Wish},
@@ -66,16 +67,23 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if place.client.is_there().await? {
-        term::say("a keeper runs already\n");
+        let mut deeds = Deeds::begin(ctx, false)?;
+        deeds.only_say("keeper", "a keeper runs already");
         if args.detach && !args.no_watchdog {
             watch_again(&place).await?;
         }
-        return Ok(Exit::Done);
+        return deeds.end(Ok(()));
     }
     let told = args.host.as_deref().map(args::host).transpose()?;
     place::check_host(told)?;
     if args.detach {
-        return detach(&place, hung_after, !args.no_watchdog, told).await;
+        let mut deeds = Deeds::begin(ctx, false)?;
+        detach(&place, hung_after, !args.no_watchdog, told).await?;
+        deeds.did(
+            "keeper",
+            "the keeper runs in the background; `skep down` ends it",
+        );
+        return deeds.end(Ok(()));
     }
     if args.detached {
         // Away from the terminal, whose end would otherwise be this keeper's too.
@@ -183,7 +191,7 @@ async fn detach(
     hung_after: Duration,
     watched: bool,
     told: Option<Host>,
-) -> Result<Exit, Failure> {
+) -> Result<(), Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
     place
         .site
@@ -214,8 +222,7 @@ async fn detach(
             if watched {
                 watchdog::spawn(place, hung_after, told).await?;
             }
-            term::say("the keeper runs in the background; `skep down` ends it\n");
-            return Ok(Exit::Done);
+            return Ok(());
         }
         if let Ok(Some(status)) = child.try_wait() {
             let said = std::fs::read(place.site.keeper_log()).unwrap_or_default();

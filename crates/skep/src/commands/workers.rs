@@ -3,6 +3,7 @@
 use super::look;
 use crate::{
     args::{self, Context},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show, term,
@@ -78,14 +79,20 @@ struct Several {
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     match args.verb.unwrap_or(Verb::List) {
         Verb::List => list(ctx).await,
-        Verb::Add { count, role } => add(&Place::find(ctx)?, count, role).await,
+        Verb::Add { count, role } => {
+            let mut deeds = Deeds::begin(ctx, false)?;
+            let result = add(&mut deeds, count, role).await;
+            deeds.end(result)
+        }
         Verb::Remove {
             workers,
             now,
             dry_run,
         } => {
             let workers = names(&workers)?;
-            remove(&Place::find(ctx)?, &workers, now, dry_run).await
+            let mut deeds = Deeds::begin(ctx, dry_run)?;
+            let result = remove(&mut deeds, &workers, now).await;
+            deeds.end(result)
         }
         Verb::Pause(s) => {
             let command = |worker| CommandDoc::PauseWorker { worker };
@@ -101,25 +108,25 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
         }
         Verb::Model { worker, model } => {
             let worker = args::worker(&worker)?.to_string();
-            let done = format!(
-                "its model is {} from its next attempt on",
-                term::escape(&model)
-            );
+            let said = format!("{worker}: its model is {model} from its next attempt on");
             let model = Some(model).filter(|m| m != "any");
             let command = CommandDoc::SetWorkerModel {
                 worker: worker.clone(),
                 model,
             };
-            if Place::find(ctx)?.command(&command).await?.is_some() {
-                term::say(&format!("{worker}: {done}\n"));
-            }
-            Ok(Exit::Done)
+            let mut deeds = Deeds::begin(ctx, false)?;
+            let result = deeds.act(&worker, &said, &command).await;
+            deeds.end(result)
         }
         Verb::Set {
             count,
             role,
             dry_run,
-        } => set(&Place::find(ctx)?, count, role, dry_run).await,
+        } => {
+            let mut deeds = Deeds::begin(ctx, dry_run)?;
+            let result = set(&mut deeds, count, role).await;
+            deeds.end(result)
+        }
     }
 }
 
@@ -140,34 +147,29 @@ async fn list(ctx: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn add(place: &Place, count: u32, role: Option<String>) -> Result<Exit, Failure> {
-    if let Some(answer) = place
-        .command(&CommandDoc::AddWorkers { count, role })
-        .await?
-    {
-        term::say(&format!("added {}\n", answer.workers.join(", ")));
+async fn add(deeds: &mut Deeds, count: u32, role: Option<String>) -> Result<(), Failure> {
+    let command = CommandDoc::AddWorkers { count, role };
+    if let Some(answer) = deeds.place.command(&command).await? {
+        let said = format!("added {}", answer.workers.join(", "));
+        deeds.note("swarm", &said, Some(&answer));
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
-async fn remove(
-    place: &Place,
-    workers: &[String],
-    now: bool,
-    dry_run: bool,
-) -> Result<Exit, Failure> {
+async fn remove(deeds: &mut Deeds, workers: &[String], now: bool) -> Result<(), Failure> {
     for worker in workers {
         let command = CommandDoc::RemoveWorker {
             worker: worker.clone(),
             now,
         };
-        if dry_run {
-            term::say(&format!("would remove {worker}\n"));
-        } else if place.command(&command).await?.is_some() {
-            term::say(&format!("{worker} leaves\n"));
+        if deeds.dry_run {
+            deeds.only_say(worker, &format!("would remove {worker}"));
+        } else {
+            let said = format!("{worker} leaves");
+            deeds.act(worker, &said, &command).await?;
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 async fn each(
@@ -177,38 +179,36 @@ async fn each(
     command: impl Fn(String) -> CommandDoc,
 ) -> Result<Exit, Failure> {
     let workers = names(&several.workers)?;
-    let place = Place::find(ctx)?;
+    let mut deeds = Deeds::begin(ctx, false)?;
+    let mut result = Ok(());
     for worker in workers {
-        if place.command(&command(worker.clone())).await?.is_some() {
-            term::say(&format!("{worker} {done}\n"));
+        let said = format!("{worker} {done}");
+        result = deeds.act(&worker, &said, &command(worker.clone())).await;
+        if result.is_err() {
+            break;
         }
     }
-    Ok(Exit::Done)
+    deeds.end(result)
 }
 
-async fn set(
-    place: &Place,
-    count: u32,
-    role: Option<String>,
-    dry_run: bool,
-) -> Result<Exit, Failure> {
-    let list = place.steered().await?.workers().await?;
+async fn set(deeds: &mut Deeds, count: u32, role: Option<String>) -> Result<(), Failure> {
+    let list = deeds.place.steered().await?.workers().await?;
     let counts = |w: &&WorkerDoc| w.role == role && w.status != "stopped";
     let mut have: Vec<&WorkerDoc> = list.workers.iter().filter(counts).collect();
     let wanted = count as usize;
     if wanted > have.len() {
         let more = count - have.len() as u32;
-        if dry_run {
-            term::say(&format!("would add {more}\n"));
-            return Ok(Exit::Done);
+        if deeds.dry_run {
+            deeds.only_say("swarm", &format!("would add {more}"));
+            return Ok(());
         }
-        return add(place, more, role).await;
+        return add(deeds, more, role).await;
     }
     // Those without an attempt go first, the youngest of them before the others.
     have.sort_by_key(|w| w.attempt.is_none());
     let surplus: Vec<String> = have[wanted..].iter().rev().map(|w| w.id.clone()).collect();
     if surplus.is_empty() {
-        term::say("nothing to do: there are so many already\n");
+        deeds.only_say("swarm", "nothing to do: there are so many already");
     }
-    remove(place, &surplus, false, dry_run).await
+    remove(deeds, &surplus, false).await
 }

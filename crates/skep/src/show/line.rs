@@ -2,12 +2,15 @@
 
 use super::count;
 use crate::term::Style;
+use serde_json::Value;
 use skep_core::{
+    ask::{AskId, Question, Reply},
     attempt::StopWhy,
     budget::Level,
     event::{Event, Next, Record},
+    forecast::Gone,
     health::{Logged, Rung},
-    id::TaskId,
+    id::{Attempt, TaskId},
     merge::{MergeStep, Severity},
     spec::Command,
     state::State,
@@ -55,6 +58,19 @@ fn checking(state: &State) -> Option<Line> {
     })
 }
 
+/// What was asked of the numbers, which the log has as the document that was sent.
+fn changed(asked: &str) -> String {
+    let Ok(Value::Object(keys)) = serde_json::from_str(asked) else {
+        return "changed".into();
+    };
+    let one = |(key, value): (&String, &Value)| match value {
+        Value::Null => format!("{key} is at its default again"),
+        Value::String(text) => format!("{key} is {text}"),
+        other => format!("{key} is {other}"),
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// What is said of an event; `state` is the state after it.
 pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
     use Style::{Bad, Care, Dim, Good, Plain, Strong};
@@ -98,8 +114,20 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             attempt,
             task,
             worker,
+            model,
+            route,
             ..
-        } => say(Plain, task, format!("{worker} begins attempt {attempt}")),
+        } => {
+            let routed = model.as_ref().zip(route.as_ref());
+            let routed = routed.map_or_else(String::new, |(model, route)| {
+                format!(", {}", route.told(model))
+            });
+            say(
+                Plain,
+                task,
+                format!("{worker} begins attempt {attempt}{routed}"),
+            )
+        }
         Event::AgentEnded { attempt } => match state.attempt(*attempt) {
             Some(live) if live.stopping.is_some() => say(
                 Dim,
@@ -126,6 +154,49 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         }
         Event::HealthChanged { attempt, health } => match state.attempt(*attempt) {
             Some(live) => of_health(&live.task, health),
+            None => Vec::new(),
+        },
+        Event::CollisionForeseen { collision } => say(Care, "forecast", collision.sentence()),
+        Event::CollisionGone { works, why } => {
+            let who = works.iter().map(|w| format!("{} ({})", w.worker, w.task));
+            let who: Vec<String> = who.collect();
+            let now = match why {
+                Gone::Settled => "merge now",
+                Gone::Over => "collide no more: one is over",
+            };
+            say(Dim, "forecast", format!("{} {now}", who.join(" and ")))
+        }
+        Event::Checkpointed {
+            task,
+            text,
+            percent,
+            ..
+        } => {
+            let percent = percent.map_or_else(String::new, |p| format!("{p} %: "));
+            say(Dim, task, format!("says {percent}{}", first_line(text)))
+        }
+        Event::BlockReported { task, block, .. } => {
+            let on = block.on.as_ref();
+            let on = on.map_or_else(String::new, |on| format!(" before {on} is merged"));
+            let reason = first_line(&block.reason);
+            say(Care, task, format!("its agent cannot go on{on}: {reason}"))
+        }
+        Event::TaskUnblocked { task } => say(Plain, task, "is blocked no more"),
+        Event::MemoRecorded {
+            task, key, value, ..
+        } => say(Dim, task, format!("memo {key}: {}", first_line(value))),
+        Event::Asked { attempt, question } => of_ask(*attempt, question, state),
+        Event::Answered {
+            attempt,
+            number,
+            reply,
+        } => of_answer(*attempt, *number, reply, state),
+        Event::ContextRefreshDeferred { attempt, percent } => match state.attempt(*attempt) {
+            Some(live) => say(
+                Dim,
+                &live.task,
+                format!("its agent's context is {percent} % full; the next attempt begins afresh"),
+            ),
             None => Vec::new(),
         },
         Event::StopAsked { attempt, why, .. } => match state.attempt(*attempt) {
@@ -239,8 +310,66 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             say(Dim, worker, format!("leaves{why}"))
         }
         Event::WorkerGone { worker } => say(Dim, worker, "is gone"),
+        Event::ProviderParked {
+            provider,
+            until,
+            reason,
+            ..
+        } => {
+            let wait = super::length(until.since(record.at).0);
+            say(
+                Care,
+                provider,
+                format!("takes no attempt for {wait}: {reason}"),
+            )
+        }
+        Event::ProviderResumed { provider, .. } => say(Plain, provider, "takes attempts again"),
+        Event::SloBreached { subject, text, .. } => say(Care, subject, text.clone()),
         _ => of_swarm(&record.event, state),
     }
+}
+
+/// A question, with the command that answers it.
+fn of_ask(attempt: Attempt, question: &Question, state: &State) -> Vec<Line> {
+    let Some(live) = state.attempt(attempt) else {
+        return Vec::new();
+    };
+    let id = AskId {
+        attempt,
+        number: question.number,
+    };
+    let text = match &question.tool {
+        Some(tool) => format!(
+            "asks to use {tool}: {}; `skep answer {id} --allow` or --deny",
+            question.text
+        ),
+        None if question.options.is_empty() => {
+            format!("asks: {}; `skep answer {id} TEXT`", question.text)
+        }
+        None => {
+            let options = question.options.iter().enumerate();
+            let options: Vec<String> = options.map(|(n, o)| format!("{} {o}", n + 1)).collect();
+            let options = options.join(", ");
+            format!(
+                "asks: {} ({options}); `skep answer {id} --option N`, or TEXT",
+                question.text
+            )
+        }
+    };
+    say(Style::Care, &live.task, text)
+}
+
+fn of_answer(attempt: Attempt, number: u32, reply: &Reply, state: &State) -> Vec<Line> {
+    let Some(live) = state.attempt(attempt) else {
+        return Vec::new();
+    };
+    let answer = match reply {
+        Reply::Allow => "allowed".into(),
+        Reply::Deny(why) => format!("denied: {why}"),
+        Reply::Text(text) => format!("answered: {text}"),
+    };
+    let text = format!("ask {attempt}.{number} is {answer}");
+    say(Style::Plain, &live.task, text)
 }
 
 /// A checkup that found nothing wrong is for the log.
@@ -330,7 +459,7 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             };
             say(style, "skep", text.clone())
         }
-        Event::PolicyChanged { asked, .. } => say(Plain, "config", format!("changed: {asked}")),
+        Event::PolicyChanged { asked, .. } => say(Plain, "config", changed(asked)),
         Event::ScaleSet { mode } => say(Plain, "workers", format!("are now {mode}")),
         Event::SwarmPaused {} => say(Care, "swarm", "paused"),
         Event::SwarmResumed {} => say(Plain, "swarm", "resumed"),
@@ -345,6 +474,11 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
     }
 }
 
+/// The first line of what an agent says: a line of the log is one line.
+fn first_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default()
+}
+
 fn after(next: Next, now: Time) -> String {
     match next {
         Next::RetryFailed => "tried again, with the failure shown to the agent".into(),
@@ -357,5 +491,6 @@ fn after(next: Next, now: Time) -> String {
         Next::DeadLetter => "moved to the dead-letter list".into(),
         Next::Quarantine => "quarantined: it ends the agents of whoever takes it".into(),
         Next::Cancel => "cancelled".into(),
+        Next::Block => "blocked: `skep why` says on what".into(),
     }
 }

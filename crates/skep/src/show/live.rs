@@ -47,6 +47,13 @@ pub(crate) fn block(
     if live.len() > room {
         lines.push(format!("  and {} more", live.len() - room));
     }
+    if let Some(first) = state.collisions().first() {
+        let more = match state.collisions().len() - 1 {
+            0 => String::new(),
+            n => format!(", and {n} more"),
+        };
+        lines.push(fit(&format!("  {}{more}", escape(&first.sentence())), wide));
+    }
     // A set-up may take minutes, in which nothing else is to be seen.
     let making = plan(state, now).actions;
     let making = making

@@ -8,7 +8,8 @@ use super::{
 use crate::term::{self, Style, escape, paint};
 use skep_core::time::Time;
 use skep_server::api::{
-    ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WhyDoc, WorkerDoc, WorkerList,
+    AskDoc, AskList, ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WhyDoc,
+    WorkerDoc, WorkerList,
 };
 use std::fmt::Write as _;
 
@@ -62,11 +63,27 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         }
         out.push('\n');
     }
+    if let Some(why) = &status.stuck {
+        let line = format!("nothing moves: {}\n", escape(why));
+        out.push_str(&term::wrap(&line, look.width, 2));
+    }
     if let Some(why) = &status.held {
         let _ = writeln!(out, "waits: {}", escape(why));
     }
+    // One line for each of a pair's files would be too many.
+    let mut told = Vec::new();
+    for conflict in &status.collisions {
+        if !told.contains(&&conflict.tasks) {
+            told.push(&conflict.tasks);
+            let _ = write!(out, "{}", collision(conflict, status, look));
+        }
+    }
     if status.asks > 0 {
-        let _ = writeln!(out, "{} for you", count(status.asks as usize, "question"));
+        let _ = writeln!(
+            out,
+            "{} for you: `skep asks`",
+            count(status.asks as usize, "question")
+        );
     }
     if !status.workers.is_empty() {
         out.push('\n');
@@ -75,10 +92,72 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
     out
 }
 
+/// Two works that would not merge as they are now, by the first of their files.
+fn collision(first: &ConflictDoc, status: &Status, look: Look) -> String {
+    let same = status.collisions.iter().filter(|c| c.tasks == first.tasks);
+    let more = match same.count() {
+        0 | 1 => String::new(),
+        n => format!(" and {}", count(n - 1, "more file")),
+    };
+    let who = first.workers.iter().zip(&first.tasks);
+    let who: Vec<String> = who.map(|(w, t)| format!("{w} ({t})")).collect();
+    let line = format!(
+        "collision course: {} in {}{more}: {}\n",
+        who.join(" and "),
+        escape(&first.file),
+        escape(&first.description)
+    );
+    term::wrap(&line, look.width, 2)
+}
+
 /// Why there are as many workers as there are, and how near the cap the swarm is.
 pub(crate) fn size(why: &WhyDoc, look: Look) -> String {
     let line = format!("\nsize: {}\n", escape(&why.reason));
     term::wrap(&line, look.width, 2)
+}
+
+/// What agents ask, each with the command that answers it.
+pub(crate) fn asks(list: &AskList, look: Look) -> String {
+    if list.asks.is_empty() {
+        return "nobody asks anything\n".into();
+    }
+    let one = |ask: &AskDoc| {
+        let age = length(look.now.since(ask.since.0).0);
+        let left = length(ask.until.0.since(look.now).0);
+        let (id, task, worker) = (&ask.id, escape(&ask.task), escape(&ask.worker));
+        let head = format!("{id}  {task} on {worker}, since {age}");
+        let mut out = paint(look.color, Style::Strong, &head);
+        out.push('\n');
+        let text = match &ask.tool {
+            Some(tool) => format!("may it use {tool}? {}", ask.text),
+            None => ask.text.clone(),
+        };
+        out.push_str(&term::wrap(
+            &format!("    {}\n", escape(&text)),
+            look.width,
+            4,
+        ));
+        for (n, option) in ask.options.iter().enumerate() {
+            let _ = writeln!(out, "      {}  {}", n + 1, escape(option));
+        }
+        let _ = match (&ask.answer, &ask.tool) {
+            (Some(answer), _) => writeln!(out, "    answered: {}", escape(answer)),
+            (None, Some(_)) => writeln!(
+                out,
+                "    skep answer {id} --allow, or --deny; denied by itself in {left}"
+            ),
+            (None, None) if ask.options.is_empty() => writeln!(
+                out,
+                "    skep answer {id} TEXT; it decides by itself in {left}"
+            ),
+            (None, None) => writeln!(
+                out,
+                "    skep answer {id} --option N, or TEXT; it decides by itself in {left}"
+            ),
+        };
+        out
+    };
+    list.asks.iter().map(one).collect()
 }
 
 /// Conflicts met so far; nothing without any.
@@ -115,6 +194,13 @@ fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
     if panes {
         head.insert(1, "PANE");
     }
+    let told = workers
+        .iter()
+        .any(|w| w.context_percent.is_some() || w.cost_usd.is_some());
+    if told {
+        let at = head.len() - 1;
+        head.splice(at..at, ["CONTEXT", "COST"]);
+    }
     let row = |w: &WorkerDoc| -> Vec<Cell> {
         let mut row = vec![
             cell(&w.id),
@@ -123,6 +209,13 @@ fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
             cell(w.current_task.as_deref().unwrap_or("-")),
             cell(w.reason.as_deref().unwrap_or("")),
         ];
+        if told {
+            let known = |value: Option<String>| cell(value.unwrap_or_else(|| "-".into()));
+            let context = known(w.context_percent.map(|percent| format!("{percent:.0} %")));
+            let cost = known(w.cost_usd.map(|usd| format!("${usd:.2}")));
+            let at = row.len() - 1;
+            row.splice(at..at, [context, cost]);
+        }
         if panes {
             row.insert(1, cell(w.pane.as_deref().unwrap_or("-")));
         }

@@ -5,6 +5,7 @@ use crate::{failure::Exit, term};
 use skep_core::{
     engine::Engine,
     event::By,
+    forecast::Meeting,
     id::{Attempt, Oid, WorkerId},
     request::{Command, Observation, Request, What},
     spec::Plan,
@@ -284,4 +285,57 @@ fn tables_and_summaries_read_well() {
         Forecast::of(&plan()).render(Some(80), false),
     ];
     insta::assert_snapshot!(shown.join("\n----\n"));
+}
+
+// proves: W-9
+#[test]
+fn a_collision_is_one_line_at_every_width_and_one_in_the_status() {
+    let mut story = underway();
+    let live: Vec<Attempt> = story.engine.state().live().map(|l| l.attempt).collect();
+    let [ours, theirs] = live[..] else {
+        panic!("two attempts are at work");
+    };
+    let both = |file: &str| (file.into(), "both sides changed the same lines".into());
+    story.see(Observation::Forecast {
+        mark: 1,
+        met: vec![Meeting {
+            ours,
+            theirs: Some(theirs),
+            files: vec![both("src/auth.rs"), both("src/lib.rs")],
+        }],
+        cut: false,
+    });
+    let now = Time(story.now);
+    let state = story.engine.state();
+    for wide in [20, 40, 80, 200] {
+        let block = live::block(state, now, wide, 24, false);
+        assert!(
+            block.iter().all(|line| term::width(line) < wide),
+            "{block:#?}"
+        );
+        let of_it = |line: &&String| line.starts_with("  w1 (");
+        assert_eq!(block.iter().filter(of_it).count(), 1, "{block:#?}");
+    }
+    let whole = live::block(state, now, 200, 24, false).join("\n");
+    assert!(
+        whole.contains("are on a collision course in src/auth.rs and 1 more file"),
+        "{whole}"
+    );
+    assert!(
+        story.said.contains("on a collision course in src/auth.rs"),
+        "{}",
+        story.said
+    );
+    let status = Status::of(state, now, &Live::default());
+    let look = status::Look {
+        color: false,
+        width: None,
+        now,
+    };
+    let text = status::status(&status, look);
+    assert_eq!(text.matches("collision course: w1 (").count(), 1, "{text}");
+    assert!(
+        text.contains("src/auth.rs and 1 more file: both sides"),
+        "{text}"
+    );
 }

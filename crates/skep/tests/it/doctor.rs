@@ -1,6 +1,10 @@
 //! `skep doctor --fix`: every kind of litter is planted, named, put away without losing work, and then gone.
 
-use crate::{Sandbox, litter::processes, until};
+use crate::{
+    Sandbox,
+    litter::{processes, told},
+    until,
+};
 use skep_host::{
     command::command,
     run::{
@@ -28,15 +32,6 @@ mission = "Make a."
 command = "echo a > a.txt"
 "#;
 
-const KINDS: [&str; 6] = [
-    "files",
-    "runs",
-    "processes",
-    "worktrees",
-    "branches",
-    "locks",
-];
-
 /// A repository whose plan has been run.
 fn done() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -46,20 +41,8 @@ fn done() -> Sandbox {
     sandbox
 }
 
-fn report(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
-    let ran = sandbox.skep(&[&["doctor", "--json"], args].concat());
-    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
-    let checks = report["checks"].as_array().unwrap().iter();
-    let ours = checks.filter(|check| KINDS.iter().any(|kind| check["name"] == *kind));
-    ours.map(|c| {
-        let text = |key: &str| c[key].as_str().unwrap().to_string();
-        format!("{} {} {}", text("verdict"), text("name"), text("what"))
-    })
-    .collect()
-}
-
 fn litter(sandbox: &Sandbox) -> Vec<String> {
-    report(sandbox, &[])
+    told(sandbox, &[])
 }
 
 /// It is named with its reason, mended, and gone; and mending again finds nothing to do.
@@ -75,11 +58,11 @@ fn found_and_mended(sandbox: &Sandbox, kind: &str, wanted: &[&str]) {
         );
     }
     assert_eq!(found.len(), wanted.len(), "{found:#?}");
-    for line in report(sandbox, &["--fix"]) {
+    for line in told(sandbox, &["--fix"]) {
         assert!(line.starts_with("fixed"), "{line}");
     }
     assert_eq!(litter(sandbox), [""; 0]);
-    assert_eq!(report(sandbox, &["--fix"]), [""; 0]);
+    assert_eq!(told(sandbox, &["--fix"]), [""; 0]);
 }
 
 fn skep(sandbox: &Sandbox) -> PathBuf {
@@ -102,6 +85,7 @@ fn shim(sandbox: &Sandbox, name: &str) -> run::Running {
             stdin: None,
             timeout_ms: 600_000,
             go_on: false,
+            talk: None,
         }],
         snapshot: None,
         exists: Vec::new(),
@@ -110,6 +94,8 @@ fn shim(sandbox: &Sandbox, name: &str) -> run::Running {
         output_bytes: 1_000_000,
         heartbeat_ms: 600_000,
         notify: None,
+        inherit: Vec::new(),
+        passed: Default::default(),
     };
     let program = Path::new(env!("CARGO_BIN_EXE_skep"));
     let running = run::start(program, &skep(sandbox).join("runs").join(name), &spec).unwrap();
@@ -216,7 +202,7 @@ fn processes_whose_run_is_gone_are_found_without_it() {
             line.contains("skep shim") && line.contains("sleep 600"),
             "{line}"
         );
-        report(&sandbox, &["--fix"]);
+        told(&sandbox, &["--fix"]);
         assert!(!reaper.join().unwrap().success());
         assert_eq!(processes(sandbox.path()), [""; 0]);
         assert_eq!(litter(&sandbox), [""; 0]);
@@ -291,7 +277,7 @@ fn a_worktree_without_its_git_file_is_not_gone() {
     let tree = skep(&sandbox).join("worktrees/w1");
     assert!(tree.join("a.txt").exists() && !tree.join(".git").exists());
     // A worker has it, and its next attempt mends it.
-    assert_eq!(report(&sandbox, &["--fix"]), [""; 0]);
+    assert_eq!(told(&sandbox, &["--fix"]), [""; 0]);
     // Nobody has this one: it is saved, as any other is.
     let nine = skep(&sandbox).join("worktrees/w9");
     let path = nine.to_str().unwrap();
@@ -353,7 +339,7 @@ fn locks_of_a_git_that_was_killed_are_removed_and_the_users_are_not() {
         path
     };
     let held = lock("refs/heads/skep/held.lock");
-    let _holder = File::open(&held).unwrap();
+    let holder = File::open(&held).unwrap();
     let mine = lock("index.lock");
     for name in [
         "worktrees/w1/index.lock",
@@ -369,4 +355,6 @@ fn locks_of_a_git_that_was_killed_are_removed_and_the_users_are_not() {
     ];
     found_and_mended(&sandbox, "locks", &wanted);
     assert!(held.exists() && mine.exists());
+    drop(holder);
+    found_and_mended(&sandbox, "locks", &["refs/heads/skep/held.lock"]);
 }

@@ -58,3 +58,40 @@ fn a_ladder_whose_rungs_are_out_of_order_is_refused_with_the_place() {
     assert!(ran.err.contains("stale"), "{}", ran.err);
     assert!(ran.err.contains("plan.toml:"), "{}", ran.err);
 }
+
+// proves: L-3, L-4a, S-8
+#[test]
+fn a_heartbeat_made_shorter_holds_at_once_and_ends_nobody_who_was_told_a_longer_one() {
+    let sandbox = Sandbox::new();
+    let plan = QUIET.replace("\"1s\"", "\"1h\"\nheartbeat_timeout = \"1h\"");
+    let plan = plan.replace(
+        "[policy.health]",
+        "[policy.health]\nnudge = \"2h\"\nask = \"2h\"",
+    );
+    let plan = plan.replace(
+        "ask =",
+        "checkpoint = \"2h\"\nstale = \"2h\"\nsilent = \"2h\"\nask =",
+    );
+    let wait = "command = \"mkfifo ../../../pipe; read x < ../../../pipe; echo $x > x\"";
+    let begin = plan.find("command =").unwrap();
+    sandbox.write("plan.toml", &format!("{}{wait}\n", &plan[..begin]));
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    let pipe = sandbox.path().join("pipe");
+    until("it runs", || pipe.exists());
+    for (key, value) in [
+        ("heartbeat", "1s"),
+        ("heartbeat_timeout", "1s"),
+        // Seen only after as many looks as would find the shim silent.
+        ("health.nudge", "5s"),
+    ] {
+        sandbox.expect(0, &["config", "set", key, value]);
+    }
+    until("it is nudged, or begun again", || {
+        let events = sandbox.expect(0, &["events"]).out;
+        events.contains("no sign of life") || events.contains("attempt 2")
+    });
+    std::fs::write(&pipe, "go\n").unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    let task = &sandbox.json(&["tasks", "--json"])["tasks"][0];
+    assert_eq!(task["attempts"], 1, "{task}");
+}

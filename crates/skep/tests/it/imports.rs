@@ -54,10 +54,10 @@ fn for_programs_the_document_is_alone_on_standard_output() {
     sandbox.write("done.md", "- [ ] **a**: Do it. (command: `true`)\n");
     let whole = sandbox.expect(0, &["import", "done.md"]);
     assert_eq!(whole.err, "", "nothing is left to fill in");
-    sandbox.write("agent.md", "- [ ] **a**: Do it. (agent: claude)\n");
+    sandbox.write("agent.md", "- [ ] **a**: Do it. (agent: newcomer)\n");
     let other = sandbox.expect(0, &["import", "agent.md"]);
     assert!(
-        other.err.contains("describe it in [agents.claude]"),
+        other.err.contains("describe it in [agents.newcomer]"),
         "{}",
         other.err
     );

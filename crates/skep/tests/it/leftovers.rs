@@ -2,6 +2,8 @@
 
 use crate::Sandbox;
 use serde_json::Value;
+use skep_host::{keeper, site::Site};
+use std::fs;
 
 /// One task fails and leaves half its work; one is merged.
 const HALF: &str = r#"
@@ -15,7 +17,7 @@ command = "echo good > good.txt"
 [[task]]
 id = "bad"
 mission = "Make half."
-command = "echo half > half.txt; exit 3"
+command = "echo half done; echo half > half.txt; exit 3"
 max_retries = 0
 "#;
 
@@ -196,4 +198,98 @@ fn cleaning_is_a_document_for_programs() {
             .any(|r| r.ends_with(".skep/runs/a1")),
         "{done}"
     );
+}
+
+// proves: W-11, A-7
+#[test]
+fn nothing_is_put_away_where_a_keeper_starts_meanwhile() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", HALF);
+    sandbox.expect(1, &["run", "plan.toml"]);
+    fs::create_dir(sandbox.path().join(".skep/worktrees/w9")).unwrap();
+    // A keeper that has the log and not yet its socket.
+    let site = Site::new(sandbox.path());
+    let starting = keeper::rest(&site).unwrap();
+    let worktree = sandbox.path().join(".skep/worktrees/w1");
+    let ran = sandbox.expect(3, &["clean", "--force", "--yes"]);
+    assert!(ran.err.contains("a keeper is running"), "{}", ran.err);
+    assert!(worktree.exists());
+    let ran = sandbox.expect(1, &["doctor", "--fix"]);
+    assert!(ran.out.contains("is not put away"), "{}", ran.out);
+    assert!(sandbox.path().join(".skep/worktrees/w9").exists());
+    drop(starting);
+    sandbox.skep(&["doctor", "--fix"]);
+    assert!(!sandbox.path().join(".skep/worktrees/w9").exists());
+    sandbox.expect(0, &["clean", "--force", "--yes"]);
+    assert!(!worktree.exists());
+}
+
+// proves: W-11, U-12
+#[test]
+fn the_logs_of_tasks_that_need_a_person_stay_until_force() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", HALF);
+    sandbox.expect(1, &["run", "plan.toml"]);
+    let ran = sandbox.expect(1, &["clean"]);
+    assert!(ran.err.contains("need a person stay (bad)"), "{}", ran.err);
+    let log = sandbox.expect(0, &["logs", "bad"]).out;
+    assert!(log.contains("half done"), "{log}");
+    assert!(!sandbox.path().join(".skep/runs/a1").exists());
+    sandbox.expect(0, &["clean", "--force", "--yes"]);
+    assert_eq!(
+        fs::read_dir(sandbox.path().join(".skep/runs"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+/// A worktree that git cannot read: its paths are longer than the system takes in one piece.
+const BURIED: &str = r#"
+[swarm]
+name = "buried"
+workers = 1
+[policy]
+backoff = "50ms"
+crash_retries = 0
+[[task]]
+id = "deep"
+mission = "Leave what cannot be saved."
+max_retries = 0
+command = """
+n=$(printf 'n%.0s' $(seq 200))
+mkdir in && echo precious > in/f
+for i in $(seq 25); do mkdir out && mv in out/$n && mv out in; done
+mv in deep
+"""
+[[task]]
+id = "next"
+mission = "Make next."
+command = "echo next > next.txt"
+priority = "P3"
+"#;
+
+// proves: W-12, T-4
+#[test]
+fn work_that_cannot_be_saved_is_kept_as_it_is_and_blocks_nobody() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", BURIED);
+    sandbox.expect(1, &["run", "plan.toml"]);
+    let task = sandbox.json(&["tasks", "show", "next", "--json"]);
+    assert_eq!(task["state"], "merged", "{task}");
+    let list = sandbox.json(&["salvage", "--json"]);
+    let kept = list["kept"].as_array().unwrap();
+    assert_eq!(kept.len(), 1, "{list}");
+    let folder = kept[0]["folder"].as_str().unwrap();
+    assert!(folder.ends_with(".skep/kept/w1-1"), "{list}");
+    let deep = std::path::Path::new(folder).join("files/deep");
+    assert!(deep.is_dir(), "all of it is there");
+    let told = sandbox.expect(0, &["salvage"]).out;
+    assert!(told.contains("could not be saved"), "{told}");
+    let told = sandbox.expect(0, &["events"]).out;
+    assert_eq!(told.matches("w1 has a fresh worktree").count(), 1, "{told}");
+    // Tidying up does not take it.
+    sandbox.skep(&["clean", "--force", "--yes"]);
+    sandbox.skep(&["doctor", "--fix"]);
+    assert!(deep.is_dir());
 }

@@ -1,6 +1,30 @@
 //! What a test must not leave behind (W-15): processes of its repository, and files of Skep's outside of it.
 
+use crate::Sandbox;
 use std::{fs, path::Path};
+
+/// What `skep doctor` calls litter, by kind.
+pub(crate) const KINDS: [&str; 6] = [
+    "files",
+    "runs",
+    "processes",
+    "worktrees",
+    "branches",
+    "locks",
+];
+
+/// What `skep doctor` with these arguments says of what was left: verdict, kind, and what it is.
+pub(crate) fn told(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
+    let ran = sandbox.skep(&[&["doctor", "--json"], args].concat());
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let checks = report["checks"].as_array().unwrap().iter();
+    let ours = checks.filter(|check| KINDS.iter().any(|kind| check["name"] == *kind));
+    ours.map(|c| {
+        let text = |key: &str| c[key].as_str().unwrap().to_string();
+        format!("{} {} {}", text("verdict"), text("name"), text("what"))
+    })
+    .collect()
+}
 
 /// Every process that belongs to the repository at `root`: it works there, it was told of it, or it is a shim
 /// of a run there; each with its command line.

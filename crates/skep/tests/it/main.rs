@@ -2,27 +2,34 @@
 
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
+mod agents;
 mod bad_commands;
 mod config;
 mod costs;
+mod deeds;
 mod demos;
 mod doctor;
+mod forecast;
 mod full_disk;
 mod health;
 mod imports;
 mod keeper;
 mod leftovers;
 mod litter;
+mod mcp;
 mod places;
 mod refusals;
 mod runs;
+mod said;
 mod scaling;
+mod scenarios;
 mod shared;
 mod streams;
 mod terminal;
 mod tmux;
 mod unattended;
 mod watchdog;
+mod watching;
 
 use skep_host::command::command;
 use std::{
@@ -38,6 +45,8 @@ struct Sandbox {
     dir: TempDir,
     /// Where the socket of its tmux server would be: nobody else's sessions are ever seen.
     tmux: TempDir,
+    /// Where its programs put temporary files, of which none may be left.
+    tmp: TempDir,
 }
 
 /// What a command printed, and how it ended.
@@ -57,6 +66,7 @@ impl Sandbox {
         Sandbox {
             dir: tempfile::Builder::new().prefix(name).tempdir().unwrap(),
             tmux: tempfile::tempdir().unwrap(),
+            tmp: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -98,6 +108,7 @@ impl Sandbox {
         skep.args(args)
             .env("NO_COLOR", "1")
             .env("SKEP_TMUX_SOCKET", self.tmux.path().join("socket"))
+            .env("TMPDIR", self.tmp.path())
             .env_remove("RUST_BACKTRACE");
         skep.stdout(Stdio::piped()).stderr(Stdio::piped());
         skep
@@ -130,6 +141,12 @@ impl Drop for Sandbox {
             let _ = self.skep(&["doctor", "--fix"]);
             return;
         }
+        // Whatever a test did, Skep's own state explains what is left (W-15).
+        let left = litter::told(self, &[]);
+        assert!(left.is_empty(), "the test left {left:#?}");
+        let left = fs::read_dir(self.tmp.path()).unwrap().flatten();
+        let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        assert!(left.is_empty(), "the test left temporary files: {left:?}");
         // Processes that were just ended are gone within moments; what stays is litter.
         let began = std::time::Instant::now();
         loop {

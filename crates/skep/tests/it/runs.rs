@@ -311,3 +311,33 @@ fn a_plan_that_grew_runs_only_what_is_new() {
     sandbox.expect(0, &["run", "plan.toml"]);
     assert_eq!((claims("a"), claims("c")), (2, 2));
 }
+
+// proves: U-1, L-4a
+#[test]
+fn a_run_that_is_stuck_says_so_and_so_does_the_status() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "plan.toml",
+        "[swarm]\nname = \"s\"\nworkers = 1\n[[task]]\nid = \"a\"\nmission = \"Make a.\"\ncommand = \"echo a > a\"\n",
+    );
+    // What it waits for is noted before anybody keeps it.
+    sandbox.expect(0, &["run", "plan.toml"]);
+    sandbox.expect(0, &["pause", "w1"]);
+    sandbox.expect(
+        0,
+        &["tasks", "add", "c", "-m", "Make c.", "--command", "true"],
+    );
+    let ran = sandbox.expect(3, &["run"]);
+    assert!(
+        ran.err.contains("stuck: c no worker is free"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.err.contains("halted"), "{}", ran.err);
+    let status = sandbox.json(&["status", "--json"]);
+    assert_ne!(status["status"], "halted", "{status}");
+    let why = status["stuck"].as_str().unwrap();
+    assert!(why.contains("no worker is free"), "{status}");
+    let told = sandbox.expect(0, &["status"]).out;
+    assert!(told.contains("nothing moves: c "), "{told}");
+}

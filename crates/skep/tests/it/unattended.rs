@@ -2,6 +2,7 @@
 
 use crate::{Sandbox, ran, until};
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
 
 const PLAN: &str = r#"
 [swarm]
@@ -95,4 +96,40 @@ fn a_drained_swarm_does_not_look_as_if_it_were_still_draining() {
     assert_eq!(first.code, 130, "{}\n{}", first.out, first.err);
     let status = sandbox.json(&["status", "--json"]);
     assert_eq!(status["status"], "sleeping", "{status}");
+}
+
+// proves: A-7, U-1
+#[test]
+fn a_command_reaches_the_keeper_that_takes_the_place_of_another() {
+    let sandbox = Sandbox::new();
+    sandbox.write("plan.toml", &PLAN.replace("workers = 2", "workers = 0"));
+    sandbox.expect(0, &["up", "--detach", "--no-watchdog"]);
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("loaded", || sandbox.skep(&["tasks"]).out.contains("b"));
+    run.kill().unwrap();
+    run.wait().unwrap();
+
+    // As in the moment in which the next keeper has the log and does not answer yet.
+    let (socket, aside) = (
+        sandbox.path().join(".skep/keeper.sock"),
+        sandbox.path().join(".skep/aside"),
+    );
+    fs::rename(&socket, &aside).unwrap();
+    let set = ["config", "set", "timebox", "7m"];
+    let child = sandbox.command(&set).spawn().unwrap();
+    let fds = format!("/proc/{}/fd", child.id());
+    until("it waits for the log", || {
+        let open = fs::read_dir(&fds).into_iter().flatten().flatten();
+        let mut paths = open.filter_map(|fd| fs::read_link(fd.path()).ok());
+        paths.any(|path| path.ends_with("log.db.lock"))
+    });
+    fs::rename(&aside, &socket).unwrap();
+    let done = ran(child.wait_with_output().unwrap());
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(
+        done.err.contains("timebox is 7m from now on"),
+        "{}",
+        done.err
+    );
+    sandbox.expect(0, &["down"]);
 }

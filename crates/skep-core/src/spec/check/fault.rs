@@ -4,7 +4,7 @@ use crate::{
     id::{SwarmName, TaskId},
     limits,
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 /// The longest short text (a category, a capability, a model's name), in bytes.
 pub(super) const LABEL: usize = 200;
@@ -142,12 +142,14 @@ pub enum FaultKind {
     #[error("contains the control character {0:?}")]
     Control(char),
     /// A number or a length of time that would stop the swarm from working.
-    #[error("is {given}; it must be at least {least}")]
+    #[error("is {given}; it must be at least {least}{}", which_is(.of))]
     Below {
         /// What is given.
         given: String,
         /// The least that works.
         least: String,
+        /// The number of the policy that asks for so much, if one does.
+        of: Option<&'static str>,
     },
     /// Workers' branches are `skep/<swarm>.w1`, so a dot would let two swarms share one.
     #[error(
@@ -168,6 +170,10 @@ fn circle(ids: &[TaskId]) -> String {
         text.push_str(id.as_str());
     }
     text
+}
+
+fn which_is(of: &Option<&'static str>) -> String {
+    of.map_or_else(String::new, |of| format!(", as `{of}` asks for"))
 }
 
 fn listed(known: &[String]) -> String {

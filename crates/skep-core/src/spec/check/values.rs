@@ -1,6 +1,8 @@
 //! What single values must be, whatever stands beside them: not empty, not endless, and without characters
 //! that would drive a terminal (T-3).
 
+mod routing;
+
 use super::{
     Fault, FaultKind, Faults, Step,
     fault::{FieldPath, LABEL},
@@ -19,6 +21,21 @@ pub(super) fn check(plan: &Plan, faults: &mut Faults) {
     for (i, task) in plan.tasks.iter().enumerate() {
         values.task(i, task);
     }
+}
+
+/// Checks that `text` can be a short text: a category, a capability, a model's name.
+///
+/// # Errors
+/// The first fault found.
+pub fn check_label(text: &str) -> Result<(), FaultKind> {
+    if text.trim().is_empty() {
+        return Err(FaultKind::Empty);
+    }
+    if text.len() > LABEL {
+        return Err(FaultKind::LabelTooLong(text.len()));
+    }
+    let control = text.chars().find(|c| c.is_control());
+    control.map_or(Ok(()), |c| Err(FaultKind::Control(c)))
 }
 
 struct Values<'f> {
@@ -72,7 +89,16 @@ impl Values<'_> {
         }
         for (name, agent) in &swarm.agents {
             let base = [Step::Key("agents"), Step::Name(name.clone())];
-            self.words(at(&base, &[Step::Key("command")]), &agent.command);
+            // Of an agent that Skep knows by itself there may be settings alone.
+            if !agent.command.is_empty() || !swarm.built_in.contains(name) {
+                self.words(at(&base, &[Step::Key("command")]), &agent.command);
+            }
+            for (n, arg) in agent.args.iter().enumerate() {
+                if arg.contains('\0') {
+                    let path = at(&base, &[Step::Key("args"), Step::Index(n)]);
+                    self.push(path, FaultKind::Control('\0'));
+                }
+            }
             for (variable, value) in &agent.env {
                 let path = at(&base, &[Step::Key("env"), Step::Name(variable.clone())]);
                 if variable.is_empty() {
@@ -88,6 +114,7 @@ impl Values<'_> {
 
     fn policy(&mut self, policy: &Policy) {
         self.scaling(&policy.scaling);
+        routing::check(self, policy);
         let base = [Step::Key("policy")];
         for (key, length) in [
             ("timebox", policy.timebox),
@@ -98,38 +125,82 @@ impl Values<'_> {
         ] {
             self.some_time(at(&base, &[Step::Key(key)]), length);
         }
-        for (key, given, least) in [
-            ("concurrency", policy.concurrency, 1),
-            ("model_failures", policy.model_failures, 1),
-            ("spawn_failures", policy.spawn_failures, 1),
-            ("hard_stop_percent", policy.hard_stop_percent, 100),
+        for (key, length) in [
+            ("grace", policy.grace),
+            ("heartbeat_timeout", policy.heartbeat_timeout),
+            ("backoff_cap", policy.backoff_cap),
+        ] {
+            self.no_age(at(&base, &[Step::Key(key)]), length);
+        }
+        for (key, given, least, of) in [
+            ("concurrency", policy.concurrency, 1, None),
+            ("model_failures", policy.model_failures, 1, None),
+            ("spawn_failures", policy.spawn_failures, 1, None),
+            ("hard_stop_percent", policy.hard_stop_percent, 100, None),
             (
                 "ceiling_percent",
                 policy.ceiling_percent,
                 policy.hard_stop_percent,
+                Some("hard_stop_percent"),
             ),
         ] {
             if given < least {
-                let kind = below(given, least);
+                let kind = below(given, least, of);
                 self.push(at(&base, &[Step::Key(key)]), kind);
             }
         }
-        for (key, given, least) in [
+        for (key, given, least, of) in [
             (
                 "heartbeat_timeout",
                 policy.heartbeat_timeout,
                 policy.heartbeat,
+                Some("heartbeat"),
             ),
             // Tests and demonstrations want a short wait; none at all would be a respawn storm.
-            ("backoff", policy.backoff, Millis(1)),
-            ("backoff_cap", policy.backoff_cap, policy.backoff),
+            ("backoff", policy.backoff, Millis(1), None),
+            (
+                "backoff_cap",
+                policy.backoff_cap,
+                policy.backoff,
+                Some("backoff"),
+            ),
         ] {
             if given < least {
-                self.push(at(&base, &[Step::Key(key)]), below(given, least));
+                self.push(at(&base, &[Step::Key(key)]), below(given, least, of));
             }
         }
         self.health(policy);
+        self.agents(policy);
         self.budget(&policy.budget);
+    }
+
+    /// Every patience is some time; shorter than a second is for tests.
+    fn agents(&mut self, policy: &Policy) {
+        let agents = &policy.agents;
+        let base = [Step::Key("policy"), Step::Key("agents")];
+        for (key, given, least) in [
+            ("first_reply", agents.first_reply, Millis(100)),
+            ("reply", agents.reply, Millis(100)),
+            ("tool", agents.tool, Millis(100)),
+            ("metering", agents.metering, Millis(100)),
+            ("ask_timeout", agents.ask_timeout, Millis(100)),
+            ("ask_total", agents.ask_total, agents.ask_timeout),
+        ] {
+            if given < least {
+                self.push(at(&base, &[Step::Key(key)]), below(given, least, None));
+            }
+        }
+        let percent = agents.context_percent;
+        if !(1..=100).contains(&percent) {
+            self.push(
+                at(&base, &[Step::Key("context_percent")]),
+                if percent == 0 {
+                    below(percent, 1, None)
+                } else {
+                    above(percent, 100)
+                },
+            );
+        }
     }
 
     fn budget(&mut self, budget: &Budget) {
@@ -143,7 +214,7 @@ impl Values<'_> {
         self.some_time(key("subscription_window"), budget.subscription_window);
         let percent = budget.subscription_percent;
         if percent < 1 {
-            self.push(key("subscription_percent"), below(percent, 1));
+            self.push(key("subscription_percent"), below(percent, 1, None));
         }
         if percent > 100 {
             self.push(key("subscription_percent"), above(percent, 100));
@@ -155,23 +226,44 @@ impl Values<'_> {
         let health = &policy.health;
         let two_looks = policy.heartbeat.times(2);
         let second = Millis::secs(1);
-        for (key, given, least) in [
-            ("interval", health.interval, second),
-            ("nudge", health.nudge, two_looks),
-            ("ask", health.ask, health.nudge),
-            ("checkpoint", health.checkpoint, health.ask),
-            ("stale", health.stale, health.checkpoint),
-            ("silent", health.silent, health.stale),
-            ("claimed", health.claimed, second),
-            ("wait", health.wait, second),
+        for (key, given, least, of) in [
+            ("interval", health.interval, second, None),
+            ("nudge", health.nudge, two_looks, Some("heartbeat")),
+            ("ask", health.ask, health.nudge, Some("health.nudge")),
+            (
+                "checkpoint",
+                health.checkpoint,
+                health.ask,
+                Some("health.ask"),
+            ),
+            (
+                "stale",
+                health.stale,
+                health.checkpoint,
+                Some("health.checkpoint"),
+            ),
+            ("silent", health.silent, health.stale, Some("health.stale")),
+            ("claimed", health.claimed, second, None),
+            ("wait", health.wait, second, None),
         ] {
             if given < least {
                 let path = at(
                     &[],
                     &[Step::Key("policy"), Step::Key("health"), Step::Key(key)],
                 );
-                self.push(path, below(given, least));
+                self.push(path, below(given, least, of));
             }
+        }
+        // The rungs are no longer than the last of them.
+        for (key, length) in [
+            ("interval", health.interval),
+            ("grace", health.grace),
+            ("silent", health.silent),
+            ("claimed", health.claimed),
+            ("wait", health.wait),
+        ] {
+            let path = [Step::Key("policy"), Step::Key("health"), Step::Key(key)];
+            self.no_age(path.into(), length);
         }
         for (key, given, least) in [
             ("slow_percent", health.slow_percent, 100),
@@ -183,7 +275,7 @@ impl Values<'_> {
                     &[],
                     &[Step::Key("policy"), Step::Key("health"), Step::Key(key)],
                 );
-                self.push(path, below(given, least));
+                self.push(path, below(given, least, None));
             }
         }
     }
@@ -202,29 +294,37 @@ impl Values<'_> {
         ] {
             self.some_time(key(name), length);
         }
+        for (name, length) in [
+            ("down_interval", scaling.down_interval),
+            ("affinity_wait", scaling.affinity_wait),
+        ] {
+            self.no_age(key(name), length);
+        }
         // No pause at all between two that leave would take them all at once.
         if scaling.down_interval < Millis(1) {
             self.push(
                 key("down_interval"),
-                below(scaling.down_interval, Millis(1)),
+                below(scaling.down_interval, Millis(1), None),
             );
         }
         if scaling.arrival_window > Scaling::LONGEST_WINDOW {
             let kind = above(scaling.arrival_window, Scaling::LONGEST_WINDOW);
             self.push(key("arrival_window"), kind);
         }
-        for (name, given, least) in [
+        let fewest = (scaling.min_workers > 1).then_some("scaling.min_workers");
+        for (name, given, least, of) in [
             (
                 "max_workers",
                 scaling.max_workers,
                 scaling.min_workers.max(1),
+                fewest,
             ),
-            ("tasks_per_worker", scaling.tasks_per_worker, 1),
-            ("step", scaling.step, 1),
-            ("backlog", scaling.backlog, 1),
+            ("tasks_per_worker", scaling.tasks_per_worker, 1, None),
+            ("step", scaling.step, 1, None),
+            ("backlog", scaling.backlog, 1, None),
         ] {
             if given < least {
-                self.push(key(name), below(given, least));
+                self.push(key(name), below(given, least, of));
             }
         }
         for (name, given, most) in [
@@ -276,7 +376,15 @@ impl Values<'_> {
 
     fn some_time(&mut self, path: FieldPath, length: Millis) {
         if length < Millis::secs(1) {
-            self.push(path, below(length, Millis::secs(1)));
+            self.push(path, below(length, Millis::secs(1), None));
+        } else {
+            self.no_age(path, length);
+        }
+    }
+
+    fn no_age(&mut self, path: FieldPath, length: Millis) {
+        if length > limits::LENGTH {
+            self.push(path, above(length, limits::LENGTH));
         }
     }
 
@@ -304,14 +412,8 @@ impl Values<'_> {
     }
 
     fn label(&mut self, path: FieldPath, label: &str) {
-        if label.trim().is_empty() {
-            self.push(path.clone(), FaultKind::Empty);
-        }
-        if label.len() > LABEL {
-            self.push(path.clone(), FaultKind::LabelTooLong(label.len()));
-        }
-        if let Some(c) = label.chars().find(|c| c.is_control()) {
-            self.push(path, FaultKind::Control(c));
+        if let Err(kind) = check_label(label) {
+            self.push(path, kind);
         }
     }
 
@@ -350,10 +452,11 @@ impl Values<'_> {
     }
 }
 
-fn below(given: impl ToString, least: impl ToString) -> FaultKind {
+fn below(given: impl ToString, least: impl ToString, of: Option<&'static str>) -> FaultKind {
     FaultKind::Below {
         given: given.to_string(),
         least: least.to_string(),
+        of,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Attempts: claimed, started, stopped, ended; and what that makes of their tasks and workers.
 
 use crate::{
-    attempt::{Live, Outcome, Phase, Stopping},
+    ask::Ask,
+    attempt::{Failure, Live, Outcome, Phase, Stopping},
     budget::Account,
     event::{Event, Next, WorkerNext},
     health::{Pace, Rung},
@@ -9,6 +10,7 @@ use crate::{
     state::State,
     task::{Accepted, Past, Task, TaskState},
     time::Time,
+    word::{Checkpoint, Memo, Words},
 };
 use alloc::{
     format,
@@ -28,6 +30,8 @@ impl State {
                 base,
                 give_up,
                 reserved,
+                provider,
+                route,
             } => {
                 let live = Live {
                     attempt: *attempt,
@@ -48,7 +52,20 @@ impl State {
                         reserved: *reserved,
                         ..Account::default()
                     },
+                    words: Words::default(),
+                    provider: provider.clone(),
+                    route: route.clone(),
+                    asks: Vec::new(),
+                    asked: 0,
+                    refresh: false,
+                    waited: Default::default(),
                 };
+                if let Some(provider) = provider {
+                    self.provider_claimed(provider, *attempt);
+                }
+                if let Some(route) = route {
+                    self.shares.count(&route.why);
+                }
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
                 self.live.insert(*attempt, live);
                 if let Some(swarm) = &self.swarm {
@@ -87,6 +104,10 @@ impl State {
                         since: jumped(stop.since),
                         ..stop
                     });
+                    live.waited.since = live.waited.since.map(jumped);
+                    live.asks
+                        .iter_mut()
+                        .for_each(|ask| ask.since = jumped(ask.since));
                     live.give_up = *give_up;
                 }
             }
@@ -101,6 +122,79 @@ impl State {
             Event::Told { attempt, rung, .. } => {
                 if let Some(live) = self.live.get_mut(attempt) {
                     live.told = *rung;
+                }
+            }
+            Event::Checkpointed {
+                attempt,
+                text,
+                percent,
+                ..
+            } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.words.checkpoints += 1;
+                    live.words.last = Some(Checkpoint {
+                        text: text.clone(),
+                        percent: *percent,
+                        at: now,
+                    });
+                }
+            }
+            Event::BlockReported { attempt, block, .. } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.words.block = Some((**block).clone());
+                }
+            }
+            Event::MemoRecorded {
+                attempt,
+                task,
+                worker,
+                key,
+                value,
+                source,
+            } => self.memos.push(Memo {
+                key: key.clone(),
+                value: value.clone(),
+                source: source.clone(),
+                task: task.clone(),
+                attempt: *attempt,
+                worker: *worker,
+                at: now,
+            }),
+            Event::Asked { attempt, question } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.asked = live.asked.max(question.number);
+                    live.waited.begin(now);
+                    live.asks.push(Ask {
+                        question: (**question).clone(),
+                        since: now,
+                        reply: None,
+                    });
+                }
+            }
+            Event::Answered {
+                attempt,
+                number,
+                reply,
+            } => {
+                let live = self.live.get_mut(attempt);
+                let asks = live.map(|live| live.asks.iter_mut()).into_iter().flatten();
+                for ask in asks.filter(|ask| ask.question.number == *number) {
+                    ask.reply = Some(reply.clone());
+                }
+            }
+            Event::AskClosed { attempt, number } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.asks.retain(|ask| ask.question.number != *number);
+                    if live.asks.is_empty() {
+                        let waited = live.waited.end(now);
+                        // It was not the agent that was silent.
+                        self.facts.stood(*attempt, waited);
+                    }
+                }
+            }
+            Event::ContextRefreshDeferred { attempt, .. } => {
+                if let Some(live) = self.live.get_mut(attempt) {
+                    live.refresh = true;
                 }
             }
             Event::StopAsked {
@@ -131,6 +225,7 @@ impl State {
                 worker_next,
                 spawn_failed,
                 agent_died,
+                revoked,
                 ..
             } => {
                 // What was cut short says nothing of what its like need.
@@ -145,20 +240,36 @@ impl State {
                     reason: failure.reason.clone(),
                     charge,
                     took,
+                    revoked: *revoked,
                 };
+                let live = self.live.get(&failure.attempt);
+                let block = live.and_then(|live| live.words.block.clone());
+                let served = self.ended_for_provider(failure, now);
                 self.release(failure.attempt, *worker, false, now);
                 self.settle(task, *next, now, |t| {
                     t.history.push(past);
-                    t.last_failure = Some((**failure).clone());
+                    t.refused(failure.fault.is_some(), served);
+                    // What a provider did helps nobody to do it better. What was there before still does.
+                    if failure.fault.is_none() || *next != Next::Release {
+                        t.last_failure = Some((**failure).clone());
+                    }
+                    if *next == Next::Block {
+                        t.block = block;
+                    }
                     if *agent_died {
                         t.killed.insert(*worker);
                     }
                     if let Some(model) = &failure.model
+                        && failure.fault.is_none()
                         && matches!(next, Next::RetryFailed | Next::Flag)
                     {
                         *t.model_failures.entry(model.clone()).or_default() += 1;
                     }
                 });
+                if *next == Next::Block {
+                    // Others that wait for it may now be of a later wave than it was.
+                    self.index.rebuild(&mut self.tasks, self.next.wave);
+                }
                 if *spawn_failed {
                     self.spawn_failures += 1;
                 } else if failure.outcome != Outcome::Cancelled {
@@ -181,7 +292,7 @@ impl State {
                 // Recorded once: what comes again finds it so.
                 let past = t.history.iter_mut().find(|p| p.attempt == *attempt);
                 if let Some(past) = past {
-                    past.outcome = Outcome::Fenced;
+                    (past.outcome, past.revoked) = (Outcome::Fenced, false);
                 }
             }),
             _ => {}
@@ -195,7 +306,10 @@ impl State {
             .and_then(|l| l.model.clone());
         if let (Some(live), Some(ix)) = (self.live.get(&accepted.attempt), self.index.find(task)) {
             let kind = Pace::key(&live.agent, &self.tasks[ix].spec);
+            let live = live.clone();
             self.pace(kind, now.since(live.age_from));
+            self.provider_seen(&live, Outcome::Succeeded, false, now);
+            self.record(&live, Outcome::Succeeded, accepted.receipt.usage.usd, now);
         }
         let (charge, took) = self.close_account(accepted.attempt, true, now);
         let untouched = accepted.commit.is_none() && accepted.receipt.changed_by_checks.is_empty();
@@ -214,20 +328,37 @@ impl State {
                 reason: format!("{} files changed", accepted.receipt.file_count),
                 charge,
                 took,
+                revoked: false,
             });
             t.current = None;
             t.accepted = Some(accepted.clone());
         });
     }
 
+    /// What an end without success says of provider and records; returns how many attempts the provider has served.
+    fn ended_for_provider(&mut self, failure: &Failure, now: Time) -> u64 {
+        let Some(live) = self.live.get(&failure.attempt).cloned() else {
+            return 0;
+        };
+        let fault = failure.fault.is_some();
+        self.provider_seen(&live, failure.outcome, fault, now);
+        if !fault {
+            self.record(&live, failure.outcome, failure.usd, now);
+        }
+        let provider = live.provider.and_then(|name| self.providers.get(&name));
+        provider.map_or(0, |provider| provider.served)
+    }
+
     /// Ends the attempt's hold on its worker and its ownership key.
     fn release(&mut self, attempt: Attempt, worker: WorkerId, untouched: bool, now: Time) {
         self.facts.forget(attempt);
-        if let Some(live) = self.live.remove(&attempt)
-            && let Some(ix) = self.index.find(&live.task)
-            && let Some(key) = self.tasks[ix].spec.owner_key.clone()
-        {
-            self.index.disown(&key, attempt);
+        if let Some(live) = self.live.remove(&attempt) {
+            self.provider_released(&live);
+            if let Some(ix) = self.index.find(&live.task)
+                && let Some(key) = self.tasks[ix].spec.owner_key.clone()
+            {
+                self.index.disown(&key, attempt);
+            }
         }
         let shared = self.shares_worktree();
         if let Some(w) = self.workers.get_mut(&worker)
@@ -260,6 +391,7 @@ impl State {
             Next::Flag => TaskState::Flagged,
             Next::DeadLetter | Next::Quarantine => TaskState::Dead,
             Next::Cancel => TaskState::Cancelled,
+            Next::Block => TaskState::Blocked,
         };
         self.with(task, to, now, |t| {
             also(t);
@@ -271,7 +403,7 @@ impl State {
                     t.not_before = at;
                 }
                 Next::DeadLetter | Next::Quarantine => t.crashes += 1,
-                Next::Release | Next::Cancel => {}
+                Next::Release | Next::Cancel | Next::Block => {}
             }
             let reason = t.last_failure.as_ref().map(|f| f.reason.clone());
             match next {

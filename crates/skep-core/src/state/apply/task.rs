@@ -3,7 +3,7 @@
 use crate::{
     event::Event,
     state::State,
-    task::{Task, TaskState},
+    task::{Refusals, Task, TaskState},
     time::Time,
 };
 
@@ -39,6 +39,7 @@ impl State {
                 let tip = self.swarm.as_ref().map(|s| s.tip.clone());
                 self.with(task, TaskState::Merged, now, |t| {
                     t.merged = tip;
+                    t.block = None;
                     t.note = Some("skipped".into());
                 });
                 // What waits for it comes forward, by a wave perhaps.
@@ -46,7 +47,8 @@ impl State {
             }
             Event::TaskCancelled { task } => {
                 self.with(task, TaskState::Cancelled, now, |t| {
-                    t.note = Some("cancelled".into())
+                    t.block = None;
+                    t.note = Some("cancelled".into());
                 });
             }
             Event::TaskRequeued { task } => {
@@ -54,9 +56,16 @@ impl State {
                 self.with(task, TaskState::Waiting, now, |t| {
                     (t.failures, t.crashes, t.not_before) = (0, 0, None);
                     t.killed.clear();
+                    t.refusals = Refusals::default();
                     (t.accepted, t.fixed_by, t.note) = (None, None, None);
+                    t.block = None;
                     t.model_failures.clear();
                 });
+                // Its wave may have landed without it.
+                self.index.rebuild(&mut self.tasks, self.next.wave);
+            }
+            Event::TaskUnblocked { task } => {
+                self.with(task, TaskState::Waiting, now, |t| t.block = None);
                 // Its wave may have landed without it.
                 self.index.rebuild(&mut self.tasks, self.next.wave);
             }

@@ -1,12 +1,14 @@
 //! Attempts: starting, stopping, watching and adopting their shims.
 
-use super::{World, forgotten, runs, shared, worktrees};
+use super::{World, forgotten, runs, shared, talks, worktrees};
 use crate::{
+    agents,
     git::{self, snapshot::SnapshotSpec},
     keeper::report,
     run::{
         self, Look, Running, Stop,
-        files::{RunReport, RunSpec, StepKind, StepSpec},
+        files::{Passed, RunReport, RunSpec, StepKind, StepSpec},
+        talk::Talk,
     },
 };
 use skep_agents::{Place, launch};
@@ -17,7 +19,7 @@ use skep_core::{
     request::Observation,
     spec::Criterion,
     state::State,
-    time::Time,
+    time::{Millis, Time},
 };
 use std::{
     collections::BTreeMap,
@@ -133,16 +135,27 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
         failure_file: utf8(&failure_file)?,
         port_base,
     };
-    let launch = launch(order, &place).map_err(|e| e.to_string())?;
-    let mut env: BTreeMap<String, String> = world.options.env.iter().cloned().collect();
-    env.extend(launch.env);
+    let keeper: BTreeMap<String, String> = world.options.env.iter().cloned().collect();
+    let Agent {
+        argv,
+        stdin,
+        talk,
+        env,
+        inherit,
+    } = agent(world, order, &place, keeper)?;
+    let passed = if inherit.is_empty() {
+        Passed::default()
+    } else {
+        Passed(world.options.env.iter().cloned().collect())
+    };
     let mut steps = vec![StepSpec {
         name: order.agent.clone(),
         kind: StepKind::Agent,
-        argv: launch.argv,
-        stdin: launch.stdin.into_text(),
+        argv,
+        stdin,
         timeout_ms: order.limits.hard_stop.0,
         go_on: false,
+        talk,
     }];
     let mut exists = Vec::new();
     for criterion in &order.task.success {
@@ -154,6 +167,7 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
                 stdin: None,
                 timeout_ms: order.limits.criterion.0,
                 go_on: true,
+                talk: None,
             }),
             Criterion::Exists(path) => exists.push(path.clone()),
             Criterion::Changed(_) | Criterion::Says(_) => {}
@@ -172,6 +186,69 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
         output_bytes: order.limits.output_bytes,
         heartbeat_ms: order.limits.heartbeat.0,
         notify: Some(world.site.notify()),
+        inherit,
+        passed,
+    })
+}
+
+/// What of a run is its agent's.
+struct Agent {
+    argv: Vec<String>,
+    stdin: Option<String>,
+    talk: Option<Box<Talk>>,
+    /// The environment of the run's other steps, and of agents that have none of their own.
+    env: BTreeMap<String, String>,
+    /// What of the keeper's environment they get by name.
+    inherit: Vec<String>,
+}
+
+fn agent(
+    world: &World,
+    order: &Order,
+    place: &Place<'_>,
+    mut keeper: BTreeMap<String, String>,
+) -> Result<Agent, String> {
+    // How an agent reports, whatever its PATH.
+    let program = utf8(&world.options.program)?;
+    let bin = ("SKEP_BIN".to_string(), program.to_string());
+    let Some(choice) = agents::choose(order)? else {
+        let launch = launch(order, place).map_err(|e| e.to_string())?;
+        keeper.extend(launch.env);
+        keeper.extend([bin]);
+        return Ok(Agent {
+            argv: launch.argv,
+            stdin: launch.stdin.into_text(),
+            talk: None,
+            env: keeper,
+            inherit: Vec::new(),
+        });
+    };
+    let agents::Prepared {
+        mut launch,
+        mut talk,
+    } = agents::prepare(&world.site, order, place, &choice, &keeper, program)?;
+    if let Some(env) = &mut talk.env {
+        env.extend([bin.clone()]);
+    }
+    launch.env.extend([bin]);
+    let own = talk.env.is_some();
+    let (env, inherit) = if own {
+        // Its home and its manners are not for the checks; where they are is.
+        let facts = launch
+            .env
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("SKEP_"));
+        (facts.collect(), keeper.into_keys().collect())
+    } else {
+        keeper.extend(launch.env);
+        (keeper, Vec::new())
+    };
+    Ok(Agent {
+        argv: launch.argv,
+        stdin: launch.stdin.into_text(),
+        talk: Some(Box::new(talk)),
+        env,
+        inherit,
     })
 }
 
@@ -269,11 +346,14 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
             let (limited, untouched) = (rate_limited(&folder), untouched(&report));
             let mut report = report::convert(&report, &limited, &folder.join("result.json"));
             shared::forget_earlier(&folder, &mut report.outside);
-            vec![Observation::Ended {
+            // Its last words about itself, of which a keeper that comes late knows nothing yet.
+            let mut seen = talks::look(world, attempt);
+            seen.push(Observation::Ended {
                 attempt,
                 report: Box::new(report),
                 untouched,
-            }]
+            });
+            seen
         }
         Look::Lost { why } => {
             let mut reason = format!("its shim died: {why}");
@@ -282,11 +362,14 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
                 Ok(n) => reason.push_str(&format!("; {n} processes that outlived it were ended")),
                 Err(error) => reason.push_str(&format!("; its processes may live on: {error}")),
             }
-            vec![Observation::Lost {
+            // What it had used is used, whatever became of it.
+            let mut seen = talks::look(world, attempt);
+            seen.push(Observation::Lost {
                 attempt,
                 reason,
                 saved: save_lost(&folder),
-            }]
+            });
+            seen
         }
         Look::Absent | Look::NotStarted => vec![Observation::Lost {
             attempt,
@@ -411,25 +494,42 @@ pub(super) fn watch_the_unwatched(world: &Arc<World>, state: &State) {
     }
 }
 
+/// A shim's last sign of life.
+pub(super) struct Beat {
+    stamp: SystemTime,
+    /// When the stamp was first seen, by the keeper's clock.
+    seen: Time,
+    /// How often it was told to make one, when it was started.
+    told: Millis,
+}
+
 /// The attempts whose shims have not shown for too long that they live (L-3).
 pub(super) fn silent(
     world: &World,
     state: &State,
-    beats: &mut BTreeMap<Attempt, (SystemTime, Time)>,
+    beats: &mut BTreeMap<Attempt, Beat>,
     now: Time,
 ) -> Vec<Observation> {
-    let timeout = state.policy().heartbeat_timeout;
+    let policy = state.policy();
     let running: Vec<Attempt> = world.running().keys().copied().collect();
     beats.retain(|attempt, _| running.contains(attempt));
     let mut seen = Vec::new();
     for attempt in running {
-        let Some(beat) = run::heartbeat(&folder(world, attempt)) else {
+        let folder = folder(world, attempt);
+        let Some(stamp) = run::heartbeat(&folder) else {
             continue;
         };
-        let (last, since) = beats.entry(attempt).or_insert((beat, now));
-        if *last != beat {
-            (*last, *since) = (beat, now);
-        } else if now.since(*since) > timeout {
+        let last = beats.entry(attempt).or_insert_with(|| {
+            let told = run::read_spec(&folder).map_or(policy.heartbeat, |s| Millis(s.heartbeat_ms));
+            Beat {
+                stamp,
+                seen: now,
+                told,
+            }
+        });
+        if last.stamp != stamp {
+            (last.stamp, last.seen) = (stamp, now);
+        } else if now.since(last.seen) > policy.unheard(last.told) {
             seen.push(Observation::Silent { attempt });
         }
     }
@@ -454,6 +554,7 @@ pub(super) fn adopt(
             Look::Running(running) => {
                 watch(world, attempt, live.worker, running);
                 seen.push(Observation::Started { attempt });
+                seen.extend(talks::look(world, attempt));
                 seen.extend(agent_ended(&folder(world, attempt), attempt));
             }
             Look::Ended(_) | Look::Lost { .. } => seen.extend(ended(world, attempt)),
@@ -531,8 +632,10 @@ pub(super) fn listen(world: &Arc<World>) -> io::Result<()> {
             };
             let attempt = Attempt(number);
             if world.running().contains_key(&attempt) {
-                let seen = agent_ended(&folder(&world, attempt), attempt);
-                world.tell(seen.into_iter().collect());
+                // First what was said, then that it is over.
+                let mut seen = talks::look(&world, attempt);
+                seen.extend(agent_ended(&folder(&world, attempt), attempt));
+                world.tell(seen);
             }
         }
     });

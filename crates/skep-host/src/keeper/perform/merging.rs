@@ -173,6 +173,7 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
             stdin: None,
             timeout_ms: timeout.0,
             go_on: false,
+            talk: None,
         }
     };
     let mut steps: Vec<StepSpec> = Vec::new();
@@ -223,6 +224,8 @@ fn try_check(world: &World, order: &CheckOrder) -> Result<Option<String>, String
         output_bytes: order.output_bytes,
         heartbeat_ms: order.heartbeat.0,
         notify: None,
+        inherit: Vec::new(),
+        passed: Default::default(),
         run,
     };
     let report = runs::finish(world, &world.site.runs().join(&spec.run), &spec)?;

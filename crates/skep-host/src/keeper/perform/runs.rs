@@ -6,6 +6,7 @@ use crate::run::{
     files::{Cut, RunReport, RunSpec},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use skep_core::{limits, time::Millis};
 use std::{
     fs,
     path::Path,
@@ -44,7 +45,11 @@ pub(super) fn finish(world: &World, folder: &Path, spec: &RunSpec) -> Result<Run
             Look::Absent | Look::NotStarted => None,
         };
         let running = hold(world, folder, spec, running)?;
-        let limit = Duration::from_millis(spec.ceiling_ms + 2 * spec.grace_ms) + MARGIN;
+        let limit = Millis(
+            spec.ceiling_ms
+                .saturating_add(spec.grace_ms.saturating_mul(2)),
+        );
+        let limit = limit.min(limits::LENGTH).std() + MARGIN;
         let ended = wait(&running, Instant::now() + limit);
         world.waited().remove(folder);
         if !ended {

@@ -101,10 +101,11 @@ pub(super) fn forget_earlier(folder: &Path, outside: &mut Vec<String>) {
 pub(super) fn remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
     worktrees::wait_until_left(world, |_, _| true)?;
     let ground = ground(world, &order.swarm);
-    if !ground.dir.exists() {
-        return Ok(());
+    if ground.dir.exists() {
+        worktrees::run_commands(world, order, &ground, "teardown")?;
+        keep_left(world, order, &ground)?;
+        worktrees::discard(world, &ground)?;
     }
-    worktrees::run_commands(world, order, &ground, "teardown")?;
-    keep_left(world, order, &ground)?;
-    worktrees::discard(world, &ground)
+    let retired = world.repo.retire_branch(&ground.branch);
+    retired.map_err(|e| e.chain())
 }

@@ -3,7 +3,7 @@
 //! Read from the outside, once a heartbeat, on a thread of its own: nothing here waits for an agent, and whatever
 //! cannot be read is left as it was. What it means is for the core.
 
-use super::{World, attempts};
+use super::{World, attempts, talks};
 use crate::{
     git::names,
     run::{
@@ -90,9 +90,16 @@ pub(super) fn measure(world: &World, orders: &[Order]) -> Vec<Observation> {
         gauge.sample.beat_age = beat_age(&folder);
         (order.attempt, gauge.sample.clone())
     });
-    vec![Observation::Vitals {
+    let mut all = vec![Observation::Vitals {
         seen: seen.collect(),
-    }]
+    }];
+    // A shim's word that something was heard may be lost.
+    all.extend(
+        orders
+            .iter()
+            .flat_map(|order| talks::look(world, order.attempt)),
+    );
+    all
 }
 
 /// Only for people to see, and for a score: what ends an attempt is that the time stamp stands still.

@@ -3,11 +3,14 @@
 
 use super::{World, runs, shared};
 use crate::{
+    agents,
     git::{self, Want, names, snapshot::SnapshotSpec},
+    room,
     run::files::{RunSpec, StepEnd, StepKind, StepSpec},
 };
 use skep_core::{
     id::{Attempt, Oid, SwarmName, WorkerId},
+    merge::Severity,
     plan::Order,
     request::Observation,
     spec::{Command, Criterion},
@@ -124,7 +127,7 @@ pub(super) fn of(world: &World, order: &Order) -> PathBuf {
 }
 
 /// A worker's own worktree.
-fn path(world: &World, worker: WorkerId) -> PathBuf {
+pub(super) fn path(world: &World, worker: WorkerId) -> PathBuf {
     world.site.worktrees().join(worker.to_string())
 }
 
@@ -184,7 +187,7 @@ fn try_prepare(world: &World, order: &PrepareOrder) -> Result<(), String> {
     }
     let of_worker = |_: Attempt, worker| worker == order.worker;
     wait_until_left(world, of_worker)?;
-    save_what_is_left(world, order)?;
+    save_or_set_aside(world, order)?;
     bring(world, order, &own(world, &order.swarm, order.worker))?;
     world.unsaved().remove(&order.worker);
     Ok(())
@@ -221,6 +224,32 @@ pub(super) fn wait_until_left(
         }
         world.running().remove(&attempt);
     }
+    Ok(())
+}
+
+/// Saves what is left, or, where that fails again, moves the worktree away as it is: its worker is not to wait for
+/// the person who looks at it. A full disk or a machine short of something says nothing about the worktree.
+fn save_or_set_aside(world: &World, order: &PrepareOrder) -> Result<(), String> {
+    let worker = order.worker;
+    let Err(why) = save_what_is_left(world, order) else {
+        world.unsavable().remove(&worker);
+        return Ok(());
+    };
+    let machine = room::lacking(world.site.dir()).is_some() || room::is_scarcity(&why);
+    if machine || world.unsavable().insert(worker) {
+        return Err(why);
+    }
+    let dir = path(world, worker);
+    let kept = world.repo.set_aside(&dir, &world.site.kept(), &why);
+    let kept = kept.map_err(|e| format!("{why}; nor can it be moved away: {}", e.chain()))?;
+    world.unsavable().remove(&worker);
+    world.tell(vec![Observation::Noticed {
+        severity: Severity::Warning,
+        text: format!(
+            "what {worker} left could not be saved ({why}); it is kept in {}, and {worker} has a fresh worktree",
+            kept.display()
+        ),
+    }]);
     Ok(())
 }
 
@@ -269,10 +298,13 @@ fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
     if ground.dir.exists() {
         run_commands(world, order, &ground, "teardown")?;
         world.unsaved().insert(order.worker);
-        save_what_is_left(world, order)?;
+        save_or_set_aside(world, order)?;
         discard(world, &ground)?;
     }
-    Ok(())
+    // Also after a removal that was cut short before this.
+    let retired = world.repo.retire_branch(&ground.branch);
+    retired.map_err(|e| e.chain())?;
+    agents::remove_homes(&world.site, order.worker).map_err(|e| e.to_string())
 }
 
 /// Removes a worktree of which everything is on a ref.
@@ -311,6 +343,7 @@ pub(super) fn run_commands(
         stdin: None,
         timeout_ms: order.setup_timeout.0,
         go_on: false,
+        talk: None,
     };
     let dir = ground.dir.clone();
     let mut env: std::collections::BTreeMap<_, _> = world.options.env.iter().cloned().collect();
@@ -340,6 +373,8 @@ pub(super) fn run_commands(
         output_bytes: order.output_bytes,
         heartbeat_ms: order.heartbeat.0,
         notify: None,
+        inherit: Vec::new(),
+        passed: Default::default(),
     };
     let folder = world.site.runs().join(&spec.run);
     let report = runs::finish(world, &folder, &spec)?;

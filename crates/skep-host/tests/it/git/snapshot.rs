@@ -111,6 +111,29 @@ fn what_git_cannot_reach_is_not_taken_for_nothing() {
 
 // proves: W-12
 #[test]
+fn a_change_in_the_second_of_the_checkout_that_leaves_the_size_is_saved() {
+    let world = World::new();
+    // The time of an inode cannot be set back, so git is told not to look at it.
+    git(world.root(), &["config", "core.trustctime", "false"]);
+    let dir = worktree(&world);
+    let admin = PathBuf::from(git(&dir, &["rev-parse", "--absolute-git-dir"]));
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let date = |path: &Path| {
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(then).unwrap();
+    };
+    let file = dir.join("a.txt");
+    date(&file);
+    git(&dir, &["update-index", "--refresh"]);
+    fs::write(&file, "ONE\ntwo\nthree\n").unwrap();
+    date(&file);
+    date(&admin.join("index"));
+    let saved = snapshot(&dir, &spec(&world)).unwrap();
+    assert_eq!(saved.files, ["a.txt"]);
+}
+
+// proves: W-12
+#[test]
 fn every_kind_of_change_is_saved() {
     let world = World::with(|root| {
         for name in [

@@ -55,7 +55,9 @@ fn a_shim_that_nobody_places_is_started_all_the_same() {
 #[test]
 fn a_placed_process_that_takes_nothing_is_done_without_and_comes_too_late() {
     let world = World::new();
-    let spec = world.script("echo x >>count");
+    let go = world.tree().join("go");
+    let script = "until test -e go; do sleep 0.02; done; echo x >>count";
+    let spec = world.script(script);
     let mut late = None;
     let running = run::start_placed(&world.program(), &world.folder(), &spec, |shim| {
         late = Some(shim.clone());
@@ -65,6 +67,7 @@ fn a_placed_process_that_takes_nothing_is_done_without_and_comes_too_late() {
     });
     let late = place(&late.unwrap()).wait().unwrap();
     assert_eq!(late.code(), Some(code::TAKEN.into()));
+    std::fs::write(go, "").unwrap();
     ended(&running.unwrap(), &world.folder());
     let count = std::fs::read_to_string(world.tree().join("count"));
     assert_eq!(count.unwrap(), "x\n");

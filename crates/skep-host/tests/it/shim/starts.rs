@@ -133,7 +133,7 @@ fn damage_and_a_restart_of_the_machine_are_told_apart_from_running() {
     fs::write(file("exit.json"), &whole[..whole.len() / 2]).unwrap();
     assert!(why().starts_with("exit.json is damaged"), "{}", why());
     fs::remove_file(file("exit.json")).unwrap();
-    assert_eq!(why(), "its shim died without a report");
+    assert_eq!(why(), "it left no report");
     let started = fs::read_to_string(file("started.json")).unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     fs::write(
@@ -147,7 +147,7 @@ fn damage_and_a_restart_of_the_machine_are_told_apart_from_running() {
     // The lock alone does not make it run: the number must be of a living process.
     let dead = started.replace(&format!("\"pid\":{}", pid_of(&started)), "\"pid\":4194303");
     fs::write(file("started.json"), dead).unwrap();
-    assert_eq!(why(), "its shim died without a report");
+    assert_eq!(why(), "it left no report");
 }
 
 fn pid_of(started: &str) -> String {

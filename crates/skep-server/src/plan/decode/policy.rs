@@ -2,7 +2,9 @@
 
 use super::{Decoder, Field, nowhere};
 use crate::zones;
-use skep_core::spec::{Budget, Cap, Health, OnCap, Policy, Scaling, Zone};
+use skep_core::spec::{
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo, Zone,
+};
 
 /// Reads every number of a table.
 macro_rules! read {
@@ -35,9 +37,14 @@ impl Decoder {
             setup_timeout: duration,
             output_bytes: count,
             ports_per_worktree: count,
+            forecast_interval: duration,
             scaling: scaling,
             health: health,
             budget: budget,
+            routing: routing,
+            providers: providers,
+            slo: slo,
+            agents: talking,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -134,6 +141,23 @@ impl Decoder {
         Some(scaling)
     }
 
+    fn talking(&mut self, field: &Field<'_>) -> Option<Agents> {
+        let example = "[policy.agents] with keys below it";
+        let mut table = self.table(field, "the policy's `agents`", example)?;
+        let agents = read! { Agents from table by self {
+            first_reply: duration,
+            reply: duration,
+            tool: duration,
+            retries: count,
+            metering: duration,
+            ask_timeout: duration,
+            ask_total: duration,
+            context_percent: count,
+        } };
+        table.finish(self, nowhere);
+        Some(agents)
+    }
+
     fn health(&mut self, field: &Field<'_>) -> Option<Health> {
         let example = "[policy.health] with keys below it";
         let mut table = self.table(field, "the policy's `health`", example)?;
@@ -154,5 +178,62 @@ impl Decoder {
         } };
         table.finish(self, nowhere);
         Some(health)
+    }
+
+    fn routing(&mut self, field: &Field<'_>) -> Option<Routing> {
+        let mut table = self.table(field, "`routing`", "[policy.routing] with keys below it")?;
+        let routing = read! { Routing from table by self {
+            by: route_by,
+            cheap_percent: count,
+            default_percent: count,
+            smart_percent: count,
+            simple: model_or_none,
+            moderate: model_or_none,
+            complex: model_or_none,
+            floor_percent: count,
+            explore_percent: count,
+            fallback: texts,
+        } };
+        table.finish(self, nowhere);
+        Some(routing)
+    }
+
+    fn route_by(&mut self, field: &Field<'_>) -> Option<RouteBy> {
+        self.choice(field, &RouteBy::ALL.map(|by| (by.word(), by)))
+    }
+
+    /// A model's name; the empty text is none.
+    fn model_or_none(&mut self, field: &Field<'_>) -> Option<Option<String>> {
+        let text = self.text(field)?;
+        Some((!text.is_empty()).then_some(text))
+    }
+
+    fn providers(&mut self, field: &Field<'_>) -> Option<Providers> {
+        let example = "[policy.providers] with keys below it";
+        let mut table = self.table(field, "`providers`", example)?;
+        let providers = read! { Providers from table by self {
+            attempts: count,
+            failures: count,
+            window: duration,
+            park: duration,
+            park_cap: duration,
+            quota_park: duration,
+            longest_park: duration,
+            probe: duration,
+        } };
+        table.finish(self, nowhere);
+        Some(providers)
+    }
+
+    fn slo(&mut self, field: &Field<'_>) -> Option<Slo> {
+        let mut table = self.table(field, "`slo`", "[policy.slo] with keys below it")?;
+        let slo = read! { Slo from table by self {
+            attempts: count,
+            success_percent: count,
+            p95: duration,
+            cost: money,
+        } };
+        table.finish(self, nowhere);
+        Some(slo)
     }
 }

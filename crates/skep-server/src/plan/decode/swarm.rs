@@ -1,6 +1,6 @@
 //! The document's top level, `[swarm]`, `[roles]` and `[agents]`.
 
-use super::{Decoder, Field, Options, Table, nowhere};
+use super::{Decoder, Field, Options, nowhere};
 use crate::{
     models,
     plan::{
@@ -11,7 +11,7 @@ use crate::{
 use skep_core::{
     limits,
     spec::{
-        AgentSpec, Budget, Host, Landing, ModelSpec, Plan, Policy, Price, Role, Step, SwarmSpec,
+        Budget, Host, Landing, ModelSpec, Permission, Plan, Policy, Price, Role, Step, SwarmSpec,
         Tier, Workers, catalog,
     },
     time::Millis,
@@ -51,7 +51,9 @@ impl Decoder {
             d.named(f, "[roles.backend] with keys below it", true, Self::role)
         });
         let agents = table.take(self, "agents", |d, f| {
-            d.named(f, "[agents.aider] with keys below it", true, Self::agent)
+            d.named(f, "[agents.aider] with keys below it", true, |d, f| {
+                d.agent(f, &options.built_in())
+            })
         });
         let own = table.take(self, "models", |d, f| {
             d.named(
@@ -135,6 +137,8 @@ impl Decoder {
                 .unwrap_or(base.host),
             roles: base.roles,
             agents: base.agents,
+            built_in: base.built_in,
+            permission: t.take(self, "permission", Self::permission),
             policy: base.policy,
         };
         *budget = t.take(self, "budget", |d, f| {
@@ -212,6 +216,7 @@ impl Decoder {
         let role = Role {
             capabilities: table.take(self, "capabilities", Self::texts),
             model: table.take(self, "model", Self::text),
+            permission: table.take(self, "permission", Self::permission),
         };
         table.finish(self, nowhere);
         Some(role)
@@ -272,32 +277,9 @@ impl Decoder {
         })
     }
 
-    fn agent(&mut self, field: &Field<'_>) -> Option<AgentSpec> {
-        let mut table: Table<'_> = self.table(
-            field,
-            "an agent",
-            "a table such as { command = [\"aider\", \"--yes\"] }",
-        )?;
-        let example = "command = [\"aider\", \"--message-file\", \"{prompt_file}\"]";
-        let agent = AgentSpec {
-            command: table
-                .need(self, "command", example, Self::words)
-                .unwrap_or_default(),
-            stdin: table.take(self, "stdin", Self::truth).unwrap_or_default(),
-            env: table
-                .take(self, "env", |d, f| {
-                    d.named(f, "{ NAME = \"value\" }", false, Self::text)
-                })
-                .unwrap_or_default(),
-            rate_limited_exit: table
-                .take(self, "rate_limited_exit", |d, f| {
-                    d.list(f, "exit codes", Self::count)
-                })
-                .unwrap_or_default(),
-            provider: table.take(self, "provider", Self::text),
-        };
-        table.finish(self, nowhere);
-        Some(agent)
+    pub(super) fn permission(&mut self, field: &Field<'_>) -> Option<Permission> {
+        let all = [Permission::Ask, Permission::Edits, Permission::All];
+        self.choice(field, &all.map(|one| (one.word(), one)))
     }
 
     fn tasks(&mut self, field: &Field<'_>) -> Option<Vec<skep_core::spec::TaskSpec>> {
@@ -351,6 +333,8 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         host: Host::default(),
         roles: BTreeMap::new(),
         agents: BTreeMap::new(),
+        built_in: options.built_in(),
+        permission: None,
         policy: Policy::default(),
     }
 }

@@ -72,7 +72,7 @@ impl Decoder {
                 let help = "write a number with its unit (ms, s, m, h or d), such as \"90s\", \"45m\" or \"1h30m\"";
                 self.bad("plan::bad_duration", field, message, help)
             }),
-            Value::Int(n) => self.wrong(field, WANTED, format!("write \"{n}m\" for {n} minutes, or \"{n}s\" for {n} seconds")),
+            Value::Int(n) if *n > 0 => self.wrong(field, WANTED, format!("write \"{n}m\" for {n} minutes, or \"{n}s\" for {n} seconds")),
             _ => self.wrong(field, WANTED, "write a number with its unit, such as \"90s\", \"45m\" or \"1h30m\""),
         }
     }
@@ -87,7 +87,7 @@ impl Decoder {
             Value::Int(n) => T::try_from(n).ok().or_else(|| {
                 let message = format!("{} must be {wanted}, not {n}", field.name);
                 let help = if n < 0 {
-                    "write 0 for none, or remove the key for the default"
+                    "write a number that is not negative, or leave it at its default"
                 } else {
                     "write a smaller number"
                 };

@@ -30,6 +30,10 @@ command = ["aider"]
 [policy.health]
 [models."x"]
 provider = "p"
+[policy.routing]
+[policy.providers]
+[policy.slo]
+[policy.agents]
 [[task]]
 id = "a"
 mission = "m"
@@ -96,6 +100,10 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`workers`", "Between"),
         ("the policy's `health`", "Health"),
         ("a model", "ModelSpec"),
+        ("`routing`", "Routing"),
+        ("`providers`", "Providers"),
+        ("`slo`", "Slo"),
+        ("the policy's `agents`", "Talking"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -133,13 +141,25 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.scaling", "Scaling"),
         ("policy.health", "Health"),
         ("policy.budget", "Budget"),
+        ("policy.agents", "Talking"),
+        ("policy.routing", "Routing"),
+        ("policy.providers", "Providers"),
+        ("policy.slo", "Slo"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
-        for (key, property) in properties
-            .iter()
-            .filter(|(key, _)| !["health", "scaling", "budget"].contains(&key.as_str()))
-        {
+        for (key, property) in properties.iter().filter(|(key, _)| {
+            ![
+                "agents",
+                "health",
+                "scaling",
+                "routing",
+                "providers",
+                "slo",
+                "budget",
+            ]
+            .contains(&key.as_str())
+        }) {
             let default = &property["default"];
             // A cap without a default is none.
             if name == "Budget" && default.is_null() {

@@ -10,8 +10,9 @@ use crate::{
 use skep_core::{
     money::Usd,
     spec::{
-        AgentSpec, Budget, Cap, Command, Complexity, Criterion, Health, Landing, ModelSpec,
-        ModelWish, Plan, Policy, Priority, Role, Scaling, SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Agents, Budget, Cap, Command, Complexity, Criterion, Health, Landing, ModelSpec,
+        ModelWish, Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo,
+        SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -123,6 +124,9 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         host,
         roles: _,
         agents: _,
+        // What Skep knows by itself is no file's business.
+        built_in: _,
+        permission,
         policy: _,
     } = swarm;
     let mut keys = Keys::default();
@@ -160,6 +164,7 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     if !host.is_headless() {
         keys.put("host", text(host.word()));
     }
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     keys.0
 }
 
@@ -167,10 +172,12 @@ fn role(role: &Role) -> Value {
     let Role {
         capabilities,
         model,
+        permission,
     } = role;
     let mut keys = Keys::default();
     keys.maybe("capabilities", capabilities.as_ref().map(|c| texts(c)));
     keys.maybe("model", model.as_ref().map(text));
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     Value::Table(keys.0)
 }
 
@@ -181,9 +188,17 @@ fn agent(agent: &AgentSpec) -> Value {
         env,
         rate_limited_exit,
         provider,
+        protocol,
+        rules,
+        permission,
+        args,
     } = agent;
     let mut keys = Keys::default();
-    keys.put("command", texts(command));
+    keys.list("command", texts(command));
+    keys.list("args", texts(args));
+    keys.maybe("protocol", protocol.as_ref().map(text));
+    keys.maybe("rules", rules.as_ref().map(text));
+    keys.maybe("permission", permission.map(|p| text(p.word())));
     if *stdin {
         keys.put("stdin", Value::Bool(true));
     }
@@ -241,9 +256,24 @@ impl Written for u64 {
     }
 }
 
-impl Written for Health {
+impl Written for Usd {
     fn written(&self) -> Value {
-        Value::Table(supervision(self))
+        money(*self)
+    }
+}
+impl Written for RouteBy {
+    fn written(&self) -> Value {
+        text(self.word())
+    }
+}
+impl Written for Option<String> {
+    fn written(&self) -> Value {
+        text(self.as_deref().unwrap_or_default())
+    }
+}
+impl Written for Vec<String> {
+    fn written(&self) -> Value {
+        texts(self)
     }
 }
 
@@ -256,6 +286,27 @@ macro_rules! changed {
         $(if *$key != base.$key { keys.put(stringify!($key), $key.written()); })*
         keys.0
     }};
+}
+
+impl Written for Agents {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Agents of self:
+            first_reply,
+            reply,
+            tool,
+            retries,
+            metering,
+            ask_timeout,
+            ask_total,
+            context_percent,
+        ))
+    }
+}
+
+impl Written for Health {
+    fn written(&self) -> Value {
+        Value::Table(supervision(self))
+    }
 }
 
 fn supervision(health: &Health) -> Vec<Entry> {
@@ -274,6 +325,44 @@ fn supervision(health: &Health) -> Vec<Entry> {
         poison_workers,
         wait,
     )
+}
+
+impl Written for Routing {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Routing of self:
+            by,
+            cheap_percent,
+            default_percent,
+            smart_percent,
+            simple,
+            moderate,
+            complex,
+            floor_percent,
+            explore_percent,
+            fallback,
+        ))
+    }
+}
+
+impl Written for Providers {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Providers of self:
+            attempts,
+            failures,
+            window,
+            park,
+            park_cap,
+            quota_park,
+            longest_park,
+            probe,
+        ))
+    }
+}
+
+impl Written for Slo {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Slo of self: attempts, success_percent, p95, cost))
+    }
 }
 
 fn numbers(policy: &Policy) -> Vec<Entry> {
@@ -296,9 +385,14 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         setup_timeout,
         output_bytes,
         ports_per_worktree,
+        forecast_interval,
         scaling,
         health,
         budget,
+        routing,
+        providers,
+        slo,
+        agents,
     )
 }
 

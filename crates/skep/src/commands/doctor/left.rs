@@ -52,7 +52,7 @@ pub(super) fn check(
     let kinds = KINDS.iter().any(|kind| report.has(kind));
     if !kinds {
         // Ports are computed anew by every keeper and held by nobody, so there are none to leak.
-        let what = "none: no files, runs, processes, worktrees, branches or locks were left";
+        let what = "none: no files, runs, processes, worktrees, branches, homes or locks were left";
         report.add("litter", Verdict::Good, what, "");
     }
 }

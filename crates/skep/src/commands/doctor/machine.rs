@@ -5,12 +5,10 @@ use crate::args::Context;
 use skep_host::{command::command, git::MIN_VERSION, tmux::Tmux};
 use std::path::Path;
 
-/// Agents that are looked for on PATH.
-const AGENTS: [&str; 6] = ["claude", "codex", "gemini", "opencode", "aider", "pi"];
 /// Less free disk than this is worth a word.
 const DISK_PERCENT: u64 = 20;
 
-/// git, containment, agents.
+/// git, tmux, containment.
 pub(super) fn check(ctx: &Context, report: &mut Report) {
     report.add("skep", Verdict::Good, env!("CARGO_PKG_VERSION"), "");
     match first_line(&ctx.dir, "git", &["--version"]) {
@@ -45,15 +43,6 @@ pub(super) fn check(ctx: &Context, report: &mut Report) {
             "PID namespaces are not to be had",
             hint,
         );
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let there = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
-    let found: Vec<&str> = AGENTS.into_iter().filter(there).collect();
-    if found.is_empty() {
-        let hint = "the shell agent and agents by configuration always work";
-        report.add("agents", Verdict::Note, "no known agent is on PATH", hint);
-    } else {
-        report.add("agents", Verdict::Good, found.join(", "), "");
     }
 }
 

@@ -1,12 +1,15 @@
-//! "Try again in 3 days 2 hours 5 minutes": what Codex says of a limit in words only.
+//! "Try again in 3 days 2 hours 5 minutes": the wait that some vendors' error events give in words only.
 
 use crate::seen::Until;
 use skep_core::time::Millis;
 
-/// The wait that an error's text names.
-pub(super) fn told(text: &str) -> Option<Until> {
+/// What stands before a wait: Codex and OpenAI, Gemini, the Gemini CLI.
+const BEFORE: &[&str] = &["try again in ", "retry in ", "retry after "];
+
+/// The wait that the text of an error event names.
+pub(crate) fn told(text: &str) -> Option<Until> {
     let lower = text.to_ascii_lowercase();
-    let (_, rest) = lower.split_once("try again in ")?;
+    let (_, rest) = BEFORE.iter().find_map(|words| lower.split_once(words))?;
     let mut words = rest
         .split(|c: char| c.is_whitespace() || c == ',')
         .filter(|word| !word.is_empty() && *word != "and");
@@ -49,6 +52,8 @@ mod tests {
                 "You've hit your usage limit. Try again in 3 days 2 hours 5 minutes.",
                 266_700_000,
             ),
+            ("Quota exceeded. Please retry in 51.5s.", 51_500),
+            ("Slow down.\nSuggested retry after 3600s.", 3_600_000),
             ("Please try again in 1.5s. Visit ...", 1500),
             ("try again in 20s", 20_000),
             ("try again in 1 hour and 1 minute", 3_660_000),

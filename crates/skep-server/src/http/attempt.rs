@@ -1,0 +1,331 @@
+//! The routes of agents (U-8): each speaks for one attempt, by its token, and can reach nothing else by it.
+
+use super::{App, gone, write};
+use crate::api::{
+    BlockInput, CheckpointInput, ContextDoc, MemoInput, MemoList, Problem, SCHEMA, TakenDoc,
+    WORD_BYTES,
+};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State as Shared, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    routing::{get, post},
+};
+use serde::de::DeserializeOwned;
+use skep_core::{
+    attempt::{Live, Phase},
+    event::By,
+    id::Attempt,
+    merge::Severity,
+    request::{Observation, Refusal, Request, What},
+    state::State,
+    word::Word,
+};
+use skep_host::{
+    keeper::RequestError,
+    token::{Kept, Token},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// An attempt may ask and say so much at once …
+const BURST: u32 = 30;
+/// … and after that so often: far more than any agent has to say, and far less than a keeper can hear.
+const REFILL: Duration = Duration::from_millis(200);
+/// So many attempts are remembered. Many more than run at one time; the oldest are forgotten, and read again.
+const REMEMBERED: usize = 4_096;
+/// So many refused tokens are told of in a keeper's life. It is the first that matters.
+const TOLD: usize = 32;
+
+/// The routes, with what is remembered of who speaks.
+pub(super) fn routes(app: App) -> Router<App> {
+    let agents = Agents {
+        app,
+        desk: Arc::default(),
+    };
+    Router::new()
+        .route("/attempt", get(context))
+        .route("/attempt/checkpoint", post(checkpoint))
+        .route("/attempt/heartbeat", post(heartbeat))
+        .route("/attempt/block", post(block))
+        .route("/attempt/memos", get(memos).post(memo))
+        .layer(DefaultBodyLimit::max(WORD_BYTES))
+        .with_state(agents)
+}
+
+#[derive(Clone)]
+struct Agents {
+    app: App,
+    desk: Arc<Mutex<Desk>>,
+}
+
+#[derive(Default)]
+struct Desk {
+    known: BTreeMap<Attempt, (Kept, Bucket)>,
+    /// Attempts for which a forged token was presented; none for tokens of no attempt there is.
+    told: BTreeSet<Option<Attempt>>,
+}
+
+/// How much an attempt may still ask and say.
+struct Bucket {
+    left: u32,
+    since: Instant,
+}
+
+impl Bucket {
+    fn full(now: Instant) -> Bucket {
+        Bucket {
+            left: BURST,
+            since: now,
+        }
+    }
+
+    /// Takes one; else how long until there is one.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        let passed = now.saturating_duration_since(self.since);
+        let fresh = u32::try_from(passed.as_millis() / REFILL.as_millis()).unwrap_or(BURST);
+        if fresh >= BURST - self.left {
+            *self = Bucket::full(now);
+        } else {
+            self.left += fresh;
+            self.since += REFILL * fresh;
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err((self.since + REFILL).saturating_duration_since(now)),
+        }
+    }
+}
+
+/// What came of looking at a token.
+enum Seen {
+    Good(Attempt),
+    TooMany(Duration),
+    /// It is forged; whether that is news.
+    Forged(Option<Attempt>, bool),
+}
+
+impl Agents {
+    /// Whose token it is that came with a request.
+    async fn speaker(&self, headers: &HeaderMap) -> Result<Attempt, Problem> {
+        let bearer = headers.get(header::AUTHORIZATION);
+        let bearer = bearer.and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
+        let Some(text) = bearer else {
+            let detail = "this address is for agents, and takes an attempt's token";
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "no_token", detail)
+                .hint("it is in SKEP_TOKEN of an agent that Skep has started, and nowhere else"));
+        };
+        match self.look_at(text) {
+            Seen::Good(attempt) => Ok(attempt),
+            Seen::TooMany(wait) => {
+                let detail = "this attempt asks and says too much at once";
+                let ms = wait.as_millis() + 1;
+                Err(
+                    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail).hint(format!(
+                        "wait {ms} ms; one call in {} ms is always taken",
+                        REFILL.as_millis()
+                    )),
+                )
+            }
+            Seen::Forged(attempt, news) => {
+                if news {
+                    self.tell(attempt).await;
+                }
+                let detail = "this is no attempt's token";
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "bad_token", detail)
+                    .hint("use SKEP_TOKEN as it was given to the agent; this was noted"))
+            }
+        }
+    }
+
+    fn look_at(&self, text: &str) -> Seen {
+        let token = Token::read(text);
+        let now = Instant::now();
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(token) = token else {
+            return desk.forged(None);
+        };
+        let attempt = token.attempt();
+        if !desk.known.contains_key(&attempt) {
+            let Some(kept) = Kept::of(self.app.handle.site(), attempt) else {
+                return desk.forged(None);
+            };
+            if desk.known.len() >= REMEMBERED {
+                desk.known.pop_first();
+            }
+            desk.known.insert(attempt, (kept, Bucket::full(now)));
+        }
+        match desk.known.get_mut(&attempt) {
+            Some((kept, bucket)) if token.is(kept) => match bucket.take(now) {
+                Ok(()) => Seen::Good(attempt),
+                Err(wait) => Seen::TooMany(wait),
+            },
+            _ => desk.forged(Some(attempt)),
+        }
+    }
+
+    /// People should know. What was presented is not repeated: it may be somebody's real secret.
+    async fn tell(&self, attempt: Option<Attempt>) {
+        let whose = attempt.map_or("no attempt".into(), |a| {
+            format!("attempt {a}, with a wrong secret")
+        });
+        let text = format!("a call with a forged token was refused: it names {whose}");
+        let noticed = Observation::Noticed {
+            severity: Severity::Warning,
+            text,
+        };
+        // Nobody is left to tell if the keeper has ended.
+        let _ = self.ask(By::Host, "token".into(), noticed).await;
+    }
+
+    async fn ask(&self, by: By, trace: String, seen: Observation) -> Result<u64, RequestError> {
+        let request = Request {
+            key: None,
+            trace,
+            by,
+            what: What::Observation(seen),
+        };
+        let answer = self.app.handle.request(request).await?;
+        Ok(answer.seq)
+    }
+
+    /// Takes an attempt's word.
+    async fn take(&self, attempt: Attempt, word: Word) -> Result<Json<TakenDoc>, Problem> {
+        let seen = Observation::Word { attempt, word };
+        let taken = self.ask(By::Agent(attempt), format!("attempt-{attempt}"), seen);
+        match taken.await {
+            Ok(seq) => Ok(Json(TakenDoc {
+                schema: SCHEMA,
+                attempt: attempt.0,
+                seq,
+            })),
+            Err(RequestError::Gone(error)) => Err(gone(error)),
+            Err(RequestError::Refused(Refusal::Fenced(_) | Refusal::OutOfDate)) => {
+                Err(over(attempt))
+            }
+            Err(RequestError::Refused(Refusal::Fault(detail))) => Err(bad_word(detail)),
+            Err(RequestError::Refused(no)) => Err(write::explain(&self.app, no).await),
+        }
+    }
+
+    /// Asks a question for an attempt that is at work.
+    async fn view<T: Send + 'static>(
+        &self,
+        attempt: Attempt,
+        view: impl FnOnce(&State, &Live, skep_core::time::Time) -> Option<T> + Send + 'static,
+    ) -> Result<Json<T>, Problem> {
+        let asked = self.app.handle.query(move |state, now| {
+            let live = state.attempt(attempt)?;
+            (live.phase < Phase::Verifying).then(|| view(state, live, now))?
+        });
+        let seen = asked.await.map_err(gone)?;
+        seen.map(Json).ok_or_else(|| over(attempt))
+    }
+}
+
+impl Desk {
+    fn forged(&mut self, attempt: Option<Attempt>) -> Seen {
+        let news = self.told.len() < TOLD && self.told.insert(attempt);
+        Seen::Forged(attempt, news)
+    }
+}
+
+/// A token ends with its attempt.
+fn over(attempt: Attempt) -> Problem {
+    let detail = format!("attempt {attempt} is over, and its token with it");
+    Problem::new(StatusCode::FORBIDDEN, "attempt_over", detail)
+        .hint("end now: nothing that this attempt does counts any more")
+}
+
+fn bad_word(detail: String) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_word", detail)
+        .hint("nothing was recorded; say it shorter or otherwise")
+}
+
+fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+    let body = body.map_err(write::unread)?;
+    serde_json::from_slice(&body)
+        .map_err(|error| bad_word(format!("this is not understood: {error}")))
+}
+
+async fn context(
+    Shared(agents): Shared<Agents>,
+    headers: HeaderMap,
+) -> Result<Json<ContextDoc>, Problem> {
+    let attempt = agents.speaker(&headers).await?;
+    agents.view(attempt, ContextDoc::of).await
+}
+
+async fn memos(
+    Shared(agents): Shared<Agents>,
+    headers: HeaderMap,
+) -> Result<Json<MemoList>, Problem> {
+    let attempt = agents.speaker(&headers).await?;
+    let view = |state: &State, _: &Live, _| Some(MemoList::of(state));
+    agents.view(attempt, view).await
+}
+
+async fn checkpoint(
+    Shared(agents): Shared<Agents>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<TakenDoc>, Problem> {
+    let attempt = agents.speaker(&headers).await?;
+    let input: CheckpointInput = parse(body)?;
+    let word = input.read().map_err(bad_word)?;
+    agents.take(attempt, word).await
+}
+
+async fn heartbeat(
+    Shared(agents): Shared<Agents>,
+    headers: HeaderMap,
+) -> Result<Json<TakenDoc>, Problem> {
+    let attempt = agents.speaker(&headers).await?;
+    agents.take(attempt, Word::Heartbeat).await
+}
+
+async fn block(
+    Shared(agents): Shared<Agents>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<TakenDoc>, Problem> {
+    let attempt = agents.speaker(&headers).await?;
+    let input: BlockInput = parse(body)?;
+    let word = input.read().map_err(bad_word)?;
+    agents.take(attempt, word).await
+}
+
+async fn memo(
+    Shared(agents): Shared<Agents>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<TakenDoc>, Problem> {
+    let attempt = agents.speaker(&headers).await?;
+    let input: MemoInput = parse(body)?;
+    agents.take(attempt, input.read()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_one_a_refill() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(start);
+        let taken =
+            |bucket: &mut Bucket, at| (0..1_000).filter(|_| bucket.take(at).is_ok()).count();
+        assert_eq!(taken(&mut bucket, start), BURST as usize);
+        assert_eq!(bucket.take(start), Err(REFILL));
+        assert_eq!(taken(&mut bucket, start + REFILL), 1);
+        assert_eq!(taken(&mut bucket, start + REFILL * 4), 3);
+        assert_eq!(taken(&mut bucket, start + REFILL * 1_000), BURST as usize);
+    }
+}
