@@ -2,6 +2,7 @@
 
 use crate::{
     ask::{Ask, Waited},
+    budget::Account,
     fault::ErrorKind,
     health::{Logged, Rung},
     id::{Attempt, Oid, TaskId, WorkerId},
@@ -90,6 +91,8 @@ pub enum StopWhy {
     NoHeartbeat,
     /// It makes no progress (L-4).
     Stale,
+    /// A cap leaves nothing for it (S-7); the task goes back to the queue.
+    OverBudget,
     /// Its agent says that it cannot go on.
     Blocked,
 }
@@ -127,6 +130,9 @@ pub struct Live {
     /// The highest rung of the ladder that its agent was told of, or that it could not be told of.
     #[serde(default)]
     pub told: Rung,
+    /// What was set aside for it, and what it was charged (S-7).
+    #[serde(default)]
+    pub account: Account,
     /// What its agent has said of it.
     #[serde(default, skip_serializing_if = "Words::is_empty")]
     pub words: Words,

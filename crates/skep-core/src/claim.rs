@@ -3,6 +3,7 @@
 
 use crate::{
     attempt::Live,
+    budget::{self, Shortfall},
     id::WorkerId,
     limits,
     provider::Shut,
@@ -68,6 +69,8 @@ pub enum Unfit {
     Capability(String),
     /// Every model that the task may use has failed on it too often.
     ModelsFailed(String),
+    /// A cap leaves too little for it (S-7).
+    Budget(Shortfall),
     /// The provider of its model takes no attempt now (S-5, S-6).
     Provider(Shut),
 }
@@ -87,6 +90,7 @@ impl fmt::Display for Unfit {
                     "would use {model}, which failed on the task too often, and no stronger model is left"
                 )
             }
+            Unfit::Budget(short) => write!(f, "{short}"),
             Unfit::Provider(shut) => write!(f, "{shut}"),
         }
     }
@@ -196,7 +200,10 @@ pub fn fits(state: &State, task: &Task, worker: &Worker, now: Time) -> Result<Ch
         return Err(Unfit::Busy(standing));
     }
     may_take(task, worker)?;
-    routing::route(state, task, worker, now)
+    let choice = routing::route(state, task, worker, now)?;
+    let model = choice.model.as_deref();
+    budget::admit(state, task, worker.id, model, now).map_err(Unfit::Budget)?;
+    Ok(choice)
 }
 
 /// Whether a worker could take a task if it were idle and every provider took it.

@@ -6,8 +6,8 @@
 use crate::{
     affinity, ask,
     attempt::{Failure, Live, Outcome, StopWhy},
-    claim, deadlock,
-    event::{Event, WorkerNext},
+    budget, claim, deadlock,
+    event::{Event, Next, WorkerNext},
     forecast, health,
     id::WorkerId,
     limits,
@@ -31,6 +31,7 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
     unblocked(state)
         .or_else(|| tasks_ready(state))
         .or_else(|| worker_restored(state, now))
+        .or_else(|| budget::next(state, now))
         .or_else(|| overtime(state, now))
         .or_else(|| ask::due(state, now))
         .or_else(|| context_refresh(state))
@@ -78,6 +79,7 @@ pub(crate) fn moves_at(state: &State, now: Time) -> Option<Time> {
     workers
         .chain(attempts)
         .chain(health::wake_at(state, now))
+        .chain(budget::wake_at(state, now))
         .chain(ask::wake_at(state))
         .chain(deadlock::frees_at(state))
         .chain(probe)
@@ -136,6 +138,7 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
     let (outcome, limit) = match why {
         StopWhy::TaskCancelled => (Outcome::Cancelled, "its ceiling"),
         StopWhy::Stale => (Outcome::Stale, "its silence"),
+        StopWhy::OverBudget => (Outcome::OverBudget, "its ceiling"),
         StopWhy::Blocked => (Outcome::Cancelled, "its own word"),
         _ => (Outcome::TimedOut, "its ceiling"),
     };
@@ -153,7 +156,10 @@ fn overtime(state: &State, now: Time) -> Option<Event> {
         task: live.task.clone(),
         worker: live.worker,
         failure: Box::new(failure),
-        next: retry::next(state, task, live, outcome),
+        next: match why {
+            StopWhy::OverBudget => Next::Release,
+            _ => retry::next(state, task, live, outcome),
+        },
         worker_next: WorkerNext::BackOff(now + policy.backoff),
         spawn_failed: false,
         agent_died: false,
@@ -233,6 +239,7 @@ fn claim(state: &State, now: Time) -> Option<Event> {
         return None;
     }
     let (task, worker, choice) = affinity::choose(state, now, &idle)?;
+    let reserved = budget::admit(state, task, worker, choice.model.as_deref(), now).ok()?;
     let agent = routing::agent(&state.swarm()?.spec, task);
     Some(Event::Claimed {
         attempt: state.next_attempt(),
@@ -242,6 +249,7 @@ fn claim(state: &State, now: Time) -> Option<Event> {
         model: choice.model,
         base: base.clone(),
         give_up: now + claim::give_up_after(state, &task.spec),
+        reserved,
         provider: choice.provider,
         route: choice.route,
     })

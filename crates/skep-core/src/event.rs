@@ -4,6 +4,7 @@
 use crate::{
     ask::{Question, Reply},
     attempt::{Failure, StopWhy},
+    budget::{Amounts, Charge, Scope, Told},
     fault::ErrorKind,
     forecast::{Collision, Gone, Work},
     health::{Logged, Rung},
@@ -141,6 +142,9 @@ pub enum Event {
         base: Oid,
         /// The keeper gives it up at this moment.
         give_up: Time,
+        /// What is set aside for it (S-7).
+        #[serde(default, skip_serializing_if = "Amounts::is_nothing")]
+        reserved: Amounts,
         /// Who serves it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider: Option<String>,
@@ -165,6 +169,28 @@ pub enum Event {
         attempt: Attempt,
         /// The moment.
         give_up: Time,
+    },
+    /// An attempt is known to have used more, or more was set aside for it (S-7). The last one comes with its end;
+    /// that of one whose lease was revoked may come later.
+    Metered {
+        /// Which.
+        attempt: Attempt,
+        /// Its task.
+        task: TaskId,
+        /// What it is charged, in all.
+        charge: Charge,
+        /// What is set aside for it, in all.
+        #[serde(default, skip_serializing_if = "Amounts::is_nothing")]
+        reserved: Amounts,
+    },
+    /// People are told how much of a cap is spent (S-7).
+    BudgetLevel {
+        /// Of which.
+        scope: Scope,
+        /// How much.
+        told: Told,
+        /// In a sentence.
+        text: String,
     },
     /// The verdict on an attempt's health has changed, or its score has by much (L-4).
     HealthChanged {
@@ -559,6 +585,8 @@ impl Event {
             Event::AttemptStarted { .. } => "attempt_started",
             Event::AgentEnded { .. } => "agent_ended",
             Event::LeaseMoved { .. } => "lease_moved",
+            Event::Metered { .. } => "metered",
+            Event::BudgetLevel { .. } => "budget_level",
             Event::HealthChanged { .. } => "health_changed",
             Event::Told { .. } => "told",
             Event::Checkpointed { .. } => "checkpointed",

@@ -142,6 +142,11 @@ fn cut_short(report: &Report, stopping: Option<StopWhy>) -> Option<Verdict> {
             "it made no progress and was ended".into(),
             report.agent.as_ref().map_or("", |a| a.tail.as_str()),
         )),
+        (Some(Cut::Stopped), Some(StopWhy::OverBudget)) => Some(failure(
+            Outcome::OverBudget,
+            "ended for its cost".into(),
+            report.agent.as_ref().map_or("", |a| a.tail.as_str()),
+        )),
         (Some(Cut::Stopped), _) => Some(failure(
             Outcome::Crashed,
             "the attempt was stopped from outside".into(),

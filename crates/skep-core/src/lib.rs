@@ -11,6 +11,7 @@ extern crate alloc;
 mod affinity;
 pub mod ask;
 pub mod attempt;
+pub mod budget;
 pub mod claim;
 pub mod deadlock;
 pub mod decide;

@@ -21,6 +21,8 @@ pub const KEYS: usize = 10_000;
 pub const OUTPUT_TAIL: usize = 8 * 1024;
 /// Of how many kinds of attempts the usual length is remembered; a plan rarely has ten categories.
 pub const PACES: usize = 256;
+/// Of how many days the spending is remembered: more than a year, for a report over one.
+pub const DAYS: usize = 400;
 /// How many fix tasks one task may lead to before a person must look.
 pub const FIXES: u32 = 3;
 /// How many collisions are remembered at once (W-9): more than a person reads, and each costs an event.

@@ -34,6 +34,22 @@ impl Usd {
     pub fn dollars(self) -> f64 {
         self.0 as f64 / 1e6
     }
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Usd) -> Usd {
+        Usd(self.0.saturating_add(other.0))
+    }
+    /// What is left of it without the other; nothing, if that is more.
+    #[must_use]
+    pub const fn less(self, other: Usd) -> Usd {
+        Usd(self.0.saturating_sub(other.0))
+    }
+    /// What so many tokens cost, if this is the price of a million; a broken millionth counts as a whole one.
+    #[must_use]
+    pub fn for_tokens(self, tokens: u64) -> Usd {
+        let cost = (u128::from(self.0) * u128::from(tokens)).div_ceil(1_000_000);
+        Usd(u64::try_from(cost).unwrap_or(u64::MAX))
+    }
 }
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

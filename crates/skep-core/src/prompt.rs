@@ -285,6 +285,7 @@ mod tests {
             stopping: None,
             health: None,
             told: crate::health::Rung::Fine,
+            account: Default::default(),
             words: Default::default(),
             provider: None,
             route: None,

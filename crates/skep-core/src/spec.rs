@@ -4,15 +4,20 @@
 //! [`Plan`] that [`check`] accepts holds everything the decider later relies on: ids are unique,
 //! dependencies exist and have no cycle, every task can be run by some worker.
 
+pub mod catalog;
 mod check;
 mod glob;
 mod graph;
 mod policy;
+mod zone;
 
 pub use check::{Fault, FaultKind, FieldPath, Step, check, check_label};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
-pub use policy::{Agents, Health, Policy, Providers, RouteBy, Routing, Scaling, Slo};
+pub use policy::{
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo,
+};
+pub use zone::{Span, Zone};
 
 use crate::{
     id::{SwarmName, TaskId},
@@ -63,8 +68,6 @@ pub struct SwarmSpec {
     pub setup: Vec<Command>,
     /// Run in each worktree before it is removed.
     pub teardown: Vec<Command>,
-    /// Caps on spending.
-    pub budget: Budget,
     /// Whether each worker has its own worktree; if not, all share one.
     pub worktree: bool,
     /// Where attempts run.
@@ -237,6 +240,18 @@ pub enum Tier {
     Smart,
 }
 
+impl Tier {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Tier::Cheap => "cheap",
+            Tier::Default => "default",
+            Tier::Smart => "smart",
+        }
+    }
+}
+
 /// What a million tokens cost, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
@@ -248,15 +263,6 @@ pub struct Price {
     pub cache_write: Usd,
     /// Written.
     pub output: Usd,
-}
-
-/// Caps on spending (S-7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// For the whole swarm.
-    pub usd: Option<Usd>,
-    /// For each task that names no budget of its own.
-    pub per_task_usd: Option<Usd>,
 }
 
 /// A command: a line for `sh -c`, or words that no shell sees.

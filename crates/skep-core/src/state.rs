@@ -11,6 +11,7 @@ pub use stored::FOLD;
 
 use crate::{
     attempt::{Live, Phase, Reading},
+    budget::Ledger,
     forecast::{Collision, Looked},
     health::{Facts, Pace, Sample},
     id::{Attempt, Oid, TaskId, WorkerId},
@@ -59,6 +60,8 @@ pub struct State {
     /// How long attempts take, by kind; bounded by [`limits::PACES`](crate::limits::PACES).
     #[serde(default)]
     paces: BTreeMap<String, Pace>,
+    #[serde(default)]
+    ledger: Ledger,
     /// Works that are known not to merge as they are; bounded by
     /// [`limits::COLLISIONS`](crate::limits::COLLISIONS).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -419,6 +422,12 @@ impl State {
     pub fn usual_pace(&self, kind: &str) -> Option<Millis> {
         self.paces.get(kind)?.usual()
     }
+    /// What has been spent.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Who serves attempts, and who refuses to, by name.
     #[must_use]
     pub fn providers(&self) -> &provider::Book {
@@ -501,7 +510,10 @@ impl State {
             SwarmState::Paused
         } else if self.merge.is_some() {
             SwarmState::Merging
-        } else if self.swarm.is_none() || self.finished.is_some() {
+        } else if self.swarm.is_none()
+            || self.finished.is_some()
+            || (self.live.is_empty() && self.ledger.is_full())
+        {
             SwarmState::Sleeping
         } else {
             SwarmState::Running

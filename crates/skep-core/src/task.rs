@@ -2,9 +2,10 @@
 
 use crate::{
     attempt::{Failure, Outcome, Receipt},
+    budget::Charge,
     id::{Attempt, Oid, TaskId, WorkerId},
     spec::{Glob, Priority, TaskSpec},
-    time::Time,
+    time::{Millis, Time},
     word::Block,
 };
 use alloc::{
@@ -200,6 +201,12 @@ pub struct Past {
     pub ended: Time,
     /// In a sentence.
     pub reason: String,
+    /// What it was charged.
+    #[serde(default)]
+    pub charge: Charge,
+    /// How long it held its task.
+    #[serde(default)]
+    pub took: Millis,
     /// Its lease was revoked, and no result of it has come yet.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub revoked: bool,

@@ -54,7 +54,6 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
-        budget: crate::spec::Budget::default(),
         worktree: true,
         host: crate::spec::Host::default(),
         roles: Default::default(),
@@ -85,6 +84,7 @@ pub(crate) fn swarm() -> crate::state::Swarm {
 pub(crate) fn live(attempt: u64) -> crate::attempt::Live {
     use crate::time::Time;
     crate::attempt::Live {
+        account: Default::default(),
         asks: Vec::new(),
         asked: 0,
         refresh: false,

@@ -2,6 +2,7 @@
 //! `skep doctor` when a person does.
 
 use crate::{
+    budget::Amounts,
     claim, limits,
     spec::Graph,
     state::State,
@@ -24,6 +25,7 @@ pub fn find(state: &State) -> Vec<String> {
     tasks(state, &mut found);
     counts(state, &mut found);
     waves(state, &mut found);
+    money(state, &mut found);
     collisions(state, &mut found);
     found
 }
@@ -67,6 +69,34 @@ fn attempts(state: &State, found: &mut Vec<String>) {
                 task.id(),
                 task.state,
                 task.current
+            ));
+        }
+    }
+}
+
+/// S-7: what was spent on the plan is what its attempts were charged, each of them once.
+fn money(state: &State, found: &mut Vec<String>) {
+    let past = state.tasks().iter().flat_map(|t| &t.history);
+    let past = past.map(|past| (past.worker, past.charge.amounts()));
+    let live = state.live().map(|l| (l.worker, l.account.charge.amounts()));
+    let (mut all, mut by_worker) = (Amounts::default(), BTreeMap::new());
+    for (worker, charge) in past.chain(live) {
+        all = all.plus(charge);
+        let sum: &mut Amounts = by_worker.entry(worker).or_default();
+        *sum = sum.plus(charge);
+    }
+    let same = |a: Amounts, b: Amounts| (a.usd, a.tokens) == (b.usd, b.tokens);
+    let booked = state.ledger().swarm();
+    if !same(all, booked) {
+        found.push(format!(
+            "S-7: {booked:?} is booked, and attempts were charged {all:?}"
+        ));
+    }
+    for (worker, charged) in by_worker {
+        let booked = state.ledger().worker(worker);
+        if !same(charged, booked) {
+            found.push(format!(
+                "S-7: {booked:?} is booked for {worker}, and its attempts were charged {charged:?}"
             ));
         }
     }

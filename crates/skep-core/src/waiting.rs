@@ -2,6 +2,7 @@
 
 use crate::{
     attempt::{Live, Phase},
+    budget::{self, Shortfall},
     claim::{self, Closed, Held, Unfit},
     health,
     id::{TaskId, WorkerId},
@@ -39,6 +40,8 @@ pub enum Waiting {
     Provider(Shut),
     /// No worker takes it now; each with why not.
     NoWorkerFits(Vec<(WorkerId, Unfit)>),
+    /// A cap leaves too little for it (S-7).
+    Budget(Shortfall),
     /// It will be claimed at once.
     AboutToStart,
     /// An attempt is at it.
@@ -109,6 +112,7 @@ impl fmt::Display for Waiting {
             }
             Waiting::Provider(shut) => write!(f, "{shut}"),
             Waiting::NoWorkerFits(each) => no_worker_fits(f, each),
+            Waiting::Budget(short) => write!(f, "{short}"),
             Waiting::AboutToStart => f.write_str("is about to be claimed"),
             Waiting::Attempt {
                 worker,
@@ -278,6 +282,13 @@ fn ready(state: &State, task: &Task, now: Time) -> Waiting {
             Err(why) => each.push((worker.id, why)),
         }
     }
+    let short = each.iter().find_map(|(_, why)| match why {
+        Unfit::Budget(short) => Some(*short),
+        _ => None,
+    });
+    if let Some(short) = short {
+        return Waiting::Budget(short);
+    }
     if each.is_empty() {
         return Waiting::NoWorkers;
     }
@@ -389,6 +400,10 @@ fn standing(state: &State, worker: &Worker, now: Time) -> String {
 pub fn stuck(state: &State, now: Time) -> Option<String> {
     if let Some(halt) = state.halted() {
         return Some(halt.reason.clone());
+    }
+    if let Some(short) = budget::asks(state, now) {
+        let first = state.ready().next().map(|t| t.id().to_string());
+        return Some(format!("{} {short}", first.unwrap_or_default()));
     }
     let moving = state.live().len() > 0
         || state.merge().is_some()

@@ -6,8 +6,8 @@ mod sse;
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, CommandDoc, ConfigDoc, ConflictList, EventDoc, MemoList, Problem,
-    ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
+    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -184,6 +184,21 @@ impl Client {
     /// [`ClientError`].
     pub async fn conflicts(&self) -> Result<ConflictList, ClientError> {
         self.get("conflicts").await
+    }
+
+    /// What was spent.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn costs(&self, by: By) -> Result<CostsDoc, ClientError> {
+        self.get(&format!("costs?by={}", by.word())).await
+    }
+    /// The prices in force.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn prices(&self) -> Result<PricesDoc, ClientError> {
+        self.get("prices").await
     }
 
     /// Sends a command. The same key again does nothing new.

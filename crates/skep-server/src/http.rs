@@ -47,6 +47,8 @@ pub fn router(app: App) -> Router {
         .route("/workers", get(read::workers))
         .route("/why/{name}", get(read::why))
         .route("/conflicts", get(read::conflicts))
+        .route("/costs", get(read::costs))
+        .route("/prices", get(read::prices))
         .route("/memos", get(read::memos))
         .route("/reputation", get(read::reputation))
         .route("/asks", get(read::asks))

@@ -8,8 +8,10 @@ pub mod client;
 pub mod config;
 pub mod http;
 pub mod mcp;
+pub mod models;
 mod near;
 mod unique;
+pub mod zones;
 
 pub use near::{nearest, task_hint, worker_hint};
 pub use unique::unique_id;

@@ -2,6 +2,7 @@
 
 mod providers;
 mod scaling;
+mod spending;
 
 use crate::{
     git::Works,
@@ -15,7 +16,7 @@ use skep_core::{
     id::{Attempt, Oid, TaskId, WorkerId},
     plan::Order,
     request::Answer,
-    spec::{Plan, Policy},
+    spec::{Budget, Plan, Policy},
     state::State,
     task::TaskState,
     violations, waiting,
@@ -67,6 +68,7 @@ pub(crate) struct Audit {
     stops: BTreeMap<Attempt, u64>,
     looked: u64,
     coming: scaling::Coming,
+    pub(crate) spending: spending::Spending,
 }
 
 impl Audit {
@@ -87,6 +89,7 @@ impl Audit {
             stops: BTreeMap::new(),
             looked: 0,
             coming: scaling::Coming::default(),
+            spending: spending::Spending::default(),
         }
     }
 
@@ -99,6 +102,7 @@ impl Audit {
                 (policy.backoff.0, policy.backoff_cap.0) = (0, 0);
             }
             Some(Mutant::IgnoreCap) => policy.concurrency = 1_000,
+            Some(Mutant::NoCaps) => policy.budget = Budget::default(),
             Some(Mutant::IgnoreBulkhead) => policy.providers.attempts = 1_000,
             Some(Mutant::ParkBriefly) => policy.providers.longest_park.0 = 1,
             Some(Mutant::ScaleWildly) => {
@@ -166,6 +170,9 @@ impl World {
                 format!("{trace} acted twice")
             });
         }
+        if let Some(last) = records.last() {
+            self.audit_caps(last.at);
+        }
         self.audit_reasons();
     }
 
@@ -199,6 +206,7 @@ impl World {
             || format!("#{} is at {}, after {last}", record.seq, record.at.0),
         );
         self.audit_scaling(record);
+        self.audit_spending(record);
         self.audit_providers(record);
         match &record.event {
             Event::PlanLoaded { .. } => {

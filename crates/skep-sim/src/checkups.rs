@@ -7,7 +7,7 @@ use crate::{
     mutant::Mutant,
     world::World,
 };
-use skep_core::{health, id::Attempt, request::Observation};
+use skep_core::{attempt::Reading, health, id::Attempt, request::Observation};
 
 /// Beside the limits: a lost measurement or two, a log that does not take entries, a stop with its grace.
 const SLACK: u64 = 10 * 60_000;
@@ -37,6 +37,41 @@ impl World {
             keeper
                 .inbox
                 .push_back(Letter::seen(Observation::Vitals { seen }, None));
+        }
+        self.read();
+    }
+
+    /// What the agents of all live attempts say of their use, now and then of some while ago.
+    fn read(&mut self) {
+        let now = self.now;
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
+        let live: Vec<Attempt> = keeper.engine.state().live().map(|l| l.attempt).collect();
+        let mut seen = Vec::new();
+        for attempt in live {
+            let Some(folder) = self.hosts.folders.get(&attempt) else {
+                continue;
+            };
+            let ran = folder.spent_for(now);
+            let ago = if self.dice.chance(100) {
+                self.dice.of(0..=ran)
+            } else {
+                0
+            };
+            if let Some(usage) = folder.bill.says(ran - ago) {
+                self.audit.spending.heard(attempt, &usage);
+                let reading = Reading {
+                    usage,
+                    ..Reading::default()
+                };
+                seen.push((attempt, reading));
+            }
+        }
+        if !seen.is_empty() {
+            keeper
+                .inbox
+                .push_back(Letter::seen(Observation::Read { seen }, None));
         }
     }
 

@@ -14,6 +14,7 @@ impl World {
     /// Nothing more will happen by itself: is that right?
     pub(crate) fn judge_end(&mut self) {
         self.audit_works();
+        self.audit_bills();
         let Some(keeper) = &self.keeper else {
             let text = "no keeper lives at the end".to_string();
             return self.audit.fail(Kind::Liveness, "X: a keeper lives", text);
@@ -127,6 +128,8 @@ fn only_people(state: &State, now: Time) -> Result<(), String> {
         let reason = waiting::task(state, task, now);
         match &reason {
             Waiting::NoWorkers => {}
+            // The next window would have come.
+            Waiting::Budget(short) if short.until.is_none() => {}
             Waiting::NoWorkerFits(each) if each.iter().all(|(_, why)| by_hand(why)) => {}
             _ => return Err(format!("{} could go on: {reason}", task.id())),
         }

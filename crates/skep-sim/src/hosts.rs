@@ -2,6 +2,8 @@
 
 use crate::{
     agents::{Character, Deed, Script},
+    bills::Bill,
+    dice::Dice,
     git::{Works, file_name},
     mutant::Mutant,
     shared::{self, SharedTree},
@@ -52,8 +54,18 @@ pub(crate) struct Folder {
     pub(crate) work: Option<u32>,
     saved: Saved,
     pub(crate) told_to_stop: bool,
+    pub(crate) bill: Bill,
+    /// When its agent was over: it uses nothing more.
+    pub(crate) spends_until: Option<u64>,
     /// Its provider refused it.
     pub(crate) refusal: Option<Refusal>,
+}
+
+impl Folder {
+    /// How long its agent has been spending.
+    pub(crate) fn spent_for(&self, now: u64) -> u64 {
+        self.spends_until.unwrap_or(now) - self.began
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -170,6 +182,8 @@ impl World {
             self.coverage.hit("agent: leaves survivors");
         }
         self.audit_start(attempt, order);
+        let bill = Bill::throw(&mut self.dice);
+        self.coverage.hit(bill.manner.word());
         let run = |c: &&Criterion| matches!(c, Criterion::Run(_));
         let (hard_stop, ceiling) = (order.limits.hard_stop.0, order.limits.ceiling.0);
         let success = order.task.success.len() as u64;
@@ -199,6 +213,8 @@ impl World {
             work: None,
             saved: Saved::Nothing,
             told_to_stop: false,
+            bill,
+            spends_until: None,
             refusal,
         };
         self.hosts.folders.insert(attempt, folder);
@@ -265,6 +281,7 @@ impl World {
         let Some(folder) = self.hosts.folders.get_mut(&attempt) else {
             return;
         };
+        folder.spends_until = Some(self.now);
         folder.state = FolderState::Running { agent_alive: false };
         let checks_ms = match (stalled, folder.script.deed) {
             // The shim hangs on a dead disk until after the keeper gave it up.
@@ -336,12 +353,18 @@ impl World {
             return;
         };
         let took = now - folder.began;
+        folder.spends_until.get_or_insert(now);
         let cut = match cut {
             Some(Cut::Stopped) if !folder.told_to_stop => Some(Cut::Ceiling),
             cut => cut,
         };
-        let report = report(folder, agent, cut, saved, took);
+        let spent = folder.spent_for(now);
+        let report = Report {
+            usage: folder.bill.report(spent),
+            ..report(folder, agent, cut, saved, took)
+        };
         let changed = !report.changed_by_checks.is_empty();
+        self.audit.spending.heard(attempt, &report.usage);
         let untouched = report.saved == Saved::Nothing && !changed;
         folder.state = FolderState::Ended {
             report: Box::new(report),
@@ -366,6 +389,7 @@ impl World {
         if !matches!(folder.state, FolderState::Running { .. }) {
             return;
         }
+        folder.spends_until.get_or_insert(self.now);
         folder.state = FolderState::Dead;
         folder.over_since = Some(self.now);
         self.note(|| format!("shim of attempt {attempt} dies"));
@@ -439,6 +463,8 @@ impl World {
             work: None,
             saved: Saved::Nothing,
             told_to_stop: false,
+            bill: Bill::throw(&mut Dice::new(0)),
+            spends_until: Some(0),
             refusal: None,
         });
     }

@@ -6,6 +6,7 @@
 
 mod agents;
 mod audit;
+mod bills;
 mod checkups;
 mod clinic;
 mod coverage;

@@ -31,6 +31,8 @@ pub enum Mutant {
     ParkBriefly,
     /// Adds workers beyond their most, and lets them go before they have been idle for long.
     ScaleWildly,
+    /// Knows no cap on spending.
+    NoCaps,
     /// Goes on with its engine after an append that failed.
     KeepEngine,
     /// Loses the idempotency keys of commands.
@@ -53,7 +55,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 23] = [
+    pub const ALL: [Mutant; 24] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -68,6 +70,7 @@ impl Mutant {
         Mutant::IgnoreBulkhead,
         Mutant::ParkBriefly,
         Mutant::ScaleWildly,
+        Mutant::NoCaps,
         Mutant::KeepEngine,
         Mutant::ForgetKeys,
         Mutant::StopNothing,

@@ -1,14 +1,15 @@
 //! Random plans: 1 to 60 tasks, random graphs, roles, owner keys, priorities, with and without worktrees.
 
-use crate::{agents::Character, dice::Dice, git::file_name};
+use crate::{agents::Character, dice::Dice, git::file_name, world::BEGIN};
 use skep_core::{
     id::TaskId,
+    money::Usd,
     scale::Mode,
     spec::{
-        AgentSpec, Budget, Command, Criterion, Glob, Host, Landing, ModelWish, Plan, Policy,
-        Priority, Scaling, SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Budget, Cap, Command, Criterion, Glob, Host, Landing, ModelSpec, ModelWish,
+        OnCap, Plan, Policy, Price, Priority, Scaling, SwarmSpec, TaskSpec, Tier, Workers, Zone,
     },
-    time::Millis,
+    time::{Millis, Time},
 };
 use std::collections::BTreeMap;
 
@@ -148,7 +149,7 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         agent: "fake".into(),
         model: dice.chance(500).then(|| "small".into()),
         models: vec!["small".into(), "middle".into(), "large".into()],
-        catalog: BTreeMap::new(),
+        catalog: catalog(),
         check: if checked {
             vec![Command::Line("check".into())]
         } else {
@@ -158,7 +159,6 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
-        budget: Budget::default(),
         worktree: dice.chance(800),
         host: Host::default(),
         roles: BTreeMap::new(),
@@ -179,6 +179,62 @@ pub(crate) fn mode(dice: &mut Dice) -> Mode {
     Mode::Between { min, max }
 }
 
+/// What the worlds' priced model costs.
+pub(crate) const PRICE: Price = Price {
+    input: Usd(10_000_000),
+    cache_read: Usd(1_000_000),
+    cache_write: Usd(12_500_000),
+    output: Usd(20_000_000),
+};
+
+fn catalog() -> BTreeMap<String, ModelSpec> {
+    let spec = ModelSpec {
+        provider: "sim".into(),
+        tier: Tier::Default,
+        price: Some(PRICE),
+    };
+    [("small".into(), spec)].into()
+}
+
+/// Caps that some attempts reach. The clocks are moved within the first days of every world.
+fn budget(dice: &mut Dice) -> Budget {
+    if dice.chance(500) {
+        return Budget::default();
+    }
+    let cap = |dice: &mut Dice, share: u64| Cap {
+        usd: dice
+            .chance(share)
+            .then(|| Usd(dice.spread(50_000, 20_000_000))),
+        tokens: dice
+            .chance(share / 3)
+            .then(|| dice.spread(10_000, 2_000_000)),
+        minutes: dice.chance(share / 4).then(|| dice.spread(20, 2_000)),
+    };
+    let hour = 3_600;
+    // As in every zone, clocks are moved at a quarter of an hour.
+    let after = |hours: u64| Time((BEGIN / 900_000 + hours * 4) * 900_000);
+    Budget {
+        swarm: cap(dice, 400),
+        task: cap(dice, 200),
+        worker: cap(dice, 100),
+        role: cap(dice, 100),
+        day: cap(dice, 300),
+        active: cap(dice, 150),
+        night: cap(dice, 150),
+        subscription: cap(dice, 150),
+        subscription_percent: dice.of(50..=100) as u32,
+        zone: Zone {
+            name: "Sim/Zone".into(),
+            first: hour,
+            changes: vec![(after(30), 2 * hour), (after(80), hour)],
+        },
+        on_cap: OnCap::ALL[dice.index(3)],
+        interval: Millis::secs(dice.of(10..=120)),
+        reserve_usd: Usd(dice.spread(10_000, 1_000_000)),
+        ..Budget::default()
+    }
+}
+
 /// The back-off stays at its default: the audit counts restarts against it.
 pub(crate) fn policy(dice: &mut Dice) -> Policy {
     Policy {
@@ -190,6 +246,7 @@ pub(crate) fn policy(dice: &mut Dice) -> Policy {
             max_workers: dice.of(2..=12) as u32,
             ..Scaling::default()
         },
+        budget: budget(dice),
         ..Policy::default()
     }
 }

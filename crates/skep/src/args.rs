@@ -2,9 +2,9 @@
 
 use crate::{
     commands::{
-        asks, attach, clean, completions, config, demo, doctor, down, events, import, init, logs,
-        mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog, why,
-        workers,
+        asks, attach, clean, completions, config, costs, demo, doctor, down, events, import, init,
+        logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog,
+        why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -27,7 +27,7 @@ use std::{ffi::OsString, path::PathBuf};
 )]
 #[command(
     after_help = "Exit codes: 0 everything merged, 1 finished with tasks flagged, dead or cancelled, \
-2 wrong usage or a bad plan, 3 halted or refused, 4 no keeper, 70 a bug, 130 or 143 interrupted."
+2 wrong usage or a bad plan, 3 halted, out of budget or refused, 4 no keeper, 70 a bug, 130 or 143 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -105,6 +105,8 @@ pub(crate) enum Verb {
     Pause(pause::Args),
     /// Claim again, or let one worker take tasks again
     Resume(pause::Args),
+    /// Show what was spent, where the caps stand, and what models cost
+    Costs(costs::Args),
     /// Show and change the numbers that steer the swarm
     Config(config::Args),
     /// List and restore saved work

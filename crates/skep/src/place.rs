@@ -17,8 +17,8 @@ use skep_host::{
 };
 use skep_server::{
     api::{
-        AnswerDoc, AskList, CommandDoc, ConfigDoc, ConflictList, Problem, SCHEMA, Status,
-        TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
+        AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, PricesDoc, Problem,
+        SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
@@ -342,6 +342,18 @@ impl Source {
                 schema: SCHEMA,
                 settings: config::settings(&log.state.policy()),
             }),
+        }
+    }
+    pub(crate) async fn costs(&self, by: By) -> Result<CostsDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.costs(by).await?),
+            Source::Log(log) => Ok(CostsDoc::of(&log.state, now(), by)),
+        }
+    }
+    pub(crate) async fn prices(&self) -> Result<PricesDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.prices().await?),
+            Source::Log(log) => Ok(PricesDoc::of(&log.state)),
         }
     }
     pub(crate) async fn asks(&self) -> Result<AskList, Failure> {

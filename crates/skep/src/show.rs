@@ -2,6 +2,7 @@
 //! be tested without a terminal.
 
 pub(crate) mod config;
+pub(crate) mod costs;
 pub(crate) mod forecast;
 pub(crate) mod line;
 pub(crate) mod live;

@@ -4,8 +4,8 @@
 use super::{conflict, words};
 use crate::{
     ask,
-    attempt::{End, Failure, Handoff, Live, Outcome, Phase, Report, Saved, StopWhy},
-    due,
+    attempt::{End, Failure, Handoff, Live, Outcome, Phase, Report, Saved, StopWhy, Usage},
+    budget, due,
     event::{Event, Next, WorkerNext},
     forecast,
     id::{Attempt, Oid, WorkerId},
@@ -245,7 +245,7 @@ fn attempt_ended(
     untouched: bool,
 ) -> Decision {
     let Some(live) = state.attempt(attempt) else {
-        return fenced(state, attempt, &report.saved);
+        return fenced(state, attempt, &report.saved, Some(&report.usage));
     };
     let task = state
         .task(&live.task)
@@ -264,11 +264,14 @@ fn attempt_ended(
                 commit,
                 receipt,
             };
-            let mut events = Vec::from([Event::AttemptAccepted {
+            let mut events: Vec<Event> = budget::settled(state, live, Some(&report.usage))
+                .into_iter()
+                .collect();
+            events.push(Event::AttemptAccepted {
                 task: live.task.clone(),
                 worker: live.worker,
                 accepted: Box::new(accepted),
-            }]);
+            });
             if untouched && !state.shares_worktree() {
                 events.push(Event::WorkerReady {
                     worker: live.worker,
@@ -295,6 +298,7 @@ fn attempt_ended(
                 spawn_failed,
                 agent_died: outcome == Outcome::Crashed && died(report),
                 salvage,
+                usage: Some(report.usage),
                 fault: provider::fault(report, outcome),
                 usd: report.usage.usd,
                 handoff: Handoff::of(report, state.facts().reading(attempt)),
@@ -320,7 +324,7 @@ fn its_own<'r>(state: &State, task: &Task, report: &'r Report) -> Cow<'r, Report
 }
 
 /// A late result changes nothing, but is recorded once and its work is kept (Q-6, W-12).
-fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
+fn fenced(state: &State, attempt: Attempt, saved: &Saved, usage: Option<&Usage>) -> Decision {
     known(attempt < state.next_attempt())?;
     let past = |t: &&crate::task::Task| t.history.iter().any(|p| p.attempt == attempt);
     let task = state.tasks().iter().find(past);
@@ -336,18 +340,24 @@ fn fenced(state: &State, attempt: Attempt, saved: &Saved) -> Decision {
         Saved::Commit(work) => Some(work.commit.clone()),
         Saved::Nothing | Saved::Failed(_) => None,
     };
-    known(revoked && salvage.is_some())?;
-    Ok([Event::AttemptFenced {
-        attempt,
-        task: task.map(|t| t.id().clone()),
-        salvage,
-    }]
-    .into())
+    // It was settled by what had been seen of it; what it says it used beyond that was spent all the same.
+    let past = |t: &'_ Task| t.history.iter().find(|p| p.attempt == attempt).cloned();
+    let more = task.and_then(|t| budget::late(state, t, &past(t)?, usage?));
+    let mut events: Vec<Event> = more.into_iter().collect();
+    if revoked && salvage.is_some() {
+        events.push(Event::AttemptFenced {
+            attempt,
+            task: task.map(|t| t.id().clone()),
+            salvage,
+        });
+    }
+    known(!events.is_empty())?;
+    Ok(events)
 }
 
 fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved) -> Decision {
     let Some(live) = state.attempt(attempt) else {
-        return fenced(state, attempt, saved);
+        return fenced(state, attempt, saved, None);
     };
     let why = live.stopping.map(|s| s.why);
     let (outcome, reason) = match why {
@@ -360,6 +370,10 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
         Some(StopWhy::Stale) => (
             Outcome::Stale,
             format!("it made no progress and was ended ({reason})"),
+        ),
+        Some(StopWhy::OverBudget) => (
+            Outcome::OverBudget,
+            format!("ended for its cost, and its shim died: {reason}"),
         ),
         Some(StopWhy::NoHeartbeat) => (
             Outcome::Crashed,
@@ -387,6 +401,7 @@ struct Ending {
     spawn_failed: bool,
     agent_died: bool,
     salvage: Option<Oid>,
+    usage: Option<Usage>,
     fault: Option<provider::Fault>,
     usd: Option<Usd>,
     handoff: Option<Box<Handoff>>,
@@ -422,6 +437,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         spawn_failed,
         agent_died,
         salvage,
+        usage,
         fault,
         usd,
         handoff,
@@ -431,6 +447,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
     let Some(task) = state.task(&live.task) else {
         return Vec::new();
     };
+    let metered = budget::settled(state, live, usage.as_ref());
     // Whom nobody serves, nobody refuses.
     let fault = fault.filter(|_| live.provider.is_some());
     let worker = state.worker(live.worker);
@@ -440,7 +457,9 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
     };
     // Spawn failures in a row say something about the swarm (L-5) and nothing about the tasks they happen to hit;
     // the first of a row counts, so that a task that alone cannot be started does not go round for ever.
-    let next = if spawn_failed && state.spawn_failures() > 0 && why.is_none() {
+    let spawns = spawn_failed && state.spawn_failures() > 0 && why.is_none();
+    let costs = why == Some(StopWhy::OverBudget) && outcome == Outcome::OverBudget;
+    let next = if spawns || costs {
         Next::Release
     } else if fault.is_some() && why != Some(StopWhy::TaskCancelled) {
         retry::after_refusal(state, task, live)
@@ -449,18 +468,25 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
     } else {
         retry::next(state, task, live, outcome)
     };
+    let charge = match &metered {
+        Some(Event::Metered { charge, .. }) => *charge,
+        _ => live.account.charge,
+    };
+    let (next, spent) = budget::afterwards(state, live, charge, next, now);
     let parked = fault.and_then(|fault| provider::after(state, live, fault, &reason, now));
+    let reason = retry::because(state, task, live, next, reason, fault.is_some());
     let failure = Failure {
         attempt: live.attempt,
         outcome,
         model: live.model.clone(),
-        reason: retry::because(state, task, live, next, reason, fault.is_some()),
+        reason: spent.map_or_else(|| reason.clone(), |spent| format!("{reason}; {spent}")),
         output,
         fault: fault.map(|fault| fault.kind),
         usd,
         handoff,
     };
-    let mut events = Vec::from([Event::AttemptEnded {
+    let mut events: Vec<Event> = metered.into_iter().collect();
+    events.push(Event::AttemptEnded {
         task: live.task.clone(),
         worker: live.worker,
         failure: Box::new(failure),
@@ -470,7 +496,7 @@ fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -
         agent_died,
         revoked: false,
         salvage,
-    }]);
+    });
     events.extend(parked);
     if fault.is_none() {
         events.extend(provider::passed(state, live, outcome));

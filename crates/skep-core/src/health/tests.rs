@@ -37,6 +37,7 @@ fn live() -> Live {
         stopping: None,
         health: None,
         told: Rung::Fine,
+        account: Default::default(),
         words: Default::default(),
         provider: None,
         route: None,

@@ -2,7 +2,7 @@
 
 use super::{Engaged, Mode, Retired, asked_ceiling, count, floor, free_to_leave, shut, spare, up};
 use crate::{
-    claim,
+    budget, claim,
     event::Event,
     spec::Scaling,
     state::State,
@@ -75,7 +75,8 @@ fn make_room(state: &State, now: Time) -> Option<Event> {
 /// The worker that has had nothing to do for longest, and when it may leave.
 fn first_idle(state: &State, now: Time) -> Option<(&Worker, Time)> {
     let scaling = state.swarm()?.spec.policy.scaling;
-    if count(state) <= floor(state) {
+    // Tasks that wait for budget would call for another at once.
+    if count(state) <= floor(state) || budget::starved(state, now).is_some() {
         return None;
     }
     let idle = free(state).min_by_key(|w| (w.free_since, core::cmp::Reverse(w.id)))?;

@@ -1,10 +1,12 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
 mod agents;
+mod budget;
 mod routing;
 mod scaling;
 
 pub use agents::Agents;
+pub use budget::{Budget, Cap, OnCap};
 pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
 
@@ -57,6 +59,8 @@ pub struct Policy {
     pub scaling: Scaling,
     /// When an attempt, a worker or a wait counts as unhealthy.
     pub health: Health,
+    /// Caps on spending.
+    pub budget: Budget,
     /// Which model an attempt gets.
     pub routing: Routing,
     /// What is asked of providers.
@@ -143,6 +147,7 @@ impl Default for Policy {
             forecast_interval: Millis::mins(1),
             scaling: Scaling::default(),
             health: Health::default(),
+            budget: Budget::default(),
             routing: Routing::default(),
             providers: Providers::default(),
             slo: Slo::default(),

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod merge;
+mod money;
 mod provider;
 mod task;
 mod worker;
@@ -64,6 +65,9 @@ impl State {
             | Event::AttemptAccepted { .. }
             | Event::AttemptEnded { .. }
             | Event::AttemptFenced { .. } => self.apply_attempt(&record.event, now),
+            Event::Metered { .. } | Event::BudgetLevel { .. } => {
+                self.apply_money(&record.event, now);
+            }
             Event::WorkerAdded { .. }
             | Event::WorkerReady { .. }
             | Event::WorkerFailed { .. }
@@ -179,6 +183,7 @@ impl State {
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;
+        self.ledger.begin_plan();
         self.scale.set(Mode::of(&plan.swarm.workers));
         for spec in &plan.tasks {
             let order = self.next.order;

@@ -9,6 +9,7 @@ mod words;
 mod affinity;
 mod asks;
 mod backoff;
+mod budgets;
 mod claims;
 mod forecast;
 mod handoff;

@@ -1,8 +1,8 @@
 //! Golden scripts: `tests/scripts/*.txt` tell a swarm's story in plain words. Lines that begin with `>` are
 //! what happens to it; the lines below are what Skep decides. `SKEP_BLESS=1 cargo test` writes them anew.
 
-use crate::swarm::{Swarm, report};
-use crate::words::{a_plan, check_line, id, load, oid, one_task};
+use crate::swarm::{Swarm, costing, report};
+use crate::words::{a_plan, check_line, id, load, oid, one_task, priced, usd};
 use skep_core::{
     attempt::{End, Report, Saved, SavedWork},
     event::{Event, Next, WorkerNext},
@@ -72,7 +72,7 @@ fn take(t: &mut Swarm, step: &str) -> Result<(), String> {
     if happens(t, &words) {
         return Ok(());
     }
-    let answer = match asked(&words) {
+    let answer = match asked(t, &words) {
         Some(command) => t.ask(command),
         None => t.see(seen(t, &words)),
     };
@@ -90,6 +90,10 @@ fn happens(t: &mut Swarm, words: &[&str]) -> bool {
             let _ = t.see(Observation::Memory { available });
         }
         ["worktrees", ..] => t.prepare(),
+        [task, "has", "used", dollars] => t.uses(task, dollars.parse().unwrap()),
+        [task, "succeeds", "for", dollars] => {
+            t.succeed_for(task, costing(dollars.parse().unwrap()));
+        }
         [task, "succeeds"] => drop(t.succeed(task)),
         [task, "fails"] => t.fail(task),
         [task, "crashes"] => t.crash(task),
@@ -121,7 +125,7 @@ fn happens(t: &mut Swarm, words: &[&str]) -> bool {
 }
 
 /// What people ask for.
-fn asked(words: &[&str]) -> Option<Command> {
+fn asked(t: &Swarm, words: &[&str]) -> Option<Command> {
     Some(match words {
         ["plan", rest @ ..] => {
             let (tasks, with) = rest.split_at(rest.iter().position(|w| *w == "with").unwrap());
@@ -133,7 +137,23 @@ fn asked(words: &[&str]) -> Option<Command> {
             if with.contains(&"main") {
                 plan.swarm.landing = Landing::Main;
             }
+            if let Some(at) = with.iter().position(|w| *w == "budget") {
+                let cap = usd(with[at + 1].parse().unwrap());
+                priced(&mut plan, |budget| match with.get(at + 2) {
+                    Some(&"daily") => budget.day.usd = Some(cap),
+                    _ => budget.swarm.usd = Some(cap),
+                });
+            }
             load(plan, "d1")
+        }
+        ["cap", dollars] => {
+            let (was, mut policy) = (t.state().policy(), t.state().policy());
+            policy.budget.swarm.usd = Some(usd(dollars.parse().unwrap()));
+            Command::SetPolicy {
+                asked: format!("budget.usd = {dollars}"),
+                was: was.into(),
+                policy: policy.into(),
+            }
         }
         ["cancel", task] => Command::CancelTask { task: id(task) },
         ["skip", task] => Command::SkipTask { task: id(task) },
@@ -456,6 +476,21 @@ fn words(event: &Event) -> String {
             };
             format!("the swarm is halted: {reason}; {then}")
         }
+        Event::Metered {
+            attempt,
+            charge,
+            reserved,
+            ..
+        } => {
+            let cost = charge
+                .usd
+                .map_or_else(|| "unknown".into(), |c| c.to_string());
+            format!(
+                "attempt {attempt} has cost {cost}, {} is set aside",
+                reserved.usd
+            )
+        }
+        Event::BudgetLevel { text, .. } => format!("budget: {text}"),
         Event::Finished {} => "all that can be done is done".into(),
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! After every request the invariants are checked and the log is folded anew.
 
-use crate::words::{a_plan, id, load, oid};
+use crate::words::{a_plan, id, load, oid, usd};
 use skep_core::{
-    attempt::{Cut, End, Outcome, Report, Said, Saved, SavedWork, Step, Usage},
+    attempt::{Cut, End, Outcome, Reading, Report, Said, Saved, SavedWork, Step, Usage},
     engine::Engine,
     event::{By, Event, Record},
     fault::ErrorKind,
@@ -317,6 +317,42 @@ impl Swarm {
         self.see(Observation::Vitals { seen }).unwrap();
     }
 
+    /// Its agent says what it has used so far.
+    pub fn reads(&mut self, name: &str, usage: Usage) {
+        let reading = Reading {
+            usage,
+            ..Reading::default()
+        };
+        let seen = vec![(self.attempt_of(name), reading)];
+        self.see(Observation::Read { seen }).unwrap();
+    }
+
+    /// The same in dollars.
+    pub fn uses(&mut self, name: &str, dollars: f64) {
+        self.reads(name, costing(dollars));
+    }
+
+    /// The attempt succeeds, and its report says what it used.
+    pub fn succeed_for(&mut self, name: &str, usage: Usage) {
+        self.commits += 1;
+        let work = SavedWork {
+            commit: oid(self.commits),
+            file_count: 1,
+            files: vec![format!("src/{name}.rs")],
+        };
+        let saved = Saved::Commit(work);
+        let good = report(End::Exited(0));
+        self.end(
+            name,
+            Report {
+                saved,
+                usage,
+                ..good
+            },
+        );
+        self.prepare();
+    }
+
     /// The same once a minute, for so long, or until it is to stop.
     pub fn live(&mut self, name: &str, signs: &[&str], length: Millis) {
         let end = self.now + length;
@@ -517,6 +553,14 @@ impl Drop for Swarm {
             again == *self.engine.state(),
             "the log folds to another state"
         );
+    }
+}
+
+/// A use that is known in dollars only.
+pub fn costing(dollars: f64) -> Usage {
+    Usage {
+        usd: Some(usd(dollars)),
+        ..Usage::default()
     }
 }
 

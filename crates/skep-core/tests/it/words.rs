@@ -83,7 +83,6 @@ pub fn a_plan(text: &str) -> Plan {
         prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
-        budget: Budget::default(),
         worktree: true,
         host: Host::default(),
         roles: Default::default(),
@@ -96,6 +95,28 @@ pub fn a_plan(text: &str) -> Plan {
         swarm,
         tasks: tasks(text),
     }
+}
+
+/// The same for agents that say what they use, under caps.
+pub fn priced(plan: &mut Plan, caps: impl FnOnce(&mut Budget)) {
+    let agent = AgentSpec {
+        command: vec!["fake".into()],
+        stdin: false,
+        env: Default::default(),
+        rate_limited_exit: Vec::new(),
+        ..AgentSpec::default()
+    };
+    plan.swarm.agent = "fake".into();
+    plan.swarm.agents.insert("fake".into(), agent);
+    for task in &mut plan.tasks {
+        task.command = None;
+    }
+    caps(&mut plan.swarm.policy.budget);
+}
+
+/// Money as people write it.
+pub fn usd(dollars: f64) -> Usd {
+    Usd::from_dollars(dollars).unwrap()
 }
 
 /// Gives the plan's tasks to an agent whose models somebody serves, rather than commands of their own: `small` and

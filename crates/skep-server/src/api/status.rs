@@ -1,11 +1,10 @@
 //! The whole swarm at a glance: `skep status` (SPEC appendix C).
 
-use super::{ConflictDoc, Live, SCHEMA, WorkerDoc};
+use super::{BudgetDoc, ConflictDoc, Live, SCHEMA, WorkerDoc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
     ask,
-    money::Usd,
     state::State,
     task::{Task, TaskState},
     time::Time,
@@ -121,19 +120,6 @@ impl TaskCounts {
     }
 }
 
-/// Money: spent, reserved for what runs, and the cap.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BudgetDoc {
-    /// What accepted attempts are known to have cost; null when none said.
-    pub spent_usd: Option<f64>,
-    /// What is set aside for live attempts; null when nothing is metered.
-    pub reserved_usd: Option<f64>,
-    /// The cap; null without one.
-    pub cap_usd: Option<f64>,
-    /// What the cap is for: `swarm` (its whole life) or `day`; null without a cap.
-    pub window: Option<String>,
-}
-
 impl Status {
     /// The view of the whole swarm.
     #[must_use]
@@ -155,7 +141,7 @@ impl Status {
                 .map(|w| WorkerDoc::of(state, w, now, live))
                 .collect(),
             tasks: TaskCounts::of(state),
-            budget: budget(state),
+            budget: BudgetDoc::of(state, now),
             asks: u32::try_from(ask::unanswered(state).count()).unwrap_or(u32::MAX),
             collisions: state
                 .collisions()
@@ -203,17 +189,4 @@ fn waves(state: &State) -> Vec<WaveDoc> {
         }
     }));
     all
-}
-
-fn budget(state: &State) -> BudgetDoc {
-    let receipts = state.tasks().iter().filter_map(|t| t.accepted.as_ref());
-    let known: Vec<Usd> = receipts.filter_map(|a| a.receipt.usage.usd).collect();
-    let spent = known.iter().map(|usd| usd.0).fold(0, u64::saturating_add);
-    let cap = state.swarm().and_then(|s| s.spec.budget.usd);
-    BudgetDoc {
-        spent_usd: (!known.is_empty()).then(|| Usd(spent).dollars()),
-        reserved_usd: None,
-        cap_usd: cap.map(Usd::dollars),
-        window: cap.map(|_| "swarm".into()),
-    }
 }

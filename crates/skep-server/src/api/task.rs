@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
     attempt::{End, Failure, Receipt, Step, Usage},
+    budget::Charge,
     money::Usd,
     spec::{Criterion, ModelWish, TaskSpec},
     state::State,
@@ -48,6 +49,8 @@ pub struct TaskDoc {
     pub attempts: usize,
     /// How long its attempts took in all, as far as is known.
     pub took_ms: Option<u64>,
+    /// What is known of what its attempts have cost; null is unknown.
+    pub cost_usd: Option<f64>,
     /// How many files its accepted result changes.
     pub files_changed: Option<usize>,
     /// The commit on the integration branch that holds it.
@@ -145,6 +148,10 @@ pub struct ReceiptDoc {
     pub survivors: u32,
     /// What it used.
     pub usage: UsageDoc,
+    /// What that cost, as caps count it; null is unknown.
+    pub cost_usd: Option<f64>,
+    /// Who says so: the `agent`, or the model's `price` if that is more or all there is.
+    pub cost_from: Option<String>,
     /// How long it took.
     pub took_ms: u64,
     /// What no machine has checked.
@@ -180,7 +187,7 @@ pub struct UsageDoc {
 }
 
 /// A past attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PastDoc {
     /// Which attempt.
     pub attempt: u64,
@@ -192,6 +199,12 @@ pub struct PastDoc {
     pub outcome: String,
     /// When.
     pub ended: Stamp,
+    /// What it cost; null is unknown.
+    pub cost_usd: Option<f64>,
+    /// Who says so: the `agent` or the model's `price`.
+    pub cost_from: Option<String>,
+    /// Tokens that it read and wrote; null is unknown.
+    pub tokens: Option<u64>,
     /// In a sentence.
     pub reason: String,
 }
@@ -233,6 +246,11 @@ impl TaskDoc {
             attempt: attempt.map(|a| a.0),
             attempts: task.history.len() + usize::from(live.is_some()),
             took_ms: accepted.map(|a| a.receipt.took.0),
+            cost_usd: {
+                let past = task.history.iter().filter_map(|p| p.charge.usd);
+                let now = live.and_then(|l| l.account.charge.usd);
+                past.chain(now).reduce(Usd::plus).map(Usd::dollars)
+            },
             files_changed: accepted.map(|a| a.receipt.file_count),
             commit: task.merged.as_ref().map(ToString::to_string),
             fixes: task.fix().map(|f| f.of.to_string()),
@@ -295,7 +313,10 @@ impl TaskDetail {
             failures: task.failures,
             crashes: task.crashes,
             last_failure: task.last_failure.as_ref().map(FailureDoc::of),
-            receipt: task.accepted.as_ref().map(|a| ReceiptDoc::of(&a.receipt)),
+            receipt: task.accepted.as_ref().map(|accepted| {
+                let past = task.history.iter().find(|p| p.attempt == accepted.attempt);
+                ReceiptDoc::of(&accepted.receipt, past)
+            }),
             history: task.history.iter().map(PastDoc::of).collect(),
         }
     }
@@ -323,7 +344,8 @@ impl FailureDoc {
 }
 
 impl ReceiptDoc {
-    fn of(receipt: &Receipt) -> ReceiptDoc {
+    fn of(receipt: &Receipt, past: Option<&Past>) -> ReceiptDoc {
+        let charge = past.map(|past| past.charge).unwrap_or_default();
         ReceiptDoc {
             files: receipt.files.clone(),
             file_count: receipt.file_count,
@@ -332,7 +354,15 @@ impl ReceiptDoc {
             checks: receipt.checks.iter().map(StepDoc::of).collect(),
             changed_by_checks: receipt.changed_by_checks.clone(),
             survivors: receipt.survivors,
-            usage: UsageDoc::of(&receipt.usage),
+            // What was read while it ran may be more than its report says.
+            usage: UsageDoc::of(
+                &Charge::default()
+                    .with(&receipt.usage, None)
+                    .with(&charge.usage, None)
+                    .usage,
+            ),
+            cost_usd: charge.usd.map(Usd::dollars),
+            cost_from: charge.basis.map(|basis| basis.word().into()),
             took_ms: receipt.took.0,
             not_checked: receipt.not_checked.clone(),
         }
@@ -384,6 +414,9 @@ impl PastDoc {
             model: past.model.clone(),
             outcome: past.outcome.to_string(),
             ended: Stamp(past.ended),
+            cost_usd: past.charge.usd.map(Usd::dollars),
+            cost_from: past.charge.basis.map(|basis| basis.word().into()),
+            tokens: past.charge.tokens(),
             reason: past.reason.clone(),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::{Live, Status, TaskDetail, TaskDoc, TaskList, WhyDoc, WorkerDoc, WorkerList};
 use skep_core::{
+    budget,
     id::{Attempt, WorkerId},
     state::{State, SwarmState},
     task::{Task, TaskState},
@@ -51,7 +52,7 @@ impl Unattended {
     pub fn tasks(&self, now: Time) -> TaskList {
         let mut list = TaskList::of(&self.state, now);
         for doc in &mut list.tasks {
-            self.correct_task(doc);
+            self.correct_task(doc, now);
         }
         list
     }
@@ -60,7 +61,7 @@ impl Unattended {
     #[must_use]
     pub fn task(&self, task: &Task, now: Time) -> TaskDetail {
         let mut detail = TaskDetail::of(&self.state, task, now);
-        self.correct_task(&mut detail.task);
+        self.correct_task(&mut detail.task, now);
         detail
     }
 
@@ -69,7 +70,7 @@ impl Unattended {
     pub fn why(&self, name: &str, now: Time) -> Option<WhyDoc> {
         let mut why = WhyDoc::of(&self.state, name, now)?;
         if let Some(task) = self.find(name) {
-            if let Some(reason) = self.rests(task) {
+            if let Some(reason) = self.rests(task, now) {
                 (why.reason, why.waiting) = (reason, None);
             }
         } else if let Ok(worker) = name.parse::<WorkerId>() {
@@ -97,8 +98,8 @@ impl Unattended {
         });
     }
 
-    fn correct_task(&self, doc: &mut TaskDoc) {
-        if let Some(reason) = self.find(&doc.id).and_then(|task| self.rests(task)) {
+    fn correct_task(&self, doc: &mut TaskDoc, now: Time) {
+        if let Some(reason) = self.find(&doc.id).and_then(|task| self.rests(task, now)) {
             doc.reason = reason;
         }
     }
@@ -108,7 +109,7 @@ impl Unattended {
     }
 
     /// What to say of a task that a keeper would move; `None` where the log's own reason holds without one.
-    fn rests(&self, task: &Task) -> Option<String> {
+    fn rests(&self, task: &Task, now: Time) -> Option<String> {
         match task.state {
             TaskState::Running | TaskState::Verifying => {
                 let attempt = task.current?;
@@ -116,6 +117,7 @@ impl Unattended {
                     format!("attempt {attempt} has ended, and no keeper runs to see what it did")
                 })
             }
+            TaskState::Ready if budget::starved(&self.state, now).is_some() => None,
             TaskState::Ready => Some("is ready, and no keeper runs to start it".into()),
             TaskState::Accepted => Some("is done, and no keeper runs to merge it".into()),
             _ => None,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use skep_core::{
     attempt::Live as Attempt,
     health,
+    money::Usd,
     spec::Host,
     state::State,
     time::Time,
@@ -157,7 +158,10 @@ impl WorkerDoc {
             cpu_percent: facts.cpu_percent,
             memory_bytes: facts.memory_bytes,
             context_percent: facts.context_percent,
-            cost_usd: facts.cost_usd,
+            cost_usd: facts.cost_usd.or_else(|| {
+                let charged = attempt.and_then(|a| a.account.charge.usd);
+                charged.map(Usd::dollars)
+            }),
             input_tokens: facts.tokens.and_then(|[read, _]| read),
             output_tokens: facts.tokens.and_then(|[_, written]| written),
             health: facts.health,

@@ -3,18 +3,20 @@
 use super::{App, gone};
 use crate::{
     api::{
-        AskList, ConflictList, MemoList, Problem, ReputationDoc, Status, TaskDetail, TaskList,
-        WhyDoc, WorkerDoc, WorkerList, measured,
+        AskList, By, ConflictList, CostsDoc, MemoList, PricesDoc, Problem, ReputationDoc, Status,
+        TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
     },
     near,
 };
 use axum::{
     Json,
-    extract::{Path, State as Shared},
+    extract::{Path, Query, State as Shared, rejection::QueryRejection},
     http::StatusCode,
 };
+use serde::Deserialize;
 use skep_core::{state::State, time::Time};
 use skep_host::keeper::Handle;
+use std::str::FromStr;
 
 /// Where the keeper runs attempts, which is not the plan's alone to say.
 fn placed(handle: &Handle, state: &State, workers: &mut [WorkerDoc]) {
@@ -66,6 +68,31 @@ pub(super) async fn memos(Shared(app): Shared<App>) -> Result<Json<MemoList>, Pr
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
     view(&app, |state, _| ConflictList::of(state)).await
+}
+
+/// What `GET /costs` can be asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    by: Option<String>,
+}
+
+pub(super) async fn costs(
+    Shared(app): Shared<App>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Json<CostsDoc>, Problem> {
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail);
+    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
+    let by = asked.by.as_deref().map(By::from_str).transpose();
+    let by = by.map_err(|error| bad(format!("by: {error}")))?;
+    view(&app, move |state, now| {
+        CostsDoc::of(state, now, by.unwrap_or_default())
+    })
+    .await
+}
+
+pub(super) async fn prices(Shared(app): Shared<App>) -> Result<Json<PricesDoc>, Problem> {
+    view(&app, |state, _| PricesDoc::of(state)).await
 }
 
 pub(super) async fn reputation(Shared(app): Shared<App>) -> Result<Json<ReputationDoc>, Problem> {

@@ -3,7 +3,7 @@
 use super::{App, apart::apart, gone};
 use crate::{
     api::{AnswerDoc, CommandDoc, Problem, cannot_open, refusal},
-    plan, unique_id,
+    models, plan, unique_id,
 };
 use axum::{
     Json,
@@ -130,6 +130,11 @@ pub fn digest(plan: &Plan) -> String {
     // Nor do the agents that this version of Skep knows.
     plan.swarm.built_in.clear();
     plan.swarm.host = Host::default();
+    // What Skep knows itself is not the plan's, and changes with Skep.
+    let known = models::catalog();
+    plan.swarm
+        .catalog
+        .retain(|name, spec| known.get(name) != Some(spec));
     let text = serde_json::to_vec(&plan).unwrap_or_default();
     // FNV-1a with 128 bits: plans come from people who have no reason to make two collide.
     let hash = text.iter().fold(

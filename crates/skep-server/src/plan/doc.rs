@@ -1,6 +1,11 @@
 //! The plan file as types, only to make its JSON Schema for editors. The decoder is written by hand for
 //! its diagnostics; a test holds the two together.
 
+mod budget;
+mod model;
+
+use budget::BudgetDoc;
+use model::ModelSpecDoc;
 use schemars::{
     JsonSchema, Schema,
     generate::SchemaSettings,
@@ -58,6 +63,8 @@ struct PlanDoc {
     roles: Option<BTreeMap<String, RoleDoc>>,
     /// Agents defined by a command, by name.
     agents: Option<BTreeMap<String, AgentDoc>>,
+    /// What is known of models beside what Skep knows itself, by name.
+    models: Option<BTreeMap<String, ModelSpecDoc>>,
     /// The numbers that steer the swarm.
     policy: Option<PolicyDoc>,
     /// The tasks, oldest first.
@@ -99,7 +106,7 @@ struct SwarmDoc {
     setup: Option<Commands>,
     /// Run in each worktree before it is removed.
     teardown: Option<Commands>,
-    /// Caps on spending.
+    /// Caps on spending; the same as `budget` under `policy`.
     budget: Option<BudgetDoc>,
     /// Whether each worker has its own worktree. If not, all share one of Skep's: set-up is run once, tasks whose
     /// `files` may overlap take turns, and only what a task's `files` name is merged.
@@ -228,17 +235,6 @@ struct AgentDoc {
     permission: Option<PermissionDoc>,
     /// Arguments after Skep's own, for agents that it knows by itself.
     args: Option<Vec<String>>,
-}
-
-/// Caps on spending, in US dollars.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields, rename = "Budget")]
-#[expect(dead_code, reason = "only its schema is used")]
-struct BudgetDoc {
-    /// For the whole swarm.
-    usd: Option<Dollars>,
-    /// For each task that names no budget of its own.
-    per_task_usd: Option<Dollars>,
 }
 
 /// US dollars, such as 2.5.
@@ -493,6 +489,8 @@ struct PolicyDoc {
     scaling: Option<ScalingDoc>,
     /// When an attempt, a worker or a wait counts as unhealthy.
     health: Option<HealthDoc>,
+    /// Caps on spending.
+    budget: Option<BudgetDoc>,
     /// Which model an attempt gets.
     routing: Option<RoutingDoc>,
     /// What is asked of providers, and for how long one that refuses is left alone.

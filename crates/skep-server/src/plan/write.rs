@@ -31,7 +31,11 @@ pub fn to_toml(plan: &Plan) -> String {
             .filter(|line| !line.starts_with(&hint))
             .collect();
     }
-    for (kind, tables) in [("roles", &document.roles), ("agents", &document.agents)] {
+    for (kind, tables) in [
+        ("roles", &document.roles),
+        ("agents", &document.agents),
+        ("models", &document.models),
+    ] {
         for table in tables {
             if let Value::Table(entries) = &table.node.value {
                 let _ = write!(out, "\n[{kind}.{}]\n{}", key(&table.key), keys(entries));
@@ -64,6 +68,7 @@ pub fn to_json(plan: &Plan) -> String {
         entry("swarm", Value::Table(document.swarm)),
         entry("roles", Value::Table(document.roles)),
         entry("agents", Value::Table(document.agents)),
+        entry("models", Value::Table(document.models)),
         entry("policy", Value::Table(document.policy)),
         entry("task", Value::List(list.collect())),
     ];

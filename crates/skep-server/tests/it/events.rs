@@ -32,6 +32,7 @@ fn samples() -> Vec<Event> {
         json!({ "attempt": 1, "outcome": "failed", "model": null, "reason": "no", "output": "x" });
     let question =
         json!({ "number": 1, "tool": "Bash", "text": "may I?", "options": ["yes", "no"] });
+    let amounts = json!({ "usd": 9, "tokens": 5, "time": 60_000 });
     let fix = json!({ "of": "a", "theirs": ID, "why": { "conflict": ["f"] }, "strategy": "redo" });
     let queued = json!({ "task": "a", "attempt": 1, "commit": ID, "mission": "Do it." });
     let link = json!({ "task": "a", "commit": ID, "remembered": ["f"] });
@@ -49,10 +50,14 @@ fn samples() -> Vec<Event> {
         json!({ "type": "task_boosted", "task": "a", "priority": "P0" }),
         json!({ "type": "task_assigned", "task": "a", "worker": "w1" }),
         json!({ "type": "claimed", "attempt": 1, "task": "a", "worker": "w1", "agent": "shell", "model": "m",
-          "base": ID, "give_up": 9, "provider": "p", "route": { "why": { "role": "back" } } }),
+          "base": ID, "give_up": 9, "reserved": amounts, "provider": "p", "route": { "why": { "role": "back" } } }),
         json!({ "type": "attempt_started", "attempt": 1 }),
         json!({ "type": "agent_ended", "attempt": 1 }),
         json!({ "type": "lease_moved", "attempt": 1, "give_up": 9 }),
+        json!({ "type": "metered", "attempt": 1, "task": "a", "reserved": amounts,
+          "charge": { "usage": { "input_tokens": 5, "output_tokens": 2, "usd": null }, "usd": 9, "basis": "price" } }),
+        json!({ "type": "budget_level", "scope": "day", "told": { "level": "alert", "from": 9, "cap": { "usd": 9 } },
+          "text": "90 % of the day's budget is spent" }),
         json!({ "type": "health_changed", "attempt": 1, "health": health }),
         json!({ "type": "told", "attempt": 1, "rung": "ask", "delivered": false }),
         json!({ "type": "checkpointed", "attempt": 1, "task": "a", "text": "half", "percent": 50 }),

@@ -6,9 +6,9 @@ use skep_core::{
     id::TaskId,
     money::Usd,
     spec::{
-        AgentSpec, Budget, Command, Complexity, Criterion, Glob, Health, Host, Landing, ModelWish,
-        Permission, Plan, Policy, Priority, Relation, RelationKind, Role, Scaling, SwarmSpec,
-        TaskSpec, Workers,
+        AgentSpec, Budget, Cap, Command, Complexity, Criterion, Glob, Health, Host, Landing,
+        ModelSpec, ModelWish, OnCap, Permission, Plan, Policy, Price, Priority, Relation,
+        RelationKind, Role, Scaling, SwarmSpec, TaskSpec, Tier, Workers,
     },
     time::Millis,
 };
@@ -187,19 +187,50 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
             agent: "shell".into(),
             model: models.0,
             models: models.1,
-            catalog: Default::default(),
+            catalog: {
+                let mut catalog = skep_server::models::catalog().clone();
+                let own = limits.2.map(|usd| ModelSpec {
+                    provider: "mine".into(),
+                    tier: Tier::Cheap,
+                    price: limits.1.map(|input| Price {
+                        input,
+                        cache_read: usd,
+                        cache_write: input,
+                        output: usd,
+                    }),
+                });
+                catalog.extend(own.map(|spec| ("my own/model.1".into(), spec)));
+                catalog
+            },
             check: commands.0,
             prompt: models.2,
             setup: commands.1,
             teardown: commands.2,
             check_timeout: limits.0,
-            budget: Budget {
-                usd: limits.1,
-                per_task_usd: limits.2,
-            },
             worktree: limits.3,
             host: if head.4 { Host::Tmux } else { Host::Headless },
-            policy: limits.4,
+            policy: Policy {
+                budget: Budget {
+                    swarm: Cap {
+                        usd: limits.1,
+                        minutes: limits.1.map(|usd| usd.0 % 9_999),
+                        tokens: None,
+                    },
+                    night: Cap {
+                        tokens: limits.2.map(|usd| usd.0),
+                        ..Cap::default()
+                    },
+                    task: Cap {
+                        usd: limits.2,
+                        ..Cap::default()
+                    },
+                    zone: skep_server::zones::zone(if limits.3 { "UTC" } else { "Europe/Berlin" })
+                        .unwrap(),
+                    on_cap: if limits.3 { OnCap::Sleep } else { OnCap::Pause },
+                    ..Budget::default()
+                },
+                ..limits.4
+            },
             roles,
             agents,
             built_in: options().built_in(),

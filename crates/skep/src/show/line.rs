@@ -5,6 +5,8 @@ use crate::term::Style;
 use serde_json::Value;
 use skep_core::{
     ask::{AskId, Question, Reply},
+    attempt::StopWhy,
+    budget::Level,
     event::{Event, Next, Record},
     forecast::Gone,
     health::{Logged, Rung},
@@ -140,8 +142,16 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             ),
             None => Vec::new(),
         },
-        // Of interest to nobody: the attempt goes on as it did.
-        Event::LeaseMoved { .. } => Vec::new(),
+        // Of interest to nobody: the attempt goes on as it did, and `skep costs` adds up what it costs.
+        Event::LeaseMoved { .. } | Event::Metered { .. } => Vec::new(),
+        Event::BudgetLevel { told, text, .. } => {
+            let style = match told.level {
+                Level::Fine => Plain,
+                Level::Alert => Care,
+                Level::Critical | Level::Last | Level::Full => Bad,
+            };
+            say(style, "budget", text.clone())
+        }
         Event::HealthChanged { attempt, health } => match state.attempt(*attempt) {
             Some(live) => of_health(&live.task, health),
             None => Vec::new(),
@@ -189,12 +199,15 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
             ),
             None => Vec::new(),
         },
-        Event::StopAsked { attempt, .. } => match state.attempt(*attempt) {
-            Some(live) => say(
-                Care,
-                &live.task,
-                format!("attempt {attempt} is being stopped"),
-            ),
+        Event::StopAsked { attempt, why, .. } => match state.attempt(*attempt) {
+            Some(live) => {
+                let why = match why {
+                    StopWhy::OverBudget => " for its cost",
+                    _ => "",
+                };
+                let text = format!("attempt {attempt} is being stopped{why}");
+                say(Care, &live.task, text)
+            }
             None => Vec::new(),
         },
         Event::AttemptAccepted { task, accepted, .. } => {
@@ -204,7 +217,12 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
                 None => format!("{} changed", count(receipt.file_count, "file")),
             };
             let took = super::length(receipt.took.0);
-            say(Good, task, format!("accepted: {what}, in {took}"))
+            let past = state.task(task).and_then(|t| t.history.last());
+            let cost = past.and_then(|past| past.charge.usd);
+            let cost = cost.map_or_else(String::new, |usd| {
+                format!(", for {}", super::costs::usd(usd.dollars()))
+            });
+            say(Good, task, format!("accepted: {what}, in {took}{cost}"))
         }
         Event::AttemptEnded {
             task,

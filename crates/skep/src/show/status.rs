@@ -1,7 +1,7 @@
 //! `skep status`, `skep tasks` and `skep workers` as text.
 
 use super::{
-    count, length,
+    costs, count, length,
     table::{Cell, cell, styled, table},
     tone,
 };
@@ -51,11 +51,17 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         tasks.join(", ")
     );
     if let Some(cap) = status.budget.cap_usd {
-        let spent = status
-            .budget
-            .spent_usd
-            .map_or("unknown".into(), |usd| format!("${usd:.2}"));
-        let _ = writeln!(out, "budget: {spent} of ${cap:.2}");
+        let spent = status.budget.spent_usd;
+        let spent = spent.map_or_else(|| "an unknown part".into(), costs::usd);
+        let window = match status.budget.window.as_deref() {
+            None | Some("swarm") => String::new(),
+            Some(window) => format!(" for the {window}"),
+        };
+        let _ = write!(out, "budget: {spent} of {}{window} spent", costs::usd(cap));
+        if let Some(reserved) = status.budget.reserved_usd.filter(|usd| *usd > 0.0) {
+            let _ = write!(out, ", {} reserved", costs::usd(reserved));
+        }
+        out.push('\n');
     }
     if let Some(why) = &status.stuck {
         let line = format!("nothing moves: {}\n", escape(why));

@@ -1,7 +1,7 @@
 //! The end of a run: what became of each task, what needs a person, and where the result is.
 
 use super::{
-    count, length,
+    costs, count, length,
     status::Look,
     table::{Cell, cell, styled, table},
     tone,
@@ -13,7 +13,7 @@ use crate::{
 use serde::Serialize;
 use skep_core::{spec::Landing, state::State, task::TaskState, time::Time, waiting};
 use skep_host::git::names;
-use skep_server::api::{ConflictDoc, ConflictList, TaskDoc, TaskList};
+use skep_server::api::{By, ConflictDoc, ConflictList, CostRow, CostsDoc, TaskDoc, TaskList};
 use std::fmt::Write as _;
 
 /// A run's result, as `skep run --json` prints it.
@@ -35,6 +35,8 @@ pub(crate) struct Summary {
     /// Why the target was not moved, if it should have been.
     landing_note: Option<String>,
     took_ms: u64,
+    /// What it cost, as far as is known.
+    cost: CostRow,
     tasks: Vec<TaskDoc>,
     conflicts: Vec<ConflictDoc>,
 }
@@ -56,6 +58,7 @@ impl Summary {
             landed: landed && swarm.spec.landing == Landing::Main,
             landing_note: waiting::landing(state),
             took_ms: end.since(swarm.since).0,
+            cost: CostsDoc::of(state, now, By::Task).total,
             tasks: TaskList::of(state, now).tasks,
             conflicts: ConflictList::of(state).conflicts,
         })
@@ -71,6 +74,9 @@ impl Summary {
             count(self.tasks.len(), "task"),
             length(self.took_ms)
         );
+        if let Some(spent) = costs::spent(&self.cost) {
+            let _ = writeln!(out, "it cost {spent}");
+        }
         for conflict in &self.conflicts {
             let line = format!(
                 "conflict in {}: {} ({})\n",
@@ -103,8 +109,16 @@ impl Summary {
                 ),
             ]
         };
-        let rows: Vec<Vec<Cell>> = self.tasks.iter().map(row).collect();
-        let head = ["TASK", "STATE", "TRIES", "TIME", "FILES", "COMMIT"];
+        let mut rows: Vec<Vec<Cell>> = self.tasks.iter().map(row).collect();
+        let mut head = vec!["TASK", "STATE", "TRIES", "TIME", "FILES", "COMMIT"];
+        // Only where something is known of it.
+        if self.tasks.iter().any(|t| t.cost_usd.is_some()) {
+            head.insert(5, "COST");
+            for (row, task) in rows.iter_mut().zip(&self.tasks) {
+                let cost = task.cost_usd.map_or_else(|| "unknown".into(), costs::usd);
+                row.insert(5, cell(cost));
+            }
+        }
         table(&head, &rows, look.width, look.color)
     }
 

@@ -5,6 +5,7 @@
 mod agents;
 mod bad_commands;
 mod config;
+mod costs;
 mod deeds;
 mod demos;
 mod doctor;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     limits,
-    spec::{Command, Criterion, ModelWish, Plan, Policy, Scaling, TaskSpec},
+    spec::{Budget, Command, Criterion, ModelWish, Plan, Policy, Scaling, TaskSpec},
     time::Millis,
 };
 use alloc::{string::ToString, vec::Vec};
@@ -171,6 +171,7 @@ impl Values<'_> {
         }
         self.health(policy);
         self.agents(policy);
+        self.budget(&policy.budget);
     }
 
     /// Every patience is some time; shorter than a second is for tests.
@@ -199,6 +200,24 @@ impl Values<'_> {
                     above(percent, 100)
                 },
             );
+        }
+    }
+
+    fn budget(&mut self, budget: &Budget) {
+        let key = |key| {
+            at(
+                &[Step::Key("policy"), Step::Key("budget")],
+                &[Step::Key(key)],
+            )
+        };
+        self.some_time(key("interval"), budget.interval);
+        self.some_time(key("subscription_window"), budget.subscription_window);
+        let percent = budget.subscription_percent;
+        if percent < 1 {
+            self.push(key("subscription_percent"), below(percent, 1, None));
+        }
+        if percent > 100 {
+            self.push(key("subscription_percent"), above(percent, 100));
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     ask::Ask,
     attempt::{Failure, Live, Outcome, Phase, Stopping},
+    budget::Account,
     event::{Event, Next, WorkerNext},
     health::{Pace, Rung},
     id::{Attempt, TaskId, WorkerId},
@@ -28,6 +29,7 @@ impl State {
                 model,
                 base,
                 give_up,
+                reserved,
                 provider,
                 route,
             } => {
@@ -46,6 +48,10 @@ impl State {
                     stopping: None,
                     health: None,
                     told: Rung::Fine,
+                    account: Account {
+                        reserved: *reserved,
+                        ..Account::default()
+                    },
                     words: Words::default(),
                     provider: provider.clone(),
                     route: route.clone(),
@@ -62,6 +68,9 @@ impl State {
                 }
                 self.next.attempt = self.next.attempt.max(attempt.0 + 1);
                 self.live.insert(*attempt, live);
+                if let Some(swarm) = &self.swarm {
+                    self.ledger.begin_attempt(now, &swarm.spec.policy.budget);
+                }
                 self.with(task, TaskState::Running, now, |t| {
                     t.current = Some(*attempt);
                     t.not_before = None;
@@ -219,6 +228,9 @@ impl State {
                 revoked,
                 ..
             } => {
+                // What was cut short says nothing of what its like need.
+                let whole = matches!(failure.outcome, Outcome::Failed | Outcome::TimedOut);
+                let (charge, took) = self.close_account(failure.attempt, whole, now);
                 let past = Past {
                     attempt: failure.attempt,
                     worker: *worker,
@@ -226,6 +238,8 @@ impl State {
                     outcome: failure.outcome,
                     ended: now,
                     reason: failure.reason.clone(),
+                    charge,
+                    took,
                     revoked: *revoked,
                 };
                 let live = self.live.get(&failure.attempt);
@@ -297,6 +311,7 @@ impl State {
             self.provider_seen(&live, Outcome::Succeeded, false, now);
             self.record(&live, Outcome::Succeeded, accepted.receipt.usage.usd, now);
         }
+        let (charge, took) = self.close_account(accepted.attempt, true, now);
         let untouched = accepted.commit.is_none() && accepted.receipt.changed_by_checks.is_empty();
         self.release(accepted.attempt, worker, untouched, now);
         self.spawn_failures = 0;
@@ -311,6 +326,8 @@ impl State {
                 outcome: Outcome::Succeeded,
                 ended: now,
                 reason: format!("{} files changed", accepted.receipt.file_count),
+                charge,
+                took,
                 revoked: false,
             });
             t.current = None;

@@ -52,6 +52,7 @@ impl State {
                 });
             }
             Event::TaskRequeued { task } => {
+                self.ledger.begin_task(task);
                 self.with(task, TaskState::Waiting, now, |t| {
                     (t.failures, t.crashes, t.not_before) = (0, 0, None);
                     t.killed.clear();

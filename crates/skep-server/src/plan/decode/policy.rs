@@ -1,7 +1,10 @@
 //! The `[policy]` table and those in it: every number that steers a swarm.
 
 use super::{Decoder, Field, nowhere};
-use skep_core::spec::{Agents, Health, Policy, Providers, RouteBy, Routing, Scaling, Slo};
+use crate::zones;
+use skep_core::spec::{
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo, Zone,
+};
 
 /// Reads every number of a table.
 macro_rules! read {
@@ -37,6 +40,7 @@ impl Decoder {
             forecast_interval: duration,
             scaling: scaling,
             health: health,
+            budget: budget,
             routing: routing,
             providers: providers,
             slo: slo,
@@ -44,6 +48,75 @@ impl Decoder {
         } };
         table.finish(self, nowhere);
         Some(policy)
+    }
+
+    /// The caps; as `budget` of the swarm they may stand where a person looks for them first.
+    pub(super) fn budget(&mut self, field: &Field<'_>) -> Option<Budget> {
+        let example = "{ usd = 20.0, per_task_usd = 2.0, per_day_usd = 50.0 }";
+        let mut table = self.table(field, "`budget`", example)?;
+        let base = Budget::default();
+        macro_rules! cap {
+            ($usd:literal, $tokens:literal, $minutes:literal) => {
+                Cap {
+                    usd: table.take(self, $usd, Self::money),
+                    tokens: table.take(self, $tokens, Self::count),
+                    minutes: table.take(self, $minutes, Self::count),
+                }
+            };
+        }
+        let words = OnCap::ALL.map(|word| (word.word(), word));
+        let budget = Budget {
+            swarm: cap!("usd", "tokens", "minutes"),
+            task: cap!("per_task_usd", "per_task_tokens", "per_task_minutes"),
+            worker: cap!("per_worker_usd", "per_worker_tokens", "per_worker_minutes"),
+            role: cap!("per_role_usd", "per_role_tokens", "per_role_minutes"),
+            day: cap!("per_day_usd", "per_day_tokens", "per_day_minutes"),
+            active: cap!("active_usd", "active_tokens", "active_minutes"),
+            night: cap!("night_usd", "night_tokens", "night_minutes"),
+            subscription: cap!(
+                "subscription_usd",
+                "subscription_tokens",
+                "subscription_minutes"
+            ),
+            subscription_window: table
+                .take(self, "subscription_window", Self::duration)
+                .unwrap_or(base.subscription_window),
+            subscription_percent: table
+                .take(self, "subscription_percent", Self::count)
+                .unwrap_or(base.subscription_percent),
+            zone: table.take(self, "zone", Self::zone).unwrap_or(base.zone),
+            on_cap: table
+                .take(self, "on_cap", |d, f| d.choice(f, &words))
+                .unwrap_or(base.on_cap),
+            interval: table
+                .take(self, "interval", Self::duration)
+                .unwrap_or(base.interval),
+            reserve_usd: table
+                .take(self, "reserve_usd", Self::money)
+                .unwrap_or(base.reserve_usd),
+            reserve_tokens: table
+                .take(self, "reserve_tokens", Self::count)
+                .unwrap_or(base.reserve_tokens),
+        };
+        table.finish(self, nowhere);
+        Some(budget)
+    }
+
+    /// A time zone by its name.
+    fn zone(&mut self, field: &Field<'_>) -> Option<Zone> {
+        let name = self.text(field)?;
+        match zones::zone(&name) {
+            Ok(zone) => Some(zone),
+            Err(fault) => {
+                let help = fault.hint();
+                self.bad(
+                    "plan::unknown_zone",
+                    field,
+                    format!("{}: {fault}", field.name),
+                    help,
+                )
+            }
+        }
     }
 
     fn scaling(&mut self, field: &Field<'_>) -> Option<Scaling> {

@@ -1,13 +1,19 @@
 //! The document's top level, `[swarm]`, `[roles]` and `[agents]`.
 
 use super::{Decoder, Field, Options, nowhere};
-use crate::plan::{
-    fault::Fault,
-    tree::{Node, Value},
+use crate::{
+    models,
+    plan::{
+        fault::Fault,
+        tree::{Node, Span, Value},
+    },
 };
 use skep_core::{
     limits,
-    spec::{Budget, Host, Landing, Permission, Plan, Policy, Role, Step, SwarmSpec, Workers},
+    spec::{
+        Budget, Host, Landing, ModelSpec, Permission, Plan, Policy, Price, Role, Step, SwarmSpec,
+        Tier, Workers, catalog,
+    },
     time::Millis,
 };
 use std::collections::BTreeMap;
@@ -37,7 +43,10 @@ impl Decoder {
         };
         table.entry("$schema");
         let mut swarm_keys = Vec::new();
-        let swarm = table.take(self, "swarm", |d, f| d.swarm(f, options, &mut swarm_keys));
+        let mut budget = None;
+        let swarm = table.take(self, "swarm", |d, f| {
+            d.swarm(f, options, &mut swarm_keys, &mut budget)
+        });
         let roles = table.take(self, "roles", |d, f| {
             d.named(f, "[roles.backend] with keys below it", true, Self::role)
         });
@@ -45,6 +54,14 @@ impl Decoder {
             d.named(f, "[agents.aider] with keys below it", true, |d, f| {
                 d.agent(f, &options.built_in())
             })
+        });
+        let own = table.take(self, "models", |d, f| {
+            d.named(
+                f,
+                "[models.\"NAME\"] with keys below it",
+                false,
+                Self::model_spec,
+            )
         });
         let policy = table.take(self, "policy", Self::policy);
         let tasks = table.take(self, "task", Self::tasks);
@@ -65,7 +82,18 @@ impl Decoder {
         plan.swarm = swarm.unwrap_or(plan.swarm);
         plan.swarm.roles = roles.unwrap_or_default();
         plan.swarm.agents = agents.unwrap_or_default();
+        plan.swarm.catalog.extend(own.unwrap_or_default());
         plan.swarm.policy = policy.unwrap_or_default();
+        if let Some((budget, span)) = budget {
+            if plan.swarm.policy.budget == Budget::default() {
+                plan.swarm.policy.budget = budget;
+            } else {
+                let message =
+                    "the budget is given twice: under [swarm] and under [policy]".to_string();
+                let fault = Fault::new("plan::twice", span, message);
+                self.note(fault.help("keep one of the two; they mean the same"));
+            }
+        }
         plan.tasks = tasks.unwrap_or_default();
         plan
     }
@@ -75,6 +103,7 @@ impl Decoder {
         field: &Field<'_>,
         options: &Options,
         keys: &mut Vec<&'static str>,
+        budget: &mut Option<(Budget, Span)>,
     ) -> Option<SwarmSpec> {
         let mut t = self.table(field, "the swarm", "[swarm] with keys below it")?;
         let base = default_swarm(options);
@@ -92,7 +121,7 @@ impl Decoder {
             agent: t.take(self, "agent", Self::text).unwrap_or(base.agent),
             model: t.take(self, "model", Self::text),
             models: t.take(self, "models", Self::texts).unwrap_or_default(),
-            catalog: BTreeMap::new(),
+            catalog: base.catalog,
             check: t.take(self, "check", Self::commands).unwrap_or_default(),
             check_timeout: t
                 .take(self, "check_timeout", Self::duration)
@@ -100,7 +129,6 @@ impl Decoder {
             prompt: t.take(self, "prompt", Self::text),
             setup: t.take(self, "setup", Self::commands).unwrap_or_default(),
             teardown: t.take(self, "teardown", Self::commands).unwrap_or_default(),
-            budget: t.take(self, "budget", Self::budget).unwrap_or_default(),
             worktree: t
                 .take(self, "worktree", Self::truth)
                 .unwrap_or(base.worktree),
@@ -113,6 +141,9 @@ impl Decoder {
             permission: t.take(self, "permission", Self::permission),
             policy: base.policy,
         };
+        *budget = t.take(self, "budget", |d, f| {
+            Some((d.caps(f)?, f.node.span.clone()))
+        });
         keys.clone_from(&t.asked);
         t.finish(self, |key| {
             matches!(key, "policy" | "roles" | "agents" | "task").then(|| {
@@ -166,19 +197,14 @@ impl Decoder {
         })
     }
 
-    fn budget(&mut self, field: &Field<'_>) -> Option<Budget> {
+    /// The budget where the swarm has it: a lone number does not say what it caps.
+    fn caps(&mut self, field: &Field<'_>) -> Option<Budget> {
         if matches!(field.node.value, Value::Int(_) | Value::Float(_)) {
             let help =
                 "write { usd = 20.0 } for the whole swarm, or { per_task_usd = 2.0 } for each task";
             return self.wrong(field, "a table", help);
         }
-        let mut table = self.table(field, "`budget`", "{ usd = 20.0, per_task_usd = 2.0 }")?;
-        let budget = Budget {
-            usd: table.take(self, "usd", Self::money),
-            per_task_usd: table.take(self, "per_task_usd", Self::money),
-        };
-        table.finish(self, nowhere);
-        Some(budget)
+        self.budget(field)
     }
 
     fn role(&mut self, field: &Field<'_>) -> Option<Role> {
@@ -194,6 +220,61 @@ impl Decoder {
         };
         table.finish(self, nowhere);
         Some(role)
+    }
+
+    /// What a plan knows better of a model, or knows alone. What it does not say of a model that Skep knows stays.
+    fn model_spec(&mut self, field: &Field<'_>) -> Option<ModelSpec> {
+        let mut table = self.table(
+            field,
+            "a model",
+            "a table such as { provider = \"openai\", input = 1.25, output = 10.0 }",
+        )?;
+        let name = match field.path.last() {
+            Some(Step::Name(name)) => name.as_str(),
+            _ => "",
+        };
+        let known = catalog::find(models::catalog(), name).map(|(_, spec)| spec);
+        let tiers = [
+            ("cheap", Tier::Cheap),
+            ("default", Tier::Default),
+            ("smart", Tier::Smart),
+        ];
+        let provider = match known {
+            Some(known) => table
+                .take(self, "provider", Self::text)
+                .or_else(|| Some(known.provider.clone())),
+            None => table.need(self, "provider", "provider = \"openai\"", Self::text),
+        };
+        let tier = table.take(self, "tier", |d, f| d.choice(f, &tiers));
+        let mut usd = |key| table.take(self, key, Self::money);
+        let (input, cache_read) = (usd("input"), usd("cache_read"));
+        let (cache_write, output) = (usd("cache_write"), usd("output"));
+        let old = known.and_then(|known| known.price);
+        let price = match (
+            input.or(old.map(|p| p.input)),
+            output.or(old.map(|p| p.output)),
+        ) {
+            // A cache that nothing is said of saves nothing.
+            (Some(input), Some(output)) => Some(Price {
+                input,
+                output,
+                cache_read: cache_read.or(old.map(|p| p.cache_read)).unwrap_or(input),
+                cache_write: cache_write.or(old.map(|p| p.cache_write)).unwrap_or(input),
+            }),
+            (None, None) if cache_read.is_none() && cache_write.is_none() => None,
+            _ => {
+                let message = format!("{} has part of a price", field.name);
+                let help = "give both `input` and `output`, or none for a price that is not known";
+                table.finish(self, nowhere);
+                return self.bad("plan::half_a_price", field, message, help);
+            }
+        };
+        table.finish(self, nowhere);
+        Some(ModelSpec {
+            provider: provider?,
+            tier: tier.or(known.map(|known| known.tier)).unwrap_or_default(),
+            price,
+        })
     }
 
     pub(super) fn permission(&mut self, field: &Field<'_>) -> Option<Permission> {
@@ -228,7 +309,7 @@ fn known_swarm_keys(options: &Options) -> Vec<&'static str> {
         node: &empty,
         path: Vec::new(),
     };
-    Decoder::default().swarm(&field, options, &mut keys);
+    Decoder::default().swarm(&field, options, &mut keys, &mut None);
     keys
 }
 
@@ -242,13 +323,12 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         agent: options.default_agent.clone(),
         model: None,
         models: Vec::new(),
-        catalog: BTreeMap::new(),
+        catalog: models::catalog().clone(),
         check: Vec::new(),
         check_timeout: CHECK_TIMEOUT,
         prompt: None,
         setup: Vec::new(),
         teardown: Vec::new(),
-        budget: Budget::default(),
         worktree: true,
         host: Host::default(),
         roles: BTreeMap::new(),

@@ -28,6 +28,8 @@ command = ["aider"]
 [policy]
 [policy.scaling]
 [policy.health]
+[models."x"]
+provider = "p"
 [policy.routing]
 [policy.providers]
 [policy.slo]
@@ -97,6 +99,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`scaling`", "Scaling"),
         ("`workers`", "Between"),
         ("the policy's `health`", "Health"),
+        ("a model", "ModelSpec"),
         ("`routing`", "Routing"),
         ("`providers`", "Providers"),
         ("`slo`", "Slo"),
@@ -137,6 +140,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy", "Policy"),
         ("policy.scaling", "Scaling"),
         ("policy.health", "Health"),
+        ("policy.budget", "Budget"),
         ("policy.agents", "Talking"),
         ("policy.routing", "Routing"),
         ("policy.providers", "Providers"),
@@ -145,9 +149,23 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties.iter().filter(|(key, _)| {
-            !["agents", "health", "scaling", "routing", "providers", "slo"].contains(&key.as_str())
+            ![
+                "agents",
+                "health",
+                "scaling",
+                "routing",
+                "providers",
+                "slo",
+                "budget",
+            ]
+            .contains(&key.as_str())
         }) {
             let default = &property["default"];
+            // A cap without a default is none.
+            if name == "Budget" && default.is_null() {
+                assert!(property.get("default").is_some(), "{key}");
+                continue;
+            }
             assert!(!default.is_null(), "{key}");
             text.push_str(&format!("{key} = {default}\n"));
         }

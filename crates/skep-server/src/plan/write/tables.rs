@@ -1,15 +1,18 @@
 //! A plan's values as tables of a document, with only what differs from the defaults.
 
-use crate::plan::{
-    decode::{CHECK_TIMEOUT, RELATIONS},
-    tree::{Entry, Node, Value},
+use crate::{
+    models,
+    plan::{
+        decode::{CHECK_TIMEOUT, RELATIONS},
+        tree::{Entry, Node, Value},
+    },
 };
 use skep_core::{
     money::Usd,
     spec::{
-        AgentSpec, Agents, Budget, Command, Complexity, Criterion, Health, Landing, ModelWish,
-        Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo, SwarmSpec,
-        TaskSpec, Workers,
+        AgentSpec, Agents, Budget, Cap, Command, Complexity, Criterion, Health, Landing, ModelSpec,
+        ModelWish, Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo,
+        SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -51,6 +54,7 @@ pub(super) struct Tables {
     pub(super) swarm: Vec<Entry>,
     pub(super) roles: Vec<Entry>,
     pub(super) agents: Vec<Entry>,
+    pub(super) models: Vec<Entry>,
     pub(super) policy: Vec<Entry>,
     pub(super) tasks: Vec<Vec<Entry>>,
 }
@@ -79,14 +83,22 @@ pub(super) fn tables(plan: &Plan) -> Tables {
     let SwarmSpec {
         roles,
         agents,
+        catalog,
         policy,
         ..
     } = &plan.swarm;
+    // What Skep knows itself is in no file.
+    let own = |(name, spec): &(&String, &ModelSpec)| models::catalog().get(*name) != Some(*spec);
     let agents = agents.iter();
     Tables {
         swarm: swarm(&plan.swarm),
         roles: roles.iter().map(|(name, r)| entry(name, role(r))).collect(),
         agents: agents.map(|(name, a)| entry(name, agent(a))).collect(),
+        models: catalog
+            .iter()
+            .filter(own)
+            .map(|(name, m)| entry(name, model(m)))
+            .collect(),
         policy: numbers(policy),
         tasks: plan.tasks.iter().map(task).collect(),
     }
@@ -102,14 +114,12 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         agent,
         model,
         models,
-        // Skep's own, and what the file sets of it is in the file.
         catalog: _,
         check,
         check_timeout,
         prompt,
         setup,
         teardown,
-        budget,
         worktree,
         host,
         roles: _,
@@ -148,13 +158,6 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     keys.maybe("prompt", prompt.as_ref().map(text));
     keys.list("setup", commands(setup));
     keys.list("teardown", commands(teardown));
-    let Budget { usd, per_task_usd } = budget;
-    let mut caps = Keys::default();
-    caps.maybe("usd", usd.map(money));
-    caps.maybe("per_task_usd", per_task_usd.map(money));
-    if !caps.0.is_empty() {
-        keys.put("budget", Value::Table(caps.0));
-    }
     if !worktree {
         keys.put("worktree", Value::Bool(false));
     }
@@ -207,6 +210,24 @@ fn agent(agent: &AgentSpec) -> Value {
     let codes = codes.map(|code| bare(Value::Int((*code).into())));
     keys.list("rate_limited_exit", Value::List(codes.collect()));
     keys.maybe("provider", provider.as_ref().map(text));
+    Value::Table(keys.0)
+}
+
+fn model(model: &ModelSpec) -> Value {
+    let ModelSpec {
+        provider,
+        tier,
+        price,
+    } = model;
+    let mut keys = Keys::default();
+    keys.put("provider", text(provider));
+    keys.put("tier", text(tier.word()));
+    if let Some(price) = price {
+        keys.put("input", money(price.input));
+        keys.put("cache_read", money(price.cache_read));
+        keys.put("cache_write", money(price.cache_write));
+        keys.put("output", money(price.output));
+    }
     Value::Table(keys.0)
 }
 
@@ -367,11 +388,70 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         forecast_interval,
         scaling,
         health,
+        budget,
         routing,
         providers,
         slo,
         agents,
     )
+}
+
+impl Written for Budget {
+    fn written(&self) -> Value {
+        let base = Budget::default();
+        let Budget {
+            swarm,
+            task,
+            worker,
+            role,
+            day,
+            active,
+            night,
+            subscription,
+            subscription_window,
+            subscription_percent,
+            zone,
+            on_cap,
+            interval,
+            reserve_usd,
+            reserve_tokens,
+        } = self;
+        let mut keys = Keys::default();
+        for (prefix, cap) in [
+            ("", swarm),
+            ("per_task_", task),
+            ("per_worker_", worker),
+            ("per_role_", role),
+            ("per_day_", day),
+            ("active_", active),
+            ("night_", night),
+            ("subscription_", subscription),
+        ] {
+            let Cap {
+                usd,
+                tokens,
+                minutes,
+            } = cap;
+            keys.maybe(&format!("{prefix}usd"), usd.map(money));
+            keys.maybe(&format!("{prefix}tokens"), tokens.map(|n| n.written()));
+            keys.maybe(&format!("{prefix}minutes"), minutes.map(|n| n.written()));
+        }
+        macro_rules! changed {
+            ($($key:ident: $value:expr),* $(,)?) => {
+                $(if *$key != base.$key { keys.put(stringify!($key), $value); })*
+            };
+        }
+        changed!(
+            subscription_window: text(subscription_window),
+            subscription_percent: subscription_percent.written(),
+            zone: text(zone.shown()),
+            on_cap: text(on_cap.word()),
+            interval: text(interval),
+            reserve_usd: money(*reserve_usd),
+            reserve_tokens: reserve_tokens.written(),
+        );
+        Value::Table(keys.0)
+    }
 }
 
 impl Written for Scaling {
