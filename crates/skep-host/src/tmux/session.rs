@@ -85,10 +85,13 @@ impl Session {
     /// # Errors
     /// When tmux does not answer, or the session of that name is another's.
     pub fn panes(&self) -> Result<Option<Vec<Pane>>, TmuxError> {
-        let listed =
-            self.tmux
-                .call(&[call(["list-panes", "-s", "-t", &self.target(), "-F", PANE])]);
-        let listed = match listed {
+        let list = || {
+            let target = self.target();
+            let list = ["list-panes", "-s", "-t", &target, "-F", PANE];
+            self.tmux.call(&[call(list)])
+        };
+        let listed = match list() {
+            Err(error) if is_absent(&error) && self.name_again()? => list()?,
             Err(error) if is_absent(&error) => return Ok(None),
             listed => listed?,
         };
@@ -101,6 +104,23 @@ impl Session {
             panes.extend(pane(rest));
         }
         Ok(Some(panes))
+    }
+
+    /// Gives a session of the swarm's that somebody has renamed its name again; false if there is none. Otherwise
+    /// another were made, and this one stayed for ever.
+    fn name_again(&self) -> Result<bool, TmuxError> {
+        let list = ["list-sessions", "-F", "#{@skep-key} #{session_id}"];
+        let listed = match self.tmux.call(&[call(list)]) {
+            Err(error) if is_absent(&error) => return Ok(false),
+            listed => listed?,
+        };
+        let mut sessions = listed.lines().filter_map(|line| line.split_once(' '));
+        let Some((_, id)) = sessions.find(|(key, _)| *key == self.key) else {
+            return Ok(false);
+        };
+        self.tmux
+            .call(&[call(["rename-session", "-t", id, &self.name])])?;
+        Ok(true)
     }
 
     fn foreign(&self) -> TmuxError {

@@ -169,3 +169,22 @@ fn a_person_who_detaches_all_other_clients_blinds_nobody() {
     sandbox.write("end", "");
     assert_eq!(end(run).code, 0);
 }
+
+// proves: W-2, W-15
+#[test]
+fn a_session_that_somebody_renames_is_still_the_swarms_and_goes_with_it() {
+    let sandbox = Sandbox::new();
+    let server = Server::of(&sandbox);
+    sandbox.write("plan.toml", WAITS);
+    let run = sandbox.begin(&["run", "plan.toml"]);
+    let worker = sandbox.worker_of("a");
+    until("it is shown", || server.shows(&worker).contains("a begins"));
+    server.tmux(&["rename-session", "-t", "skep-two", "renamed"]);
+    sandbox.write("go", "");
+    sandbox.write("end", "");
+    let run = end(run);
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    assert_eq!(sandbox.attempts("a"), 1);
+    let left = server.tmux(&["list-sessions", "-F", "#{session_name}"]);
+    assert_eq!(left, "mine");
+}
