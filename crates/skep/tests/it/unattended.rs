@@ -1,7 +1,11 @@
 //! What is shown while no keeper runs: what the log says, and what really lives.
 
 use crate::{Sandbox, ran, until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::inotify::{self, CreateFlags, WatchFlags},
+    process::{Pid, Signal, kill_process},
+};
 use std::fs;
 
 const PLAN: &str = r#"
@@ -115,14 +119,18 @@ fn a_command_reaches_the_keeper_that_takes_the_place_of_another() {
         sandbox.path().join(".skep/aside"),
     );
     fs::rename(&socket, &aside).unwrap();
+    let tried = inotify::init(CreateFlags::CLOEXEC).unwrap();
+    let lock = sandbox.path().join(".skep/log.db.lock");
+    inotify::add_watch(&tried, lock, WatchFlags::OPEN).unwrap();
     let set = ["config", "set", "timebox", "7m"];
     let child = sandbox.command(&set).spawn().unwrap();
-    let fds = format!("/proc/{}/fd", child.id());
-    until("it waits for the log", || {
-        let open = fs::read_dir(&fds).into_iter().flatten().flatten();
-        let mut paths = open.filter_map(|fd| fs::read_link(fd.path()).ok());
-        paths.any(|path| path.ends_with("log.db.lock"))
-    });
+    // Nobody answers, so it tries to read the log itself, which is in use.
+    let patience = Timespec {
+        tv_sec: 30,
+        tv_nsec: 0,
+    };
+    let seen = poll(&mut [PollFd::new(&tried, PollFlags::IN)], Some(&patience));
+    assert_eq!(seen, Ok(1), "it never tried the log");
     fs::rename(&aside, &socket).unwrap();
     let done = ran(child.wait_with_output().unwrap());
     assert_eq!(done.code, 0, "{}", done.err);
