@@ -148,13 +148,24 @@ fn an_agent_works_and_its_work_is_merged() {
 #[test]
 fn an_exit_code_of_zero_after_total_failure_is_no_success() {
     let bench = Bench::new();
-    bench.plan(&["refused", "badexit"], "");
-    let ran = bench.run();
-    assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+    // The provider of `refused` fails for ever, which is not the task's fault: it waits until it works again.
+    bench.plan(&["badexit", "refused"], "[policy.providers]\nfailures = 2");
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
     let of = |task: &str| bench.sandbox.json(&["tasks", "show", task, "--json"]);
+    until("the provider is left alone", || {
+        let why = bench.sandbox.skep(&["why", "refused"]).out;
+        why.contains("waits for provider claude: ")
+    });
     let refused = of("refused");
-    assert!(refused.to_string().contains("overloaded"), "{refused}");
-    assert_eq!(of("badexit")["state"], "merged");
+    assert_eq!(refused["state"], "ready", "{refused}");
+    for past in refused["history"].as_array().unwrap() {
+        assert_eq!(past["outcome"], "crashed", "{refused}");
+        assert!(past["reason"].to_string().contains("overloaded"));
+    }
+    assert_eq!(refused["crashes"], 0, "charged to nobody: {refused}");
+    assert!(["accepted", "merged"].contains(&of("badexit")["state"].as_str().unwrap()));
+    bench.sandbox.expect(0, &["down", "--now"]);
+    run.wait().unwrap();
 }
 
 // proves: X-1a, L-4
