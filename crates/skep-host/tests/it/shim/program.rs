@@ -15,12 +15,21 @@ fn the_environment_is_what_was_given_and_no_more() {
     let mut spec = world.spec(vec![step(StepKind::Agent, &["env"])]);
     spec.env.insert("ODD".into(), "a b\"$(c)'\n;é".into());
     let tail = world.run(&spec).steps[0].tail.clone();
-    let (given, cookie) = tail.split_once("SKEP_RUN=").unwrap();
+    let (given, own) = tail.split_once("SKEP_RUN=").unwrap();
     assert_eq!(
         given,
         "ODD=a b\"$(c)'\n;é\nPATH=/usr/local/bin:/usr/bin:/bin\n"
     );
-    assert_eq!(cookie.lines().count(), 1);
+    // Its run's mark, and what it speaks for its attempt with.
+    let (cookie, token) = own.split_once('\n').unwrap();
+    assert!(!cookie.is_empty());
+    let token = token.strip_prefix("SKEP_TOKEN=").unwrap();
+    assert_eq!(token.lines().count(), 1, "{token}");
+    // A check speaks for nobody.
+    let world = World::new();
+    let spec = world.spec(vec![step(StepKind::Check, &["env"])]);
+    let tail = world.run(&spec).steps[0].tail.clone();
+    assert!(!tail.contains("SKEP_TOKEN"), "{tail}");
 }
 
 // proves: T-3
