@@ -338,6 +338,18 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The most of each kind that either says: what is used once is not unused again.
+    #[must_use]
+    pub fn most(&self, other: &Usage) -> Usage {
+        Usage {
+            input_tokens: self.input_tokens.max(other.input_tokens),
+            cache_read_tokens: self.cache_read_tokens.max(other.cache_read_tokens),
+            cache_write_tokens: self.cache_write_tokens.max(other.cache_write_tokens),
+            output_tokens: self.output_tokens.max(other.output_tokens),
+            usd: self.usd.max(other.usd),
+        }
+    }
+
     /// All tokens that were read; `None` if nothing is known of them.
     #[must_use]
     pub fn read_tokens(&self) -> Option<u64> {

@@ -143,14 +143,3 @@ fn whole(used: Usd) -> Usage {
         usd: Some(used),
     }
 }
-
-/// The most that was said of each kind.
-pub(crate) fn most(one: Usage, other: &Usage) -> Usage {
-    Usage {
-        input_tokens: one.input_tokens.max(other.input_tokens),
-        cache_read_tokens: one.cache_read_tokens.max(other.cache_read_tokens),
-        cache_write_tokens: one.cache_write_tokens.max(other.cache_write_tokens),
-        output_tokens: one.output_tokens.max(other.output_tokens),
-        usd: one.usd.max(other.usd),
-    }
-}

@@ -48,7 +48,7 @@ impl World {
             return;
         };
         let live: Vec<Attempt> = keeper.engine.state().live().map(|l| l.attempt).collect();
-        let mut seen = Vec::new();
+        let (mut seen, mut paid) = (Vec::new(), Vec::new());
         for attempt in live {
             let Some(folder) = self.hosts.folders.get(&attempt) else {
                 continue;
@@ -60,7 +60,9 @@ impl World {
                 0
             };
             if let Some(usage) = folder.bill.says(ran - ago) {
-                self.audit.spending.heard(attempt, &usage);
+                if self.audit.spending.heard(attempt, &usage) {
+                    paid.push(attempt);
+                }
                 let reading = Reading {
                     usage,
                     ..Reading::default()
@@ -72,6 +74,12 @@ impl World {
             keeper
                 .inbox
                 .push_back(Letter::seen(Observation::Read { seen }, None));
+        }
+        // That its model was paid is a sign of life.
+        for attempt in paid {
+            if let Some(folder) = self.hosts.folders.get_mut(&attempt) {
+                folder.paid = now;
+            }
         }
     }
 
@@ -108,7 +116,9 @@ impl World {
             let folder = self.hosts.folders.get(attempt)?;
             let alive = folder.state == FolderState::Running { agent_alive: true };
             folder.script.life.manner.limit().filter(|_| alive)?;
-            let silent = self.now.saturating_sub(last_sign(folder).max(since));
+            let silent = self
+                .now
+                .saturating_sub(last_sign(folder).max(folder.paid).max(since));
             // Without restarts left, it is the longer limit that counts.
             let policy = self.audit.state.policy();
             (silent > policy.health.silent.0 + policy.grace.0 + SLACK).then_some(silent)

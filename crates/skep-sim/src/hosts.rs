@@ -57,6 +57,8 @@ pub(crate) struct Folder {
     pub(crate) bill: Bill,
     /// When its agent was over: it uses nothing more.
     pub(crate) spends_until: Option<u64>,
+    /// When it last said that it had used more.
+    pub(crate) paid: u64,
     /// Its provider refused it.
     pub(crate) refusal: Option<Refusal>,
 }
@@ -215,6 +217,7 @@ impl World {
             told_to_stop: false,
             bill,
             spends_until: None,
+            paid: 0,
             refusal,
         };
         self.hosts.folders.insert(attempt, folder);
@@ -364,7 +367,7 @@ impl World {
             ..report(folder, agent, cut, saved, took)
         };
         let changed = !report.changed_by_checks.is_empty();
-        self.audit.spending.heard(attempt, &report.usage);
+        let _ = self.audit.spending.heard(attempt, &report.usage);
         let untouched = report.saved == Saved::Nothing && !changed;
         folder.state = FolderState::Ended {
             report: Box::new(report),
@@ -465,6 +468,7 @@ impl World {
             told_to_stop: false,
             bill: Bill::throw(&mut Dice::new(0)),
             spends_until: Some(0),
+            paid: 0,
             refusal: None,
         });
     }

@@ -258,7 +258,11 @@ impl Facts {
     }
 
     /// Takes in what an agent says of itself. That a tool was called, or that a model was paid, is progress.
-    pub(crate) fn read(&mut self, attempt: Attempt, reading: Reading, now: Time) {
+    /// One that takes back what it said gets nowhere.
+    pub(crate) fn read(&mut self, attempt: Attempt, mut reading: Reading, now: Time) {
+        if let Some(was) = self.readings.get(&attempt) {
+            reading.usage = was.usage.most(&reading.usage);
+        }
         let was = self.readings.insert(attempt, reading);
         let (Some(was), Some(is)) = (was, self.readings.get(&attempt)) else {
             return;

@@ -67,7 +67,9 @@ impl World {
         let refused = folder.is_some_and(|f| f.refusal.is_some());
         let refusals = self.audit.state.task(task).map_or(0, |t| t.refusals.alone);
         let alone = next == Next::Flag && refusals + 1 >= limits::SPARED;
-        let charged = !matches!(next, Next::Release | Next::Cancel) && !alone;
+        // What it cost before it was refused can be all that its task may cost.
+        let spent = next == Next::Flag && failure.reason.contains("its own budget is spent");
+        let charged = !matches!(next, Next::Release | Next::Cancel) && !alone && !spent;
         let blamed = worker != WorkerNext::GoOn;
         let wrong = failure.fault.is_some() && (charged || blamed);
         // Of one that was killed or given up, nobody knows that it had been refused.

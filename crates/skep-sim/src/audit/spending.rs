@@ -10,12 +10,13 @@
 //! What is spent is added up here anew, from the meterings in the log and nothing else.
 
 use super::{Audit, Kind};
-use crate::{bills, hosts::FolderState, world::World};
+use crate::{hosts::FolderState, world::World};
 use skep_core::{
     attempt::{Phase, Usage},
     budget::{self, Amounts, Measure, Scope, Standing},
     event::{Event, Record},
     id::Attempt,
+    spec::{Price, catalog},
     state::State,
     time::Time,
 };
@@ -29,6 +30,8 @@ pub(crate) struct Spending {
     /// The first of the plan under way.
     plan: usize,
     charged: BTreeMap<Attempt, Amounts>,
+    /// What its model's tokens cost each attempt.
+    prices: BTreeMap<Attempt, Price>,
     /// The most that each attempt's agent has said, as far as anybody could hear it.
     said: BTreeMap<Attempt, Usage>,
     /// Meterings that one attempt may cause: its interval and its raises bound them.
@@ -36,9 +39,11 @@ pub(crate) struct Spending {
 }
 
 impl Spending {
-    pub(crate) fn heard(&mut self, attempt: Attempt, usage: &Usage) {
+    /// Whether it says more than it had said.
+    pub(crate) fn heard(&mut self, attempt: Attempt, usage: &Usage) -> bool {
         let said = self.said.entry(attempt).or_default();
-        *said = bills::most(*said, usage);
+        let was = std::mem::replace(said, said.most(usage));
+        was != *said
     }
 
     fn since(&self, scope: Scope, standing: &Standing) -> Amounts {
@@ -66,7 +71,19 @@ impl World {
     pub(super) fn audit_spending(&mut self, record: &Record) {
         match &record.event {
             Event::PlanLoaded { .. } => self.audit.spending.plan = self.audit.spending.tally.len(),
-            Event::Claimed { reserved, .. } => {
+            Event::Claimed {
+                attempt,
+                model,
+                reserved,
+                ..
+            } => {
+                let Audit { state, .. } = &self.audit;
+                let catalog = state.swarm().map(|swarm| &swarm.spec.catalog);
+                let model = catalog.zip(model.as_deref());
+                let found = model.and_then(|(catalog, model)| catalog::find(catalog, model));
+                if let Some(price) = found.and_then(|(_, spec)| spec.price) {
+                    self.audit.spending.prices.insert(*attempt, price);
+                }
                 let Audit { state, .. } = &self.audit;
                 for standing in budget::shared(state, record.at) {
                     for measure in Measure::ALL {
@@ -107,7 +124,7 @@ impl World {
         *count += 1;
         let (minutes, count) = (record.at.since(*began).0 / 60_000, *count);
         let shrinks = was.less(now) != Amounts::default();
-        let made = now.usd > most_of(&said);
+        let made = now.usd > most_of(&said, spending.prices.get(&attempt));
         let audit = &mut self.audit;
         audit.unsafe_if(shrinks, "S-7: a charge only grows", || format!("{attempt}"));
         audit.unsafe_if(made, "S-7: nobody is charged what nobody said", || {
@@ -206,7 +223,7 @@ impl World {
                     continue;
                 };
                 let accepted = past.outcome == skep_core::attempt::Outcome::Succeeded;
-                let missed = bills::most(past.charge.usage, &report.usage) != past.charge.usage;
+                let missed = past.charge.usage.most(&report.usage) != past.charge.usage;
                 if accepted && missed {
                     wrong = Some(format!(
                         "attempt {}: {:?}, said {:?}",
@@ -223,10 +240,8 @@ impl World {
 }
 
 /// The price that these worlds' model has, at most.
-fn most_of(said: &Usage) -> skep_core::money::Usd {
-    let priced = budget::Charge::default()
-        .with(said, Some(&crate::plans::PRICE))
-        .usd;
+fn most_of(said: &Usage, price: Option<&Price>) -> skep_core::money::Usd {
+    let priced = budget::Charge::default().with(said, price).usd;
     priced.max(said.usd).unwrap_or_default()
 }
 

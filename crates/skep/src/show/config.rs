@@ -53,6 +53,7 @@ pub(crate) fn explained(setting: &Setting) -> String {
 pub(crate) fn value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Null => "none".into(),
         other => other.to_string(),
     }
 }
