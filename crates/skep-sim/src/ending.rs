@@ -2,7 +2,7 @@
 
 use crate::{audit::Kind, world::World};
 use skep_core::{
-    claim::Unfit,
+    claim::{self, Held, Unfit},
     state::State,
     task::TaskState,
     time::Time,
@@ -131,6 +131,12 @@ fn only_people(state: &State, now: Time) -> Result<(), String> {
             // The next window would have come.
             Waiting::Budget(short) if short.until.is_none() => {}
             Waiting::NoWorkerFits(each) if each.iter().all(|(_, why)| by_hand(why)) => {}
+            // Whatever else it waits for: once that is over, nobody is there to take it.
+            Waiting::Held(Held::Until(_)) | Waiting::Provider(_)
+                if state.workers().all(|worker| {
+                    let suits = claim::suits(state, task, worker);
+                    worker.paused || worker.stopping || suits.is_err_and(|why| by_hand(&why))
+                }) => {}
             _ => return Err(format!("{} could go on: {reason}", task.id())),
         }
     }
