@@ -8,7 +8,7 @@ use crate::{
     id::{Attempt, Oid, SwarmName, WorkerId},
     merge::{MergeStep, Probe, Queued},
     prompt, scale,
-    spec::{AgentSpec, Command, Glob, Landing, Permission, TaskSpec},
+    spec::{AgentSpec, Command, Glob, Landing, Permission, Policy, TaskSpec},
     state::State,
     task::{Fix, TaskState},
     time::{Millis, Time},
@@ -334,6 +334,32 @@ pub struct OrderLimits {
     pub agents: Talking,
 }
 
+impl OrderLimits {
+    /// Those of a task with this timebox, or the policy's.
+    #[must_use]
+    pub fn of(policy: &Policy, timebox: Option<Millis>) -> OrderLimits {
+        let agents = &policy.agents;
+        OrderLimits {
+            hard_stop: policy.hard_stop(timebox),
+            ceiling: policy.ceiling(timebox),
+            grace: policy.grace,
+            heartbeat: policy.heartbeat,
+            criterion: policy.criterion_timeout,
+            setup: policy.setup_timeout,
+            output_bytes: policy.output_bytes,
+            ports: policy.ports_per_worktree,
+            agents: Talking {
+                first_reply: agents.first_reply,
+                reply: agents.reply,
+                tool: agents.tool,
+                retries: agents.retries,
+                metering: agents.metering,
+                ask_total: agents.ask_total,
+            },
+        }
+    }
+}
+
 /// Of [`Agents`](crate::spec::Agents), what holds for one attempt from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Talking {
@@ -358,7 +384,6 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
     let task = state.task(&live.task)?;
     let swarm = state.swarm()?;
     let policy = &swarm.spec.policy;
-    let agents = &policy.agents;
     let agent_spec = swarm.spec.agents.get(&live.agent);
     let role = state.worker(live.worker).and_then(|w| w.role.as_ref());
     let of_role = role.and_then(|role| swarm.spec.roles.get(role)?.permission);
@@ -391,24 +416,7 @@ pub fn order(state: &State, attempt: Attempt) -> Option<Order> {
                 .filter(|other| *other != attempt)
                 .collect(),
         }),
-        limits: OrderLimits {
-            hard_stop: policy.hard_stop(task.spec.timebox),
-            ceiling: policy.ceiling(task.spec.timebox),
-            grace: policy.grace,
-            heartbeat: policy.heartbeat,
-            criterion: policy.criterion_timeout,
-            setup: policy.setup_timeout,
-            output_bytes: policy.output_bytes,
-            ports: policy.ports_per_worktree,
-            agents: Talking {
-                first_reply: agents.first_reply,
-                reply: agents.reply,
-                tool: agents.tool,
-                retries: agents.retries,
-                metering: agents.metering,
-                ask_total: agents.ask_total,
-            },
-        },
+        limits: OrderLimits::of(policy, task.spec.timebox),
         claimed: live.claimed,
     })
 }

@@ -119,13 +119,12 @@ mod tests {
     use skep_core::{
         id::{Attempt, WorkerId},
         plan::OrderLimits,
-        spec::{Command, TaskSpec},
-        time::{Millis, Time},
+        spec::{Command, Policy, TaskSpec},
+        time::Time,
     };
 
     fn order(agent: &str) -> Order {
         let task = r#"{"id":"t","mission":"say \"hi\"; rm -rf /"}"#;
-        let limit = Millis::mins(1);
         Order {
             attempt: Attempt(7),
             swarm: "s".parse().unwrap(),
@@ -142,17 +141,7 @@ mod tests {
             fix: None,
             setup: Vec::new(),
             shared: None,
-            limits: OrderLimits {
-                hard_stop: limit,
-                ceiling: limit,
-                grace: limit,
-                heartbeat: limit,
-                criterion: limit,
-                setup: limit,
-                output_bytes: 1,
-                ports: 10,
-                agents: Default::default(),
-            },
+            limits: OrderLimits::of(&Policy::default(), None),
             claimed: Time(0),
         }
     }

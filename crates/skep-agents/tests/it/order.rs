@@ -4,12 +4,11 @@ use skep_agents::{Adapter, Dialogue, Permission, Place, Settings};
 use skep_core::{
     id::{Attempt, WorkerId},
     plan::{Order, OrderLimits},
-    spec::TaskSpec,
-    time::{Millis, Time},
+    spec::{Policy, TaskSpec},
+    time::Time,
 };
 
 pub(crate) fn order(prompt: &str) -> Order {
-    let limit = Millis::mins(1);
     Order {
         attempt: Attempt(7),
         swarm: "s".parse().unwrap(),
@@ -28,17 +27,7 @@ pub(crate) fn order(prompt: &str) -> Order {
         fix: None,
         setup: Vec::new(),
         shared: None,
-        limits: OrderLimits {
-            hard_stop: limit,
-            ceiling: limit,
-            grace: limit,
-            heartbeat: limit,
-            criterion: limit,
-            setup: limit,
-            output_bytes: 1,
-            ports: 10,
-            agents: Default::default(),
-        },
+        limits: OrderLimits::of(&Policy::default(), None),
         claimed: Time(0),
     }
 }

@@ -5,8 +5,8 @@ use skep_agents::{Adapter, Permission, Place, Settings};
 use skep_core::{
     id::{Attempt, WorkerId},
     plan::{Order, OrderLimits},
-    spec::{AgentSpec, TaskSpec},
-    time::{Millis, Time},
+    spec::{AgentSpec, Policy, TaskSpec},
+    time::Time,
 };
 use skep_models::{
     Asked, Script, Server,
@@ -241,7 +241,6 @@ impl Drop for World {
 }
 
 fn order(agent: &str, model: &str) -> Order {
-    let limit = Millis::mins(1);
     Order {
         attempt: Attempt(7),
         swarm: "s".parse().unwrap(),
@@ -260,17 +259,7 @@ fn order(agent: &str, model: &str) -> Order {
         fix: None,
         setup: Vec::new(),
         shared: None,
-        limits: OrderLimits {
-            hard_stop: limit,
-            ceiling: limit,
-            grace: limit,
-            heartbeat: limit,
-            criterion: limit,
-            setup: limit,
-            output_bytes: 1,
-            ports: 10,
-            agents: Default::default(),
-        },
+        limits: OrderLimits::of(&Policy::default(), None),
         claimed: Time(0),
     }
 }

@@ -1,21 +1,7 @@
 //! Verbs that change something print one document of what they did for programs (U-1).
 
-use crate::Sandbox;
+use crate::{HELD, Sandbox};
 use serde_json::{Value, json};
-
-const HELD: &str = r#"
-[swarm]
-name = "held"
-workers = 0
-[[task]]
-id = "one"
-mission = "Make one."
-command = "echo 1 > one.txt"
-[[task]]
-id = "two"
-mission = "Make two."
-command = "echo 2 > two.txt"
-"#;
 
 /// A verb's document: what it did, each with whether that changed anything.
 #[track_caller]

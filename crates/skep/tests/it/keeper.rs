@@ -1,21 +1,7 @@
 //! The keeper that stays: `up`, `down`, and changing a swarm while it runs.
 
-use crate::{Sandbox, until};
+use crate::{HELD, Sandbox, until};
 use std::collections::BTreeSet;
-
-const HELD: &str = r#"
-[swarm]
-name = "held"
-workers = 0
-[[task]]
-id = "one"
-mission = "Make one."
-command = "echo 1 > one.txt"
-[[task]]
-id = "two"
-mission = "Make two."
-command = "echo 2 > two.txt"
-"#;
 
 fn keys(value: &serde_json::Value) -> BTreeSet<String> {
     value.as_object().unwrap().keys().cloned().collect()

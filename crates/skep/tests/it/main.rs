@@ -40,6 +40,21 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Two tasks that nobody begins.
+const HELD: &str = r#"
+[swarm]
+name = "held"
+workers = 0
+[[task]]
+id = "one"
+mission = "Make one."
+command = "echo 1 > one.txt"
+[[task]]
+id = "two"
+mission = "Make two."
+command = "echo 2 > two.txt"
+"#;
+
 /// A folder of its own, with a repository in it.
 struct Sandbox {
     dir: TempDir,

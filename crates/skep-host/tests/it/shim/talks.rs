@@ -6,7 +6,8 @@ use skep_core::{
     attempt::Outcome,
     id::{Attempt, WorkerId},
     plan::{Order, OrderLimits},
-    time::{Millis, Time},
+    spec::Policy,
+    time::Time,
 };
 use skep_host::run::{
     Stop,
@@ -17,7 +18,6 @@ use skep_host::run::{
 const NEVER: u64 = 600_000;
 
 fn order(play: &str) -> Order {
-    let limit = Millis(1);
     let task = r#"{"id":"t","mission":"m"}"#;
     Order {
         attempt: Attempt(1),
@@ -35,17 +35,7 @@ fn order(play: &str) -> Order {
         fix: None,
         setup: Vec::new(),
         shared: None,
-        limits: OrderLimits {
-            hard_stop: limit,
-            ceiling: limit,
-            grace: limit,
-            heartbeat: limit,
-            criterion: limit,
-            setup: limit,
-            output_bytes: 1,
-            ports: 1,
-            agents: Default::default(),
-        },
+        limits: OrderLimits::of(&Policy::default(), None),
         claimed: Time(0),
     }
 }
