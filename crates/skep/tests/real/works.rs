@@ -7,21 +7,28 @@ use crate::{
 use serde_json::json;
 use skep_models::{Call, agents};
 
-/// Whether it has a way to Skep's MCP server. pi has none by design, and aider no tools at all.
-fn has_mcp(agent: &str) -> bool {
-    !matches!(agent, "pi" | "aider")
+/// How it speaks for its attempt, if it can: by Skep's MCP server, or by Skep's verb in its shell.
+///
+/// codex puts the tools of servers behind a search, which no script does; gemini connects to none in a folder that is
+/// not trusted, and a worktree is not, for its settings could name hooks; aider has no tools.
+fn checkpoint(agent: &str) -> Option<Call> {
+    match agent {
+        "claude" | "opencode" => Some(Call::Tool {
+            name: "*checkpoint".into(),
+            args: json!({"text": "half way", "percent": 50}),
+        }),
+        "pi" => Some(Call::Shell(
+            "\"$SKEP_BIN\" checkpoint 'half way' --percent 50".into(),
+        )),
+        _ => None,
+    }
 }
 
 // proves, U-8, W-14, S-7
 pub(crate) fn merged(agent: &'static str) {
     let world = World::new();
     let mut calls = vec![Call::write("hello.txt", "hello\n")];
-    if has_mcp(agent) {
-        calls.push(Call::Tool {
-            name: "*checkpoint".into(),
-            args: json!({"text": "half way", "percent": 50}),
-        });
-    }
+    calls.extend(checkpoint(agent));
     calls.push(Call::edit("hello.txt", "hello", "bye"));
     let mut script = script(agent, calls);
     // Long enough for somebody to look at it while it works.
@@ -46,7 +53,9 @@ pub(crate) fn merged(agent: &'static str) {
     assert_eq!(files, "hello.txt\n", "nothing but its work is merged");
 
     let told = world.events("checkpointed");
-    if has_mcp(agent) {
+    if checkpoint(agent).is_some() {
+        let tools = &world.server.asked_by("greet")[0].tools;
+        assert_eq!(told.len(), 1, "it has {tools:?}\n{}", world.told());
         assert_eq!(told[0]["text"], "half way", "{told:?}");
         assert_eq!(told[0]["by"], json!({"agent": 1}), "{told:?}");
     }
