@@ -6,16 +6,20 @@ use crate::{
 };
 use skep_models::{Call, Script, Turn, Usage};
 
-/// Tokens written that cost so much with the model that claude is told to use: $15 for a million.
+/// Tokens read that cost so much at the price that the plan states. What it writes claude tells at its end only.
 fn costs(cents: u64) -> Option<Usage> {
     Some(Usage {
-        input: 0,
+        input: cents * 100,
         cache_read: 0,
         cache_write: 0,
-        output: cents * 10_000 / 15,
+        output: 0,
         reasoning: 0,
     })
 }
+
+/// A cent for a hundred tokens: no context is full before the budget is spent.
+const PRICE: &str =
+    "[models.\"claude-sonnet-4-5\"]\nprovider = \"anthropic\"\ninput = 100\noutput = 100";
 
 /// A turn that costs this, a little after the one before it.
 fn turn(at: usize, cents: u64) -> Turn {
@@ -52,7 +56,7 @@ pub(crate) fn ladder() {
         ..Script::default()
     };
     let policy = "agents = { metering = \"200ms\" }\nbudget = { usd = 1.0 }\nmax_retries = 0\ncrash_retries = 0";
-    Plan::new(&world, 2, policy)
+    Plan::new(&world, 2, &format!("{policy}\n{PRICE}"))
         .task("claude", "spender", spender, "priority = \"P0\"")
         .task("claude", "slow", slow, "priority = \"P2\"")
         .save();

@@ -48,21 +48,39 @@ pub(crate) fn logins(agents: &[&'static str]) {
     world.keeps_the_key();
 }
 
-// proves: X-1a
+/// opencode alone does not tell: it tries again in secret until it is ended for its silence, which is charged.
+// proves: X-1a, S-5a
 pub(crate) fn servers(agents: &[&'static str]) {
     let world = World::new();
-    let policy =
-        "max_retries = 0\ncrash_retries = 0\nagents = { reply = \"20s\", first_reply = \"20s\" }";
+    let policy = "crash_retries = 0\nproviders = { failures = 1, park = \"10m\" }\n\
+                  agents = { reply = \"8s\", first_reply = \"8s\" }";
     failing(&world, agents, Fault::Server, policy);
-    let ran = world.run(1);
-    for agent in agents {
+    let run = world.begin();
+    let tells = |agent: &&&str| **agent != "opencode";
+    for agent in agents.iter().filter(tells) {
+        until(&world, &format!("{agent}'s provider is left alone"), || {
+            let why = world.skep(&["why", agent]).out;
+            why.contains("it is down, left alone until")
+        });
         let task = world.task(agent);
-        assert_ne!(task["state"], "merged", "{task}");
-        assert!(task["receipt"].is_null(), "{task}");
-        let outcome = &task["history"][0]["outcome"];
-        // opencode tries again in secret until it is ended for its silence.
-        let stale = *agent == "opencode" && outcome == "stale";
-        assert!(outcome == "crashed" || stale, "{agent}: {task}");
+        assert_eq!(task["history"][0]["outcome"], "crashed", "{task}");
+        assert_eq!(task["crashes"], 0, "{task}");
+        let made = format!("{agent}.txt");
+        let works = script(agent, [Call::write(&made, "made\n")]);
+        world.server.script(agent, works);
     }
-    assert!(!ran.out.contains("everything is merged"), "{}", ran.out);
+    if agents.contains(&"opencode") {
+        until(&world, "opencode is ended", || {
+            world.task("opencode")["state"] == "dead"
+        });
+        let task = world.task("opencode");
+        assert_eq!(task["history"][0]["outcome"], "stale", "{task}");
+        assert!(task["receipt"].is_null(), "{task}");
+    }
+    assert!(world.events("wave_landed").is_empty(), "{}", world.told());
+    world.expect(0, &["resume"]);
+    run.ends(i32::from(agents.contains(&"opencode")));
+    for agent in agents.iter().filter(tells) {
+        assert_eq!(world.merged(&format!("{agent}.txt")), "made\n");
+    }
 }
