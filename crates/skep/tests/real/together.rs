@@ -67,7 +67,8 @@ pub(crate) fn hostile_text(agents: &[&'static str]) {
         let done = world.task(&format!("lie-{agent}"));
         assert_eq!(done["state"], "merged", "{done}");
         let spent = done["receipt"]["cost_usd"].as_f64();
-        assert!(spent.is_none_or(|usd| usd < 1.0), "{agent}: {done}");
+        let log = world.skep(&["logs", &format!("lie-{agent}")]).out;
+        assert!(spent.is_none_or(|usd| usd < 1.0), "{agent}: {done}\n{log}");
         let idle = world.task(&format!("idle-{agent}"));
         assert_ne!(idle["state"], "merged", "{idle}");
     }
