@@ -53,7 +53,7 @@ pub(crate) fn logins(agents: &[&'static str]) {
 pub(crate) fn servers(agents: &[&'static str]) {
     let world = World::new();
     let policy = "crash_retries = 0\nproviders = { failures = 1, park = \"10m\" }\n\
-                  agents = { reply = \"8s\", first_reply = \"8s\" }";
+                  agents = { reply = \"20s\", first_reply = \"20s\" }";
     failing(&world, agents, Fault::Server, policy);
     let run = world.begin();
     let tells = |agent: &&&str| **agent != "opencode";
