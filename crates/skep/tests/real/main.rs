@@ -54,7 +54,8 @@ fn main() {
         let here = here.clone();
         trials.push(trial(name.into(), &[], Box::new(move || test(&here))));
     }
-    let some: [(&str, &[&str], fn()); 4] = [
+    type Needing = (&'static str, &'static [&'static str], fn());
+    let some: [Needing; 4] = [
         ("claude::the_ladder_of_a_budget", &["claude"], money::ladder),
         ("claude::asked_and_answered", &["claude"], asks::answered),
         ("claude::asked_in_vain", &["claude"], asks::in_vain),
