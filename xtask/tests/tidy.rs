@@ -13,7 +13,7 @@ use std::{
 const LINES_MAX: usize = 700;
 
 /// Tests that may sleep, each with why nothing can be waited for.
-const SLEEPERS: [(&str, &str); 5] = [
+const SLEEPERS: [(&str, &str); 6] = [
     (
         "crates/skep/tests/it/main.rs",
         "`until` asks other processes, which tell nobody when they are ready; it is bounded",
@@ -21,6 +21,10 @@ const SLEEPERS: [(&str, &str); 5] = [
     (
         "crates/skep/tests/kill.rs",
         "waits for its child to end or for the moment to kill it, whichever is first",
+    ),
+    (
+        "crates/skep/tests/real/world.rs",
+        "`until`, as in the tests beside it: bounded",
     ),
     (
         "crates/skep/tests/faults/programs.rs",

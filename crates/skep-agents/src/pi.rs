@@ -52,6 +52,8 @@ pub(crate) const ABOUT: About = About {
 };
 
 const AUTH: &str = ".pi/agent/auth.json";
+/// Providers of the user's own, with their addresses and keys: without it `--provider` knows none of them.
+const MODELS: &str = ".pi/agent/models.json";
 
 /// Skep owns retrying: its own retries are few, and it never waits for long without a word.
 const SETTINGS: &str = r#"{"retry":{"enabled":true,"maxRetries":1,"baseDelayMs":2000,"provider":{"maxRetries":0,"maxRetryDelayMs":30000}}}"#;
@@ -81,10 +83,12 @@ pub(crate) fn launch(
     launch.set("PI_TELEMETRY", "0");
     launch.file(format!("{home}/settings.json"), SETTINGS.into());
     launch.set("PI_CODING_AGENT_DIR", home);
-    launch.logins.push(Login {
-        from: AUTH,
-        to: format!("{}/{AUTH}", settings.home),
-    });
+    for from in [AUTH, MODELS] {
+        launch.logins.push(Login {
+            from,
+            to: format!("{}/{from}", settings.home),
+        });
+    }
     launch.stdin = Stdin::Dialogue;
     Ok(launch.finish(settings))
 }

@@ -171,10 +171,11 @@ impl fmt::Display for Shut {
                 for_ms,
             } => write!(
                 f,
-                "waits for provider {provider}: {} until {} (in {})",
+                "waits for provider {provider}: {} until {} (in {}){}",
                 standing(*kind),
                 hour(*until),
-                Millis(for_ms - for_ms % 1000)
+                Millis(for_ms - for_ms % 1000),
+                advice(*kind).map_or_else(String::new, |advice| format!("; {advice}"))
             ),
             Shut::Probing { provider, probe } => write!(
                 f,

@@ -179,6 +179,9 @@ pub fn wiring(agent: &str, url: &str, key: &str) -> Option<Wiring> {
                 "--no-show-model-warnings",
                 "--no-show-release-notes",
                 "--no-gitignore",
+                // It keeps this in the worktree, where it would be taken for work.
+                "--chat-history-file=/dev/null",
+                "--input-history-file=/dev/null",
                 "--no-auto-commits",
                 "--no-dirty-commits",
                 "--map-tokens=0",

@@ -5,7 +5,7 @@ use crate::{
     fault::{ErrorKind, Fault, of_text, retry_after},
     json::Json,
     protocol::{Out, Protocol},
-    seen::{Seen, Tokens, Until},
+    seen::{Seen, Span, Tokens, Until},
     text::EXCERPT,
 };
 use alloc::{
@@ -20,6 +20,9 @@ pub(crate) struct Reader {
     rules: Arc<Rules>,
     words: String,
     error: Option<Fault>,
+    /// Sums that a text told last, of tokens and of money. Its agent can print such lines as well, and what was
+    /// charged once is not given back: so they are seen at its end, when the program's own have replaced those.
+    sums: [Option<Seen>; 2],
 }
 
 /// A line, and how facts are found in it.
@@ -77,6 +80,7 @@ impl Reader {
             rules: Arc::new(rules),
             words: String::new(),
             error: None,
+            sums: [None, None],
         }
     }
 
@@ -123,6 +127,18 @@ impl Reader {
             See::Done { ok, text } => out.done(*ok, &facts.text(text)),
             See::Usage { .. } => usage(see, facts, out),
             See::Error { .. } => self.error(see, facts, out),
+        }
+    }
+
+    /// Takes the sums out of what was seen of this line.
+    fn hold_sums(&mut self, before: usize, out: &mut Out) {
+        for seen in &mut out.seen[before..] {
+            let kind = match seen {
+                Seen::Usage { span, .. } if *span != Span::Step => 0,
+                Seen::Cost { span, .. } if *span != Span::Step => 1,
+                _ => continue,
+            };
+            self.sums[kind] = Some(core::mem::replace(seen, Seen::Progress));
         }
     }
 
@@ -186,10 +202,16 @@ impl Protocol for Reader {
         if out.seen.len() == before {
             out.see(Seen::Progress);
         }
+        if rules.lines == Format::Text {
+            self.hold_sums(before, out);
+        }
     }
 
     fn end(&mut self, out: &mut Out) {
         out.said(&core::mem::take(&mut self.words));
+        for sum in self.sums.iter_mut().filter_map(Option::take) {
+            out.see(sum);
+        }
     }
 }
 
