@@ -1,7 +1,7 @@
 //! The owner's side: what a person's own agent can see and steer, with the person's rights.
 
 use super::{
-    No, Tools,
+    No, Progress, Tools,
     tool::{Effect, Nothing, answer, read, tool},
 };
 use crate::{
@@ -203,7 +203,7 @@ impl Tools for Owner {
         offers
     }
 
-    async fn call(&self, name: &str, arguments: Value) -> Result<Value, No> {
+    async fn call(&self, name: &str, arguments: Value, _: &Progress) -> Result<Value, No> {
         match name {
             "status" => {
                 let Nothing {} = read(arguments)?;
