@@ -176,6 +176,13 @@ impl Waited {
         }
     }
 
+    /// For how long its clock has stood still so far, if it stands still for `most` in all.
+    #[must_use]
+    pub fn so_far(&self, now: Time, most: Millis) -> Millis {
+        let open = self.since.map_or(0, |since| now.since(since).0);
+        Millis(self.before.0.saturating_add(open)).min(most)
+    }
+
     pub(crate) fn begin(&mut self, now: Time) {
         self.since.get_or_insert(now);
     }

@@ -426,3 +426,33 @@ fn a_question_outlives_its_client_and_is_closed_when_it_is_heard() {
     assert_eq!(asked(&sandbox, 0), [Value::Null; 0]);
     sandbox.expect(0, &["down"]);
 }
+
+// proves: U-8, L-1, L-4b
+#[test]
+fn who_waits_for_a_person_is_not_ended_for_the_time_that_it_takes() {
+    let (sandbox, outside) = (Sandbox::new(), tempfile::tempdir().unwrap());
+    let mut plan = held(outside.path(), "");
+    // The hard stop comes after six seconds.
+    plan.push_str("\n[policy]\ntimebox = \"4s\"\nheartbeat = \"1s\"\nmax_retries = 0\n");
+    sandbox.write("plan.toml", &plan);
+    sandbox.expect(0, &["up", "--detach"]);
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    let token = token(outside.path());
+    let speaker = Speaker::new(&Site::new(sandbox.path()).socket(), &token);
+    runtime().block_on(async {
+        let question = AskInput {
+            question: "Shall I?".into(),
+            options: Vec::new(),
+        };
+        speaker.ask_person(&question).await.unwrap();
+    });
+    let context = || runtime().block_on(speaker.context()).unwrap();
+    until("more than the time has passed", || {
+        context().time.ran_ms > 9_000
+    });
+    assert!(context().time.hard_stop_left_ms > 0);
+    sandbox.expect(0, &["answer", "1.m1", "yes"]);
+    fs::write(outside.path().join("go"), "").unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    sandbox.expect(0, &["down"]);
+}
