@@ -141,7 +141,7 @@ impl WorkerDoc {
             status: status.to_string(),
             // Who works needs no reason, unless it is for a person to go on.
             reason: (status != WorkerState::Working
-                || attempt.is_some_and(|a| !a.asks.iter().any(Ask::waits)))
+                || attempt.is_some_and(|a| a.asks.iter().any(Ask::waits)))
             .then(|| waiting::worker(state, worker, now)),
             agent: attempt.map(|a| a.agent.clone()),
             model: model.or_else(|| swarm.and_then(|s| s.spec.model.clone())),
