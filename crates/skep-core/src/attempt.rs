@@ -145,9 +145,12 @@ pub struct Live {
     /// What its agent asks a person, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Ask>,
-    /// The number of its last question.
+    /// The number of its last question that its shim holds.
     #[serde(default)]
     pub asked: u32,
+    /// How many questions the state has held for it.
+    #[serde(default)]
+    pub held: u32,
     /// Its agent's context is too full to be gone on with after this (L-9).
     #[serde(default)]
     pub refresh: bool,

@@ -48,6 +48,12 @@ pub const MEMOS: usize = 1_000;
 pub const MEMOS_EACH: usize = 100;
 /// How often one attempt may report progress: once every four seconds for its longest hour.
 pub const CHECKPOINTS: u32 = 1_000;
+/// How many questions one attempt may ask people by its token: far more than anybody answers.
+pub const HELD_ASKS: u32 = 100;
+/// How many options a question may offer: a person chooses among a few.
+pub const ASK_OPTIONS: usize = 16;
+/// The longest of them, in bytes: a line or two.
+pub const ASK_OPTION: usize = 256;
 /// Of how many providers something is remembered; a plan rarely has five.
 pub const PROVIDERS: usize = 64;
 /// How many failures of one provider are remembered: the most that a circuit breaker can be set to count.

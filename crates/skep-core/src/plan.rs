@@ -143,7 +143,10 @@ fn attempts(state: &State, actions: &mut Vec<Action>) {
                 if rung > live.told {
                     actions.push(Action::Tell { attempt, rung });
                 }
-                let answered = live.asks.iter().filter(|ask| ask.reply.is_some());
+                let answered = live
+                    .asks
+                    .iter()
+                    .filter(|ask| ask.reply.is_some() && !ask.is_held());
                 actions.extend(answered.map(|ask| Action::Answer {
                     attempt,
                     number: ask.question.number,

@@ -291,6 +291,7 @@ mod tests {
             route: None,
             asks: Vec::new(),
             asked: 0,
+            held: 0,
             refresh: false,
             waited: Default::default(),
         };

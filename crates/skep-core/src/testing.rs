@@ -87,6 +87,7 @@ pub(crate) fn live(attempt: u64) -> crate::attempt::Live {
         account: Default::default(),
         asks: Vec::new(),
         asked: 0,
+        held: 0,
         refresh: false,
         waited: Default::default(),
         words: crate::word::Words::default(),

@@ -9,7 +9,7 @@ use crate::{
     limits,
     time::Time,
 };
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// One word.
@@ -30,6 +30,18 @@ pub enum Word {
         reason: String,
         /// The task that must be merged first, if that is it. Otherwise a person must help.
         on: Option<TaskId>,
+    },
+    /// "What shall it be?" To a person (L-4b); the state holds the question.
+    Ask {
+        /// What is asked.
+        text: String,
+        /// What is offered; any text will do if nothing is.
+        options: Vec<String>,
+    },
+    /// "I have heard the answer", or "I need none any more".
+    Close {
+        /// The question's number.
+        number: u32,
     },
     /// "This is so" (G-5).
     Memo {
@@ -61,6 +73,9 @@ pub enum WordFault {
     /// More than everything.
     #[error("percent is {0}; it is from 0 to 100")]
     Percent(u8),
+    /// More to choose from than a person can.
+    #[error("there are {0} options; {most} is the most", most = limits::ASK_OPTIONS)]
+    Options(usize),
 }
 
 impl Word {
@@ -77,7 +92,15 @@ impl Word {
                     _ => Ok(()),
                 }
             }
-            Word::Heartbeat => Ok(()),
+            Word::Heartbeat | Word::Close { .. } => Ok(()),
+            Word::Ask { text, options } => {
+                said("question", text, limits::WORD)?;
+                if options.len() > limits::ASK_OPTIONS {
+                    return Err(WordFault::Options(options.len()));
+                }
+                let mut each = options.iter();
+                each.try_for_each(|option| said("an option", option, limits::ASK_OPTION))
+            }
             Word::Block { reason, .. } => said("reason", reason, limits::WORD),
             Word::Memo { key, value, source } => {
                 said("key", key, limits::MEMO_KEY)?;

@@ -9,6 +9,7 @@ mod output;
 mod placed;
 pub(crate) mod procfs;
 pub(crate) mod progress;
+pub(crate) mod stand;
 mod sweep;
 pub mod talk;
 pub(crate) mod usage;

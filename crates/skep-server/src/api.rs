@@ -20,7 +20,7 @@ mod unattended;
 mod why;
 mod worker;
 
-pub use ask::{AskDoc, AskList};
+pub use ask::{AskDoc, AskInput, AskList, HeardDoc};
 pub use attempt::{
     BlockInput, CheckpointDoc, CheckpointInput, ContextDoc, MemoDoc, MemoInput, MemoList, TakenDoc,
     TimeDoc, WORD_BYTES, clean,

@@ -4,6 +4,7 @@
 //! Origin is a second front of the same router, beside [`socket`].
 
 mod apart;
+mod asking;
 mod attempt;
 mod config;
 mod events;

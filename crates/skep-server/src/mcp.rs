@@ -5,11 +5,14 @@
 //! but by the routes that every client has. Whatever comes back is structured data. What other agents, programs and
 //! the repository wrote stands in fields that say so, and never among the instructions (T-3).
 
+mod ask;
 mod owner;
+mod progress;
 mod tool;
 mod worker;
 
 pub use owner::Owner;
+pub use progress::Progress;
 pub use worker::Worker;
 
 use crate::client::ClientError;
@@ -37,8 +40,13 @@ pub trait Tools: Send + Sync + 'static {
     fn instructions(&self) -> String;
     /// The tools.
     fn offers(&self) -> Vec<Tool>;
-    /// Calls one of them.
-    fn call(&self, name: &str, arguments: Value) -> impl Future<Output = Result<Value, No>> + Send;
+    /// Calls one of them. Whoever has asked for it is told of what takes long.
+    fn call(
+        &self,
+        name: &str,
+        arguments: Value,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Value, No>> + Send;
 }
 
 /// Why a call has no result.
@@ -154,10 +162,11 @@ impl<T: Tools> ServerHandler for Served<T> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = Value::Object(request.arguments.unwrap_or_default());
+        let progress = Progress::of(&context);
         let answered = async {
             // The semaphore is never closed; were it, a call more would do no harm.
             let _turn = self.turns.acquire().await;
-            self.tools.call(&request.name, arguments).await
+            self.tools.call(&request.name, arguments, &progress).await
         };
         let answered = tokio::select! {
             answered = answered => answered,

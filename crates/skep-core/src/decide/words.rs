@@ -1,6 +1,7 @@
 //! What attempts say of themselves.
 
 use crate::{
+    ask,
     attempt::{Live, Phase, StopWhy},
     event::Event,
     id::{Attempt, TaskId},
@@ -40,6 +41,8 @@ pub(super) fn decide(state: &State, attempt: Attempt, word: &Word) -> Decision {
         }
         // The engine has taken it in; what it changes is for `due`.
         Word::Heartbeat => Ok(Vec::new()),
+        Word::Ask { text, options } => ask::hold(live, text, options),
+        Word::Close { number } => Ok(ask::drop_held(live, *number)),
         Word::Block { reason, on } => block(state, live, reason, on.as_ref()),
         Word::Memo { key, value, source } => {
             let same = |memo: &Memo| {

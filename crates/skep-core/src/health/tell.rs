@@ -2,6 +2,7 @@
 
 use super::{Checkup, Leader, Pace, Reason, Track, due};
 use crate::{
+    ask::AskId,
     attempt::{Live, Phase},
     state::State,
     time::{Millis, Time},
@@ -51,20 +52,23 @@ pub fn tell(state: &State, live: &Live, now: Time) -> Option<String> {
 
 /// What it waits for, if it says so itself.
 fn waits(state: &State, live: &Live, now: Time) -> Option<String> {
-    if let Some(ask) = live.asks.first() {
-        let (number, attempt) = (ask.question.number, live.attempt);
+    if let Some(ask) = live.asks.iter().find(|ask| ask.waits()) {
+        let id = AskId {
+            attempt: live.attempt,
+            number: ask.question.number,
+        };
         let for_so_long = spent(now.since(ask.since));
         return Some(match (&ask.reply, &ask.question.tool) {
             (Some(_), _) => {
-                format!("ask {attempt}.{number} is answered, and the answer on its way")
+                format!("ask {id} is answered, and the answer on its way")
             }
             (None, Some(tool)) => format!(
-                "waits for a person since {for_so_long}: may it use {tool}: {} (`skep answer {attempt}.{number} \
+                "waits for a person since {for_so_long}: may it use {tool}: {} (`skep answer {id} \
                  --allow` or --deny)",
                 ask.question.text
             ),
             (None, None) => format!(
-                "waits for a person since {for_so_long}: {} (`skep answer {attempt}.{number} TEXT`)",
+                "waits for a person since {for_so_long}: {} (`skep answer {id} TEXT`)",
                 ask.question.text
             ),
         });

@@ -43,6 +43,7 @@ fn live() -> Live {
         route: None,
         asks: Vec::new(),
         asked: 0,
+        held: 0,
         refresh: false,
         waited: Default::default(),
     }

@@ -2,13 +2,15 @@
 
 use crate::swarm::Swarm;
 use skep_core::{
-    ask::{AskId, Given, Question, Reply, unanswered},
-    event::Event,
+    ask::{self, AskId, Given, HELD, Question, Reply, unanswered},
+    event::{By, Event},
     id::Attempt,
+    limits,
     plan::Action,
-    request::{Command, Observation, Refusal},
+    request::{Command, Observation, Refusal, What},
     task::TaskState,
     time::Millis,
+    word::Word,
 };
 
 fn question(number: u32) -> Question {
@@ -185,4 +187,160 @@ fn a_clock_stands_still_for_so_long_and_no_longer() {
     // The question is answered for the person, and its agent hears nothing: it is given up like any other.
     t.pass(Millis::mins(120));
     assert!(t.has(|event| matches!(event, Event::StopAsked { .. })));
+}
+
+/// By the attempt's token.
+fn says(t: &mut Swarm, attempt: Attempt, word: Word) -> Result<(), Refusal> {
+    let what = What::Observation(Observation::Word { attempt, word });
+    t.request(None, By::Agent(attempt), what).map(drop)
+}
+
+fn asks(text: &str) -> Word {
+    let options = ["pg".into(), "sqlite".into()].into();
+    Word::Ask {
+        text: text.into(),
+        options,
+    }
+}
+
+// proves: U-8, L-4b
+#[test]
+fn what_is_asked_by_token_is_held_until_it_is_heard_and_no_shim_closes_it() {
+    let (mut t, attempt) = working();
+    says(&mut t, attempt, asks("Which db?")).unwrap();
+    seen(&mut t, attempt, 1, &[question(1)]).unwrap();
+    assert_eq!(asked(&t), [HELD, 1]);
+    // Asked again it is the same one; and it is none of the shim's.
+    says(&mut t, attempt, asks("Which db?")).unwrap();
+    seen(&mut t, attempt, 1, &[]).unwrap();
+    let far = seen(&mut t, attempt, u32::MAX, &[question(HELD + 7)]);
+    assert_eq!(far, Err(Refusal::OutOfDate));
+    assert_eq!(asked(&t), [HELD]);
+    assert!(
+        t.why("a").contains("`skep answer 1.m1 TEXT`"),
+        "{}",
+        t.why("a")
+    );
+    answer(&mut t, attempt, HELD, Given::Option(2)).unwrap();
+    let found = |t: &Swarm| {
+        let live = t.state().attempt(attempt).unwrap();
+        let options = ["pg".into(), "sqlite".into()];
+        ask::held(live, "Which db?", &options).cloned()
+    };
+    assert_eq!(found(&t).unwrap().reply, Some(Reply::Text("sqlite".into())));
+    let to_shim = |action: &Action| matches!(action, Action::Answer { .. });
+    assert!(!t.actions().iter().any(to_shim), "no shim knows of it");
+    // Whoever lost the answer asks again, and nobody is asked twice.
+    says(&mut t, attempt, asks("Which db?")).unwrap();
+    assert!(asked(&t).is_empty());
+    for _ in 0..2 {
+        says(&mut t, attempt, Word::Close { number: HELD }).unwrap();
+        assert_eq!(found(&t), None);
+    }
+    // Another time is another question.
+    says(&mut t, attempt, asks("Which db?")).unwrap();
+    assert_eq!(asked(&t), [HELD + 1]);
+    let late = answer(&mut t, attempt, HELD, Given::Option(1));
+    assert!(matches!(late, Err(Refusal::NoSuchAsk(_))));
+    // A shim's question is not closed by token, and what is taken back is closed.
+    seen(&mut t, attempt, 2, &[question(2)]).unwrap();
+    says(&mut t, attempt, Word::Close { number: 2 }).unwrap();
+    says(&mut t, attempt, Word::Close { number: HELD + 1 }).unwrap();
+    assert_eq!(asked(&t), [2]);
+    seen(&mut t, attempt, 2, &[]).unwrap();
+    t.succeed("a");
+    assert_eq!(t.is("a"), TaskState::Accepted);
+}
+
+// proves: U-8, L-1, L-4b
+#[test]
+fn the_clock_stands_until_what_is_held_is_answered_heard_or_not() {
+    let (mut t, attempt) = working();
+    says(&mut t, attempt, asks("Which db?")).unwrap();
+    t.live("a", &[], Millis::mins(29));
+    let waited = |t: &Swarm| t.state().attempt(attempt).unwrap().waited;
+    assert!(waited(&t).since.is_some());
+    // Nobody answers in time, and nobody fetches it: the agent is as alive or dead as any other from then on.
+    t.live("a", &[], Millis::mins(1));
+    assert!(t.has(|e| matches!(e, Event::Answered { reply: Reply::Deny(why), .. } if why.contains("decide yourself"))));
+    assert_eq!(waited(&t).since, None);
+    assert!(waited(&t).before >= Millis::mins(29), "{:?}", waited(&t));
+    assert!(!t.why("a").contains("waits for a person"), "{}", t.why("a"));
+}
+
+// proves: U-8, L-4b
+#[test]
+fn whose_agent_has_left_asks_nothing_any_more() {
+    let (mut t, attempt) = working();
+    says(&mut t, attempt, asks("Which db?")).unwrap();
+    t.see(Observation::AgentEnded { attempt }).unwrap();
+    assert!(asked(&t).is_empty());
+    assert!(t.has(|event| matches!(event, Event::AskClosed { number: HELD, .. })));
+    let late = says(&mut t, attempt, asks("Which db?"));
+    assert_eq!(late, Err(Refusal::OutOfDate));
+    let (mut t, attempt) = working();
+    says(&mut t, attempt, asks("Which db?")).unwrap();
+    t.ask(Command::CancelTask {
+        task: crate::words::id("a"),
+    })
+    .unwrap();
+    assert!(asked(&t).is_empty(), "it is being stopped");
+    let late = says(&mut t, attempt, asks("Which db?"));
+    assert!(matches!(late, Err(Refusal::NothingToDo(_))), "{late:?}");
+}
+
+// proves: U-8, T-3
+#[test]
+fn questions_by_token_are_short_and_not_without_end() {
+    let (mut t, attempt) = working();
+    let ask = |text: &str, options: Vec<String>| Word::Ask {
+        text: text.into(),
+        options,
+    };
+    for (word, part) in [
+        (ask(" ", vec![]), "question is empty"),
+        (ask(&"x".repeat(5_000), vec![]), "4096 is the most"),
+        (ask("x", vec!["y".into(); 17]), "16 is the most"),
+        (ask("x", vec!["y".repeat(300)]), "256 is the most"),
+        (ask("x", vec![String::new()]), "an option is empty"),
+    ] {
+        let no = says(&mut t, attempt, word).unwrap_err().to_string();
+        assert!(no.contains(part), "{no}");
+    }
+    // Those that are open leave a shim its room.
+    for n in 0..ask::ASKS_MAX {
+        says(&mut t, attempt, asks(&n.to_string())).unwrap();
+    }
+    let full = says(&mut t, attempt, asks("more"));
+    assert!(matches!(full, Err(Refusal::Limit(_))), "{full:?}");
+    seen(&mut t, attempt, 1, &[question(1)]).unwrap();
+    for n in 0..limits::HELD_ASKS {
+        says(&mut t, attempt, Word::Close { number: HELD + n }).unwrap();
+        let _ = says(&mut t, attempt, asks(&format!("again {n}")));
+    }
+    let spent = says(&mut t, attempt, asks("one more")).unwrap_err();
+    assert!(spent.to_string().contains("100 questions"), "{spent}");
+}
+
+// proves: U-1, L-4b
+#[test]
+fn an_ask_has_one_name() {
+    let attempt = Attempt(7);
+    for (number, name) in [(2, "7.2"), (HELD, "7.m1"), (HELD + 99, "7.m100")] {
+        let id = AskId { attempt, number };
+        assert_eq!((id.to_string().as_str(), name.parse()), (name, Ok(id)));
+    }
+    for bad in [
+        "7",
+        "7.",
+        "7.m",
+        "7.m0",
+        "7.1000001",
+        "7.m4294967295",
+        "7.mm1",
+        "7.-1",
+        "x.m1",
+    ] {
+        assert!(bad.parse::<AskId>().is_err(), "{bad}");
+    }
 }

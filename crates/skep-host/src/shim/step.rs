@@ -12,13 +12,14 @@ use super::{
 use crate::run::{
     Phase,
     files::{Containment, Cut, StepEnd, StepKind, StepReport, StepSpec},
-    procfs,
+    procfs, stand,
 };
 use crate::token;
 use skep_agents::ByUs;
 use std::{
     io,
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::ExitStatus,
     time::{Duration, Instant},
 };
@@ -64,6 +65,8 @@ pub(super) struct Watch {
     pub(super) printed: u64,
     /// The dialogue with its program, if it is spoken with.
     pub(super) voice: Option<Voice>,
+    /// By how much its deadlines are later for questions that the keeper holds; only agents ask any.
+    stand: Option<Duration>,
     timeout_at: Instant,
     push: Push,
     why: Option<Why>,
@@ -97,8 +100,12 @@ impl Shim<'_> {
                 report.end = watch.end(step, self);
                 report.tail = watch.tail.text();
                 report.output_bytes = watch.printed;
+                // The checks have the time that they would have had.
+                let stood = watch.stood();
+                self.ceiling += stood;
+                self.ceiling_ask += stood;
                 if let Some(voice) = watch.voice {
-                    self.end_dialogue(voice, &mut report);
+                    end_dialogue(voice, &mut report);
                 }
             }
         }
@@ -107,19 +114,6 @@ impl Shim<'_> {
         report.ms = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
         self.say(&format!("{} {}", step.name, report.end));
         report
-    }
-
-    fn end_dialogue(&mut self, voice: Voice, report: &mut StepReport) {
-        let stood = voice.stood();
-        // The checks have the time that they would have had.
-        self.ceiling += stood;
-        self.ceiling_ask += stood;
-        let heard = voice.end();
-        if report.tail.is_empty() {
-            // What it printed was for the dialogue; this was for people.
-            report.tail.clone_from(&heard.summary.said);
-        }
-        report.heard = Some(Box::new(heard));
     }
 
     /// Gets the step's agent going in the best way that works here.
@@ -166,6 +160,7 @@ impl Shim<'_> {
             tail: Tail::default(),
             printed: 0,
             voice,
+            stand: (step.kind == StepKind::Agent).then_some(Duration::ZERO),
             timeout_at,
             push: Push::Free,
             why: None,
@@ -217,6 +212,7 @@ impl Shim<'_> {
         loop {
             if Instant::now() >= beat {
                 self.claim.beat();
+                watch.hear_stand(self.folder);
                 if !self.claim.is_in_place() && !self.at_once {
                     // Its work is still saved, if there is a worktree left.
                     self.cut.get_or_insert(Cut::Stopped);
@@ -247,6 +243,9 @@ impl Shim<'_> {
             if ready.gone {
                 self.hear(watch);
                 return;
+            }
+            if Instant::now() >= self.next_deadline(watch) {
+                watch.hear_stand(self.folder);
             }
             if Instant::now() >= self.next_deadline(watch) && !self.push_on(watch) {
                 return;
@@ -280,7 +279,7 @@ impl Shim<'_> {
 
     fn next_deadline(&self, watch: &Watch) -> Instant {
         // While a person is waited for, the agent's clock stands still.
-        let stood = watch.voice.as_ref().map_or(Duration::ZERO, Voice::stood);
+        let stood = watch.stood();
         match watch.push {
             Push::Free => watch.timeout_at.min(self.ceiling_ask) + stood,
             Push::Interrupted(at) | Push::Asked(at) => at.min(self.ceiling + stood),
@@ -375,7 +374,28 @@ impl Shim<'_> {
     }
 }
 
+fn end_dialogue(voice: Voice, report: &mut StepReport) {
+    let heard = voice.end();
+    if report.tail.is_empty() {
+        // What it printed was for the dialogue; this was for people.
+        report.tail.clone_from(&heard.summary.said);
+    }
+    report.heard = Some(Box::new(heard));
+}
+
 impl Watch {
+    /// For how long its deadlines have stood still. The keeper knows of the dialogue's questions, too.
+    fn stood(&self) -> Duration {
+        let voice = self.voice.as_ref().map_or(Duration::ZERO, Voice::stood);
+        voice.max(self.stand.unwrap_or_default())
+    }
+
+    fn hear_stand(&mut self, folder: &Path) {
+        if let Some(stand) = &mut self.stand {
+            *stand = super::bounded(stand::heard_ms(folder));
+        }
+    }
+
     fn survivors(&self) -> u32 {
         self.ended
             .map_or(0, |(_, survivors)| survivors.unsigned_abs())

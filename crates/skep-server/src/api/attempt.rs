@@ -94,7 +94,14 @@ impl ContextDoc {
         };
         let policy = &swarm.spec.policy;
         let ran = now.since(live.age_from);
-        let left = |length: skep_core::time::Millis| length.0.saturating_sub(ran.0);
+        // While a person was asked, it was not the agent's time.
+        let used = ran.0
+            - live
+                .waited
+                .so_far(now, policy.agents.ask_total)
+                .0
+                .min(ran.0);
+        let left = |length: skep_core::time::Millis| length.0.saturating_sub(used);
         Some(ContextDoc {
             schema: SCHEMA,
             swarm: swarm.spec.name.to_string(),

@@ -4,6 +4,7 @@ use super::{SCHEMA, Stamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    ask::Ask,
     attempt::Live as Attempt,
     health,
     money::Usd,
@@ -139,8 +140,9 @@ impl WorkerDoc {
             alive: !matches!(status, WorkerState::Crashed | WorkerState::Stopped),
             status: status.to_string(),
             // Who works needs no reason, unless it is for a person to go on.
-            reason: (status != WorkerState::Working || attempt.is_some_and(|a| !a.asks.is_empty()))
-                .then(|| waiting::worker(state, worker, now)),
+            reason: (status != WorkerState::Working
+                || attempt.is_some_and(|a| a.asks.iter().any(Ask::waits)))
+            .then(|| waiting::worker(state, worker, now)),
             agent: attempt.map(|a| a.agent.clone()),
             model: model.or_else(|| swarm.and_then(|s| s.spec.model.clone())),
             current_task: attempt.map(|a| a.task.to_string()),

@@ -1,7 +1,9 @@
 //! The client of an agent: it speaks for one attempt, by that attempt's token.
 
 use super::{Client, ClientError, not_understood, within};
-use crate::api::{BlockInput, CheckpointInput, ContextDoc, MemoInput, MemoList, TakenDoc};
+use crate::api::{
+    AskInput, BlockInput, CheckpointInput, ContextDoc, HeardDoc, MemoInput, MemoList, TakenDoc,
+};
 use http_body_util::Full;
 use hyper::{Method, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -81,6 +83,32 @@ impl Speaker {
     /// [`ClientError`].
     pub async fn memos(&self) -> Result<MemoList, ClientError> {
         self.ask(Method::GET, "attempt/memos", Vec::new()).await
+    }
+
+    /// Asks a person; what is asked already is found again.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ask_person(&self, question: &AskInput) -> Result<HeardDoc, ClientError> {
+        self.say("attempt/ask", question).await
+    }
+
+    /// Waits for the answer to a question, for a while.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn wait_for(&self, ask: &str) -> Result<HeardDoc, ClientError> {
+        self.ask(Method::GET, &format!("attempt/ask/{ask}"), Vec::new())
+            .await
+    }
+
+    /// Says that an answer was heard, or that none is needed any more.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn close(&self, ask: &str) -> Result<TakenDoc, ClientError> {
+        self.ask(Method::DELETE, &format!("attempt/ask/{ask}"), Vec::new())
+            .await
     }
 
     async fn say<T: DeserializeOwned>(

@@ -1,6 +1,6 @@
 //! The routes of agents (U-8): each speaks for one attempt, by its token, and can reach nothing else by it.
 
-use super::{App, gone, write};
+use super::{App, asking, gone, write};
 use crate::api::{
     BlockInput, CheckpointInput, ContextDoc, MemoInput, MemoList, Problem, SCHEMA, TakenDoc,
     WORD_BYTES,
@@ -52,14 +52,16 @@ pub(super) fn routes(app: App) -> Router<App> {
         .route("/attempt/checkpoint", post(checkpoint))
         .route("/attempt/heartbeat", post(heartbeat))
         .route("/attempt/block", post(block))
+        .route("/attempt/ask", post(asking::put))
+        .route("/attempt/ask/{id}", get(asking::wait).delete(asking::close))
         .route("/attempt/memos", get(memos).post(memo))
         .layer(DefaultBodyLimit::max(WORD_BYTES))
         .with_state(agents)
 }
 
 #[derive(Clone)]
-struct Agents {
-    app: App,
+pub(super) struct Agents {
+    pub(super) app: App,
     desk: Arc<Mutex<Desk>>,
 }
 
@@ -114,7 +116,7 @@ enum Seen {
 
 impl Agents {
     /// Whose token it is that came with a request.
-    async fn speaker(&self, headers: &HeaderMap) -> Result<Attempt, Problem> {
+    pub(super) async fn speaker(&self, headers: &HeaderMap) -> Result<Attempt, Problem> {
         let bearer = headers.get(header::AUTHORIZATION);
         let bearer = bearer.and_then(|v| v.to_str().ok()?.strip_prefix("Bearer "));
         let Some(text) = bearer else {
@@ -197,7 +199,11 @@ impl Agents {
     }
 
     /// Takes an attempt's word.
-    async fn take(&self, attempt: Attempt, word: Word) -> Result<Json<TakenDoc>, Problem> {
+    pub(super) async fn take(
+        &self,
+        attempt: Attempt,
+        word: Word,
+    ) -> Result<Json<TakenDoc>, Problem> {
         let seen = Observation::Word { attempt, word };
         let taken = self.ask(By::Agent(attempt), format!("attempt-{attempt}"), seen);
         match taken.await {
@@ -216,7 +222,7 @@ impl Agents {
     }
 
     /// Asks a question for an attempt that is at work.
-    async fn view<T: Send + 'static>(
+    pub(super) async fn view<T: Send + 'static>(
         &self,
         attempt: Attempt,
         view: impl FnOnce(&State, &Live, skep_core::time::Time) -> Option<T> + Send + 'static,
@@ -244,12 +250,14 @@ fn over(attempt: Attempt) -> Problem {
         .hint("end now: nothing that this attempt does counts any more")
 }
 
-fn bad_word(detail: String) -> Problem {
+pub(super) fn bad_word(detail: String) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_word", detail)
         .hint("nothing was recorded; say it shorter or otherwise")
 }
 
-fn parse<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+pub(super) fn parse<T: DeserializeOwned>(
+    body: Result<Bytes, BytesRejection>,
+) -> Result<T, Problem> {
     let body = body.map_err(write::unread)?;
     serde_json::from_slice(&body)
         .map_err(|error| bad_word(format!("this is not understood: {error}")))

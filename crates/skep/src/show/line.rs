@@ -368,7 +368,7 @@ fn of_answer(attempt: Attempt, number: u32, reply: &Reply, state: &State) -> Vec
         Reply::Deny(why) => format!("denied: {why}"),
         Reply::Text(text) => format!("answered: {text}"),
     };
-    let text = format!("ask {attempt}.{number} is {answer}");
+    let text = format!("ask {} is {answer}", AskId { attempt, number });
     say(Style::Plain, &live.task, text)
 }
 

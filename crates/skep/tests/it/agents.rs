@@ -5,13 +5,13 @@ use skep_host::command::command;
 use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Command};
 
 /// A repository beside a folder with the fake `claude` in it.
-struct Bench {
-    sandbox: Sandbox,
+pub(crate) struct Bench {
+    pub(crate) sandbox: Sandbox,
     beside: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    pub(crate) fn new() -> Bench {
         let beside = tempfile::tempdir().unwrap();
         let fakes = concat!(env!("CARGO_MANIFEST_DIR"), "/../skep-host/tests/fakes");
         let programs = beside.path().join("bin");
@@ -42,7 +42,7 @@ impl Bench {
     }
 
     /// A plan with one task for each play, and `more` at its end.
-    fn plan(&self, plays: &[&str], more: &str) {
+    pub(crate) fn plan(&self, plays: &[&str], more: &str) {
         let log = self.log();
         let mut plan = format!(
             "[swarm]\nname = \"fakes\"\nagent = \"claude\"\nworkers = 1\n\
@@ -58,7 +58,7 @@ impl Bench {
         self.sandbox.write("plan.toml", &plan);
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut skep = self.sandbox.command(args);
         let programs = self.beside.path().join("bin");
         let path = std::env::var("PATH").unwrap();
@@ -82,7 +82,7 @@ impl Bench {
     }
 
     /// The asks that wait, once there is one.
-    fn asks(&self) -> serde_json::Value {
+    pub(crate) fn asks(&self) -> serde_json::Value {
         let mut asks = serde_json::Value::Null;
         until("something is asked", || {
             // Before there is a log there is nothing to list.
@@ -94,7 +94,7 @@ impl Bench {
         asks
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.sandbox.git(&["show", &format!("skep/fakes:{name}")])
     }
 

@@ -1,7 +1,7 @@
 //! Attempts: claimed, started, stopped, ended; and what that makes of their tasks and workers.
 
 use crate::{
-    ask::Ask,
+    ask::{Ask, HELD},
     attempt::{Failure, Live, Outcome, Phase, Stopping},
     budget::Account,
     event::{Event, Next, WorkerNext},
@@ -57,6 +57,7 @@ impl State {
                     route: route.clone(),
                     asks: Vec::new(),
                     asked: 0,
+                    held: 0,
                     refresh: false,
                     waited: Default::default(),
                 };
@@ -162,7 +163,10 @@ impl State {
             }),
             Event::Asked { attempt, question } => {
                 if let Some(live) = self.live.get_mut(attempt) {
-                    live.asked = live.asked.max(question.number);
+                    match question.number.checked_sub(HELD) {
+                        Some(before) => live.held = live.held.max(before.saturating_add(1)),
+                        None => live.asked = live.asked.max(question.number),
+                    }
                     live.waited.begin(now);
                     live.asks.push(Ask {
                         question: (**question).clone(),
@@ -181,16 +185,13 @@ impl State {
                 for ask in asks.filter(|ask| ask.question.number == *number) {
                     ask.reply = Some(reply.clone());
                 }
+                self.waits_no_more(*attempt, now);
             }
             Event::AskClosed { attempt, number } => {
                 if let Some(live) = self.live.get_mut(attempt) {
                     live.asks.retain(|ask| ask.question.number != *number);
-                    if live.asks.is_empty() {
-                        let waited = live.waited.end(now);
-                        // It was not the agent that was silent.
-                        self.facts.stood(*attempt, waited);
-                    }
                 }
+                self.waits_no_more(*attempt, now);
             }
             Event::ContextRefreshDeferred { attempt, .. } => {
                 if let Some(live) = self.live.get_mut(attempt) {
@@ -412,6 +413,17 @@ impl State {
                 _ => {}
             }
         });
+    }
+
+    /// An attempt's clock goes on when nothing keeps its agent waiting any more.
+    fn waits_no_more(&mut self, attempt: Attempt, now: Time) {
+        if let Some(live) = self.live.get_mut(&attempt)
+            && !live.asks.iter().any(Ask::waits)
+        {
+            let waited = live.waited.end(now);
+            // It was not the agent that was silent.
+            self.facts.stood(attempt, waited);
+        }
     }
 
     fn advance_phase(&mut self, attempt: Attempt, phase: Phase, now: Time) {

@@ -7,7 +7,7 @@ use super::{World, attempts, talks};
 use crate::{
     git::names,
     run::{
-        self, Phase, ProcessId, Running,
+        self, Phase, ProcessId, Running, stand,
         usage::{self, Process, Tree},
     },
 };
@@ -57,6 +57,8 @@ pub(super) struct Order {
     running: Arc<Running>,
     /// The worker's branch, if it has one of its own.
     branch: Option<String>,
+    /// By how much its deadlines are later for questions.
+    stands: Millis,
 }
 
 /// The attempts that run.
@@ -64,12 +66,18 @@ pub(super) fn orders(world: &World, state: &State) -> Vec<Order> {
     let swarm = state.swarm().filter(|s| s.spec.worktree);
     let name: Option<&SwarmName> = swarm.map(|s| &s.spec.name);
     let branch = |worker: WorkerId| name.map(|name| names::worker(name, worker));
+    let most = state.policy().agents.ask_total;
+    let stands = |attempt: Attempt| {
+        let waited = state.attempt(attempt).map(|live| live.waited);
+        waited.map_or(Millis(0), |waited| waited.moves_by(most))
+    };
     let running = world.running();
     let live = running.iter().filter(|(a, _)| state.attempt(**a).is_some());
     live.map(|(attempt, (worker, running))| Order {
         attempt: *attempt,
         running: Arc::clone(running),
         branch: branch(*worker),
+        stands: stands(*attempt),
     })
     .collect()
 }
@@ -83,6 +91,8 @@ pub(super) fn measure(world: &World, orders: &[Order]) -> Vec<Observation> {
     let seen = orders.iter().map(|order| {
         let gauge = gauges.entry(order.attempt).or_default();
         let folder = attempts::folder(world, order.attempt);
+        // What could not be written is written at the next beat.
+        let _ = stand::say(&folder, order.stands);
         let tip = |branch: &String| world.repo.branch_tip(branch).ok().flatten();
         gauge.sample.counts.commit = order.branch.as_ref().and_then(tip);
         gauge.processes(&folder, &tree.below(order.running.pid() as i32));

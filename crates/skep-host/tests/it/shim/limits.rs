@@ -186,3 +186,20 @@ fn the_end_is_noticed_within_a_tenth_of_a_second() {
     times.sort();
     assert!(times[2] < Duration::from_millis(100), "{times:?}");
 }
+
+// proves: L-1, L-4b, U-8
+#[test]
+fn a_deadline_is_later_by_what_a_keeper_says_and_no_later() {
+    let world = World::new();
+    let mut ready = world.pipe("ready");
+    let marker = marker();
+    let mut spec = world.script(&format!("echo ready >ready; sleep {marker}"));
+    (spec.steps[0].timeout_ms, spec.grace_ms) = (1_000, 200);
+    let running = world.start(&spec);
+    ready.word();
+    fs::write(world.folder().join("stand"), "1500").unwrap();
+    let report = ended(&running, &world.folder());
+    assert_eq!(end_of(&report), &StepEnd::TimedOut);
+    assert!(report.steps[0].ms >= 2_500, "{}", report.steps[0].ms);
+    assert_eq!(marked(&marker), [""; 0]);
+}

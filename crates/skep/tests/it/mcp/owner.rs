@@ -1,7 +1,7 @@
 //! The owner's side.
 
 use super::{Session, runtime};
-use crate::{Sandbox, skipped, until};
+use crate::{Sandbox, agents::Bench, skipped, until};
 use rmcp::model::CallToolRequestParams;
 use serde_json::json;
 use skep_host::command::command;
@@ -149,6 +149,23 @@ fn whatever_cannot_be_done_is_said_with_what_to_do() {
             ("add_task", json!({"id": "../x", "mission": "x"}), "id: "),
             ("scale", json!({"min": 3}), "max: it is missing beside min"),
             ("resume", json!({}), "not paused"),
+            (
+                "answer",
+                json!({"ask": "one", "allow": true}),
+                "such as 7.1",
+            ),
+            ("answer", json!({"ask": "7.1", "allow": true}), "no ask 7.1"),
+            ("answer", json!({"ask": "7.1"}), "expected one of `text`"),
+            (
+                "answer",
+                json!({"ask": "7.1", "text": "yes", "option": 1}),
+                "expected one of `text`",
+            ),
+            (
+                "costs",
+                json!({"by": "moon"}),
+                "unknown variant `moon`, expected one of `task`, `model`",
+            ),
         ] {
             let no = session.no(tool, arguments).await;
             assert!(no.contains(part), "{tool}: {no}");
@@ -198,6 +215,55 @@ fn whatever_cannot_be_done_is_said_with_what_to_do() {
         session.close().await;
     });
     sandbox.expect(0, &["down"]);
+}
+
+// proves: U-8, L-4b, S-7
+#[test]
+fn a_persons_agent_answers_for_the_person_and_sees_what_it_cost() {
+    let bench = Bench::new();
+    bench.plan(&["question", "permission"], "");
+    let mut run = bench.command(&["run", "plan.toml"]).spawn().unwrap();
+    runtime().block_on(async {
+        bench.asks();
+        let session = Session::owner(&bench.sandbox).await;
+        let list = session.get("asks", json!({})).await;
+        let ask = &list["asks"][0];
+        assert_eq!(
+            (&ask["kind"], &ask["options"][1]),
+            (&"question".into(), &"sqlite".into())
+        );
+        let no = session
+            .no("answer", json!({"ask": ask["id"], "allow": true}))
+            .await;
+        assert!(no.contains("expected a text"), "{no}");
+        session
+            .get("answer", json!({"ask": ask["id"], "option": 2}))
+            .await;
+        let mut asks = json!([]);
+        until("the next one asks", || {
+            asks = bench.asks();
+            asks[0]["kind"] == "permission"
+        });
+        let why = json!({"ask": asks[0]["id"], "deny": true, "text": "not here"});
+        session.get("answer", why).await;
+        session.close().await;
+    });
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert!(bench.file("answer.txt").contains("sqlite"));
+    assert_eq!(bench.file("denied.txt").trim(), "denied");
+    bench.sandbox.expect(0, &["up", "--detach"]);
+    let shown = bench.sandbox.json(&["costs", "--by", "worker", "--json"]);
+    runtime().block_on(async {
+        let session = Session::owner(&bench.sandbox).await;
+        let by_worker = session.get("costs", json!({"by": "worker"})).await;
+        assert_eq!(by_worker, shown);
+        assert_eq!(by_worker["rows"][0]["attempts"], 2, "{by_worker}");
+        let by_task = session.get("costs", json!({})).await;
+        assert_eq!(by_task["rows"].as_array().unwrap().len(), 2, "{by_task}");
+        assert_eq!(by_task["total"]["usd"], by_worker["total"]["usd"]);
+        session.close().await;
+    });
+    bench.sandbox.expect(0, &["down"]);
 }
 
 // proves: U-8

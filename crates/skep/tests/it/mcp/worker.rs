@@ -4,13 +4,17 @@ use super::{Session, runtime};
 use crate::{
     Sandbox,
     said::{events, held, token},
+    until,
 };
 use rmcp::model::CallToolRequestParams;
 use serde_json::{Value, json};
+use skep_host::site::Site;
+use skep_server::{api::AskInput, client::Speaker};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
     process::Stdio,
+    time::Duration,
 };
 
 // proves: U-8, T-3
@@ -31,6 +35,8 @@ fn an_agent_is_offered_its_own_attempt_and_nothing_else() {
                 "heartbeat",
                 "memo",
                 "memos",
+                "ask",
+                "withdraw",
                 "block",
                 "complete"
             ]
@@ -239,4 +245,220 @@ rm answers
     let claims = said.iter().filter(|e| e["percent"] == 100).count();
     assert_eq!((said.len(), claims), (4, 2));
     assert_eq!(sandbox.json(&["memo", "--json"])["memos"][0]["key"], "lang");
+}
+
+/// The asks that wait for an answer, once there are so many.
+fn asked(sandbox: &Sandbox, count: usize) -> Vec<Value> {
+    let mut waiting = Vec::new();
+    until("that many are asked", || {
+        let list = sandbox.skep(&["asks", "--json"]).out;
+        let list: Value = serde_json::from_str(&list).unwrap_or_default();
+        let asks = list["asks"].as_array().cloned().unwrap_or_default();
+        waiting = asks;
+        waiting.retain(|ask| ask["answer"].is_null());
+        waiting.len() == count
+    });
+    waiting
+}
+
+// proves: U-8, L-4b, W-4
+#[test]
+fn a_shell_agent_asks_and_is_answered_though_its_keeper_was_killed() {
+    let sandbox = Sandbox::new();
+    let mut ask: Value = serde_json::from_str(&call(
+        1,
+        "ask",
+        &json!({"question": "Which\u{1b}[2J db?", "options": ["pg", "sqlite"]}),
+    ))
+    .unwrap();
+    ask["params"]["_meta"] = json!({"progressToken": "p"});
+    let lines = [
+        INITIALIZE.to_string(),
+        INITIALIZED.to_string(),
+        ask.to_string(),
+    ];
+    sandbox.write("calls.jsonl", &(lines.join("\n") + "\n"));
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-q", "-m", "calls"]);
+    let script = r#"
+mkfifo calls
+"$SKEP_BIN" mcp < calls > answers &
+exec 3> calls
+rm calls
+cat calls.jsonl >&3
+n=0; while ! grep -q '"id":1' answers; do n=$((n + 1)); test $n -lt 3000 || exit 9; sleep 0.02; done
+exec 3>&-
+wait
+grep '"id":1' answers > answer.txt
+grep -c notifications/progress answers > progress.txt
+rm answers
+"#;
+    sandbox.write(
+        "plan.toml",
+        &format!(
+            "[swarm]\nname = \"asks\"\nworkers = 1\n[[task]]\nid = \"one\"\nmission = \"Ask.\"\n\
+             max_retries = 0\ncommand = '''{script}'''\n"
+        ),
+    );
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    let ask = asked(&sandbox, 1).remove(0);
+    assert_eq!(
+        (&ask["id"], &ask["text"], &ask["kind"]),
+        (&"1.m1".into(), &"Which[2J db?".into(), &"question".into())
+    );
+    let why = sandbox.expect(0, &["why", "w1"]).out;
+    assert!(why.contains("waits for a person"), "{why}");
+    // The keeper is `skep run` itself.
+    run.kill().unwrap();
+    run.wait().unwrap();
+    sandbox.expect(0, &["answer", "1.m1", "--option", "2"]);
+    let ran = sandbox.expect(0, &["run", "plan.toml"]);
+    let answer = sandbox.git(&["show", "skep/asks:answer.txt"]);
+    let answer: Value = serde_json::from_str(answer.trim()).unwrap();
+    let heard = &answer["result"]["structuredContent"];
+    assert_eq!(heard["answer"], "sqlite", "{}\n{answer}", ran.err);
+    let told = sandbox.git(&["show", "skep/asks:progress.txt"]);
+    assert_ne!(told.trim(), "0");
+    assert_eq!(events(&sandbox, "asked").len(), 1, "nobody was asked twice");
+    assert_eq!(events(&sandbox, "ask_closed").len(), 1);
+    let late = sandbox.skep(&["answer", "1.m1", "pg"]);
+    assert!(late.err.contains("no ask 1.m1"), "{}", late.err);
+}
+
+/// Something is asked. The test's own runtime must go on meanwhile.
+async fn listed(owner: &Session) {
+    let looked = async { while owner.get("asks", json!({})).await["asks"] == json!([]) {} };
+    let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
+    looked.expect("something is asked");
+}
+
+// proves: U-8, L-4b, T-3
+#[test]
+fn a_question_outlives_its_client_and_is_closed_when_it_is_heard() {
+    let (sandbox, outside) = (Sandbox::new(), tempfile::tempdir().unwrap());
+    sandbox.write("plan.toml", &held(outside.path(), ""));
+    sandbox.expect(0, &["up", "--detach"]);
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    let token = token(outside.path());
+    let speaker = Speaker::new(&Site::new(sandbox.path()).socket(), &token);
+    let question = |text: &str| json!({ "question": text });
+    runtime().block_on(async {
+        let owner = Session::owner(&sandbox).await;
+        // It is killed while it waits.
+        let mut lost = Session::worker(&sandbox, &token).await;
+        let call = CallToolRequestParams::new("ask")
+            .with_arguments(question("Which port?").as_object().unwrap().clone());
+        tokio::select! {
+            answered = lost.client.call_tool(call) => panic!("nobody has answered: {answered:?}"),
+            () = listed(&owner) => {}
+        }
+        lost.process.kill().unwrap();
+        lost.process.wait().unwrap();
+        let session = Session::worker(&sandbox, &token).await;
+        let bounds = session.no("ask", question(&"x".repeat(5_000))).await;
+        assert!(bounds.contains("4096 is the most"), "{bounds}");
+        for (ask, part) in [
+            ("../../x", "is not an ask"),
+            ("2.m1", "no question 2.m1 of this attempt"),
+            ("1.1", "no question 1.1 of this attempt"),
+        ] {
+            let no = session.no("withdraw", json!({ "ask": ask })).await;
+            assert!(no.contains(part), "{no}");
+        }
+        assert_eq!(asked(&sandbox, 1)[0]["id"], "1.m1");
+        // The owner's side of MCP shows and answers it like any other.
+        assert_eq!(
+            owner.get("asks", json!({})).await["asks"][0]["text"],
+            "Which port?"
+        );
+        owner
+            .get("answer", json!({"ask": "1.m1", "text": "8080"}))
+            .await;
+        // Answered, and heard by nobody: who asks again has it at once, and then it is closed.
+        let heard = speaker.wait_for("1.m1").await.unwrap();
+        assert_eq!(heard.answer.as_deref(), Some("8080"));
+        let heard = session.get("ask", question("Which port?")).await;
+        assert_eq!(
+            (&heard["answer"], &heard["declined"]),
+            (&"8080".into(), &Value::Null)
+        );
+        let gone = speaker.wait_for("1.m1").await.unwrap_err().to_string();
+        assert!(gone.contains("no question 1.m1"), "{gone}");
+        // Answered while it is waited for, and declined.
+        let answers = async {
+            let same = AskInput {
+                question: "Which host?".into(),
+                options: Vec::new(),
+            };
+            assert_eq!(speaker.ask_person(&same).await.unwrap().ask, "1.m2");
+            owner
+                .get(
+                    "answer",
+                    json!({"ask": "1.m2", "deny": true, "text": "yours to say"}),
+                )
+                .await
+        };
+        let (heard, _) = tokio::join!(session.get("ask", question("Which host?")), answers);
+        assert_eq!(heard["declined"], "yours to say", "{heard}");
+        // What is taken back waits no more.
+        let third = AskInput {
+            question: "Which name?".into(),
+            options: vec!["a".into()],
+        };
+        let third = speaker.ask_person(&third).await.unwrap();
+        for _ in 0..2 {
+            session.get("withdraw", json!({ "ask": third.ask })).await;
+        }
+        assert_eq!(asked(&sandbox, 0), [Value::Null; 0]);
+        owner.close().await;
+        session.close().await;
+    });
+    // One that nobody answers ends with its attempt.
+    runtime().block_on(async {
+        let last = AskInput {
+            question: "Anybody?".into(),
+            options: Vec::new(),
+        };
+        speaker.ask_person(&last).await.unwrap();
+    });
+    fs::write(outside.path().join("go"), "").unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert_eq!(asked(&sandbox, 0), [Value::Null; 0]);
+    sandbox.expect(0, &["down"]);
+}
+
+// proves: U-8, L-1, L-4b
+#[test]
+fn who_waits_for_a_person_is_not_ended_for_the_time_that_it_takes() {
+    let (sandbox, outside) = (Sandbox::new(), tempfile::tempdir().unwrap());
+    let mut plan = held(outside.path(), "");
+    // The hard stop comes after six seconds.
+    plan.push_str("\n[policy]\ntimebox = \"4s\"\nheartbeat = \"1s\"\nmax_retries = 0\n");
+    sandbox.write("plan.toml", &plan);
+    sandbox.expect(0, &["up", "--detach"]);
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    let token = token(outside.path());
+    let speaker = Speaker::new(&Site::new(sandbox.path()).socket(), &token);
+    runtime().block_on(async {
+        let question = AskInput {
+            question: "Shall I?".into(),
+            options: Vec::new(),
+        };
+        speaker.ask_person(&question).await.unwrap();
+    });
+    until(
+        "more than the time has passed, and none of it was its own",
+        || {
+            // Asking too often is refused now and then.
+            let context = runtime().block_on(speaker.context());
+            context.is_ok_and(|context| {
+                let time = context.time;
+                time.ran_ms > 9_000 && time.hard_stop_left_ms > 0
+            })
+        },
+    );
+    sandbox.expect(0, &["answer", "1.m1", "yes"]);
+    fs::write(outside.path().join("go"), "").unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    sandbox.expect(0, &["down"]);
 }
