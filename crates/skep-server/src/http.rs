@@ -6,6 +6,7 @@
 mod apart;
 mod asking;
 mod attempt;
+mod bucket;
 mod config;
 mod edge;
 mod events;
