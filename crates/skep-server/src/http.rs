@@ -48,6 +48,7 @@ pub fn router(app: App) -> Router {
         .route("/workers", get(read::workers))
         .route("/why/{name}", get(read::why))
         .route("/conflicts", get(read::conflicts))
+        .route("/concerns", get(read::concerns))
         .route("/costs", get(read::costs))
         .route("/prices", get(read::prices))
         .route("/memos", get(read::memos))
