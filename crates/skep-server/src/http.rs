@@ -6,7 +6,9 @@
 mod apart;
 mod asking;
 mod attempt;
+mod bucket;
 mod config;
+mod edge;
 mod edge;
 mod events;
 mod openapi;
