@@ -5,6 +5,7 @@
 
 pub mod files;
 pub(crate) mod handover;
+mod narrated;
 mod output;
 mod placed;
 pub(crate) mod procfs;
@@ -15,10 +16,12 @@ pub mod talk;
 pub(crate) mod usage;
 mod waited;
 
+pub use narrated::{Page, is_told, narrated};
 pub use output::{Chunk, Output, output, read_output, tail_output};
 pub use placed::{ShimCommand, start_placed};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};
+pub use skep_agents::{Kind, Telling};
 pub use sweep::{SweepError, survivors, sweep, unfinished};
 pub use waited::{attempt_of, end, end_waited_for, waited_for};
 

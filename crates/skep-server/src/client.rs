@@ -6,8 +6,8 @@ mod sse;
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
-    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, LogPage,
+    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -258,6 +258,15 @@ impl Client {
             lines: Lines::default(),
             path: self.path.clone(),
         })
+    }
+
+    /// A page of what an attempt printed, from this place in it on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn log(&self, attempt: u64, from: u64) -> Result<LogPage, ClientError> {
+        self.get(&format!("attempts/{attempt}/log?from={from}"))
+            .await
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {

@@ -8,6 +8,7 @@ mod asking;
 mod attempt;
 mod config;
 mod events;
+mod log;
 mod read;
 pub mod socket;
 mod write;
@@ -53,6 +54,7 @@ pub fn router(app: App) -> Router {
         .route("/memos", get(read::memos))
         .route("/reputation", get(read::reputation))
         .route("/asks", get(read::asks))
+        .route("/attempts/{attempt}/log", get(log::log))
         .route("/config", get(config::show))
         .route("/events", get(events::events));
     let commands = Router::new()

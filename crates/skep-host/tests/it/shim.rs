@@ -9,6 +9,7 @@ mod placed;
 mod program;
 mod starts;
 mod talks;
+mod told;
 mod trees;
 
 use rustix::{

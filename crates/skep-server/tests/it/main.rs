@@ -6,6 +6,7 @@ mod api;
 mod bad_plans;
 mod events;
 mod good_plans;
+mod log;
 mod markdown;
 mod round_trip;
 mod rules;

@@ -41,13 +41,13 @@ fn order(play: &str) -> Order {
 }
 
 /// A run of the fake, with a check after it.
-struct Played {
-    world: World,
-    spec: RunSpec,
+pub(super) struct Played {
+    pub(super) world: World,
+    pub(super) spec: RunSpec,
 }
 
 impl Played {
-    fn of(play: &str) -> Played {
+    pub(super) fn of(play: &str) -> Played {
         Played::with(World::new(), play)
     }
 
@@ -106,7 +106,7 @@ impl Played {
         self.spec.steps[0].talk.as_mut().unwrap()
     }
 
-    fn run(&self) -> RunReport {
+    pub(super) fn run(&self) -> RunReport {
         self.world.run(&self.spec)
     }
 
