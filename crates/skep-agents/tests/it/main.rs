@@ -8,5 +8,6 @@ mod hostile;
 mod launches;
 mod narrated;
 mod order;
+mod redact;
 mod replay;
 mod talk;
