@@ -9,6 +9,7 @@
 //! must begin a word, too. So hashes, UUIDs, lock files and base64 pass as they are. What is not found: a secret that
 //! is nowhere known and has no shape, or one that was encoded (base64, one letter a line).
 
+mod heard;
 mod known;
 mod shapes;
 
@@ -105,6 +106,17 @@ impl Flow {
         self.found
     }
 
+    /// Whether what is held back is more than the few letters that begin many words.
+    fn holds_a_part(&self) -> bool {
+        const FEW: usize = 6;
+        let held = &self.held[self.from..];
+        match held.strip_prefix(b"://") {
+            // Most addresses have no password.
+            Some(rest) => rest.contains(&b':'),
+            None => held.len() >= FEW && held != b"Bearer " && held != b"bearer ",
+        }
+    }
+
     fn go(&mut self, secrets: &Secrets, last: bool, out: &mut Vec<u8>) {
         let held = core::mem::take(&mut self.held);
         let mut at = self.from;
@@ -163,13 +175,24 @@ impl Flow {
 }
 
 impl Secrets {
-    /// The text without its secrets.
+    /// The text without its secrets. One that was cut short (`…`) may end in the middle of a secret: what could be
+    /// the beginning of one goes, too.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
-        let mut redactor = Redactor::new(self);
+        let mut flow = Flow::default();
         let mut out = Vec::with_capacity(text.len());
-        redactor.push(text.as_bytes(), &mut out);
-        redactor.end(&mut out);
+        if let Some(text) = text.strip_suffix('…') {
+            flow.push(self, text.as_bytes(), &mut out);
+            if flow.holds_a_part() {
+                out.extend_from_slice(b"[redacted:cut]");
+            } else {
+                flow.end(self, &mut out);
+            }
+            out.extend_from_slice("…".as_bytes());
+        } else {
+            flow.push(self, text.as_bytes(), &mut out);
+            flow.end(self, &mut out);
+        }
         // Shapes are ASCII and known values are text, so what is between them is text.
         String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into())
     }

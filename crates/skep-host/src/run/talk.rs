@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use skep_agents::{
     Adapter, Answer, Before, ByUs, Dialogue, Patience, Permission, Place, Settings, Summary,
-    command::Rules,
+    command::Rules, redact::Secrets,
 };
 use skep_core::{
     attempt::{Reading, Usage},
@@ -191,6 +191,19 @@ impl Heard {
             tool_calls: summary.tool_calls,
             retries: summary.retries,
             waits_until: self.waits_until.map(Time),
+        }
+    }
+
+    /// Takes the secrets out of every text.
+    pub(crate) fn clean(&mut self, secrets: &Secrets) {
+        self.summary.clean(secrets);
+        if let Some(why) = &mut self.by_us {
+            why.clean(secrets);
+        }
+        for ask in &mut self.asks {
+            let texts = [&mut ask.id, &mut ask.text].into_iter();
+            let texts = texts.chain(&mut ask.tool).chain(&mut ask.options);
+            texts.for_each(|text| secrets.clean_mut(text));
         }
     }
 

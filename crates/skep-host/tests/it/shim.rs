@@ -7,6 +7,7 @@ mod limits;
 mod outputs;
 mod placed;
 mod program;
+mod secrets;
 mod starts;
 mod talks;
 mod told;

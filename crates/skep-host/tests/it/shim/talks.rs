@@ -111,7 +111,7 @@ impl Played {
     }
 
     /// What the agent got.
-    fn got(&self) -> String {
+    pub(super) fn got(&self) -> String {
         fs::read_to_string(self.world.base.path().join("heard-by-the-agent")).unwrap_or_default()
     }
 
@@ -120,7 +120,7 @@ impl Played {
     }
 
     /// Waits until what was heard is so.
-    fn until(&self, is: impl Fn(&Heard) -> bool) -> Heard {
+    pub(super) fn until(&self, is: impl Fn(&Heard) -> bool) -> Heard {
         let deadline = std::time::Instant::now() + LONG;
         fs::create_dir_all(self.world.folder()).unwrap();
         let changes = inotify(&self.world.folder());
