@@ -50,6 +50,8 @@ use std::{
 pub(crate) const COOKIE: &str = "SKEP_RUN";
 pub(crate) const SPEC: &str = "spec.json";
 pub(crate) const STARTED: &str = "started.json";
+/// Where an agent may say that there was nothing to do.
+pub(crate) const RESULT: &str = "result.json";
 pub(crate) const EXIT: &str = "exit.json";
 
 /// Why a run could not be started.

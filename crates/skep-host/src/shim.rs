@@ -223,6 +223,7 @@ impl<'a> Shim<'a> {
             let failed = !report.went_well();
             steps.push(report);
             if step.kind == StepKind::Agent {
+                guard::clean_result(self.folder, &self.secrets);
                 (saved, exists) = self.save(saved);
                 // Before the checks: what they build is not the agent's.
                 self.ignored = ignored(self.spec, &saved, began);

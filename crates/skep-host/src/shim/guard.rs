@@ -3,13 +3,21 @@
 //! The values stay in this process: they come from its memory, and from the login that the agent is lent.
 
 use super::streams::From;
-use crate::run::files::{RunSpec, StepSpec};
+use crate::run::{
+    RESULT,
+    files::{RunSpec, StepSpec},
+};
 use crate::token;
 use skep_agents::{
-    Adapter, LoginBy,
+    Adapter, LoginBy, RESULT_MAX,
     redact::{Flow, Secrets},
 };
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Read,
+    path::Path,
+};
 
 /// A login's file is small; of a larger one the beginning is read.
 const LOGIN_MAX: u64 = 256 * 1024;
@@ -53,6 +61,35 @@ fn lent(file: &Path, secrets: &mut Secrets) {
     let name = file.file_name().map(|name| name.to_string_lossy());
     if let (Ok(_), Some(name)) = (read, name) {
         secrets.add_file(&name, &String::from_utf8_lossy(&content));
+    }
+}
+
+/// Takes the secrets out of what the agent left in its result's file, before anybody reads it. What is larger than
+/// anybody reads is cut.
+pub(super) fn clean_result(folder: &Path, secrets: &Secrets) {
+    let place = folder.join(RESULT);
+    // A link leads to what is not ours.
+    let Some(there) = fs::symlink_metadata(&place)
+        .ok()
+        .filter(|there| there.is_file())
+    else {
+        return;
+    };
+    let mut content = Vec::new();
+    let read = File::open(&place).and_then(|f| f.take(RESULT_MAX).read_to_end(&mut content));
+    let text = String::from_utf8_lossy(&content);
+    let clean = secrets.clean(&text);
+    if read.is_ok() && clean == text && there.len() <= RESULT_MAX {
+        return;
+    }
+    // Whole or not at all; what cannot be made clean must not stay.
+    let next = folder.join("result.tmp");
+    if fs::write(&next, clean)
+        .and_then(|()| fs::rename(&next, &place))
+        .is_err()
+    {
+        let _ = fs::remove_file(&next);
+        let _ = fs::remove_file(&place);
     }
 }
 
