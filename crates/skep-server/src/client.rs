@@ -8,8 +8,8 @@ pub use attempt::Speaker;
 
 use crate::api::{
     AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, EventDoc,
-    MemoList, PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList, WhyDoc,
-    WorkerList,
+    LogPage, MemoList, PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList,
+    WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -276,6 +276,15 @@ impl Client {
             lines: Lines::default(),
             path: self.path.clone(),
         })
+    }
+
+    /// A page of what an attempt printed, from this place in it on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn log(&self, attempt: u64, from: u64) -> Result<LogPage, ClientError> {
+        self.get(&format!("attempts/{attempt}/log?from={from}"))
+            .await
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {

@@ -12,6 +12,7 @@ mod door;
 mod edge;
 mod events;
 mod guard;
+mod log;
 mod openapi;
 mod page;
 mod read;
@@ -156,6 +157,7 @@ fn owner() -> Routes<App> {
             read::asks,
             op::<AskList>("listAsks", "What agents ask people"),
         )
+        .merge(log::routes())
         .get(
             "/config",
             config::show,

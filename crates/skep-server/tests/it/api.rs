@@ -40,7 +40,7 @@ pub(crate) struct Served {
     pub(crate) client: Client,
     pub(crate) socket: PathBuf,
     keeper: Keeper,
-    dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 impl Drop for Served {

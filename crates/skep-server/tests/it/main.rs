@@ -7,6 +7,7 @@ mod bad_plans;
 mod concerns;
 mod events;
 mod good_plans;
+mod log;
 mod markdown;
 mod openapi;
 mod round_trip;

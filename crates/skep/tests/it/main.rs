@@ -24,6 +24,7 @@ mod runs;
 mod said;
 mod scaling;
 mod scenarios;
+mod secrets;
 mod shared;
 mod streams;
 mod terminal;
