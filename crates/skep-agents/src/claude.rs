@@ -11,9 +11,11 @@
 //! - In a `result`, `usage` is of the turn and `modelUsage` and `total_cost_usd` are of the process.
 
 mod launch;
+mod narrate;
 mod result;
 
 pub(crate) use launch::{ABOUT, launch};
+pub(crate) use narrate::narrate;
 
 use crate::{
     dialogue::CannotSay,

@@ -6,6 +6,7 @@
 mod ask;
 mod attempt;
 mod command;
+mod concerns;
 mod config;
 mod conflict;
 mod costs;
@@ -13,6 +14,7 @@ mod event;
 mod input;
 mod problem;
 mod reputation;
+mod sign_in;
 mod stamp;
 mod status;
 mod task;
@@ -26,6 +28,7 @@ pub use attempt::{
     TimeDoc, WORD_BYTES, clean,
 };
 pub use command::{AnswerDoc, CommandDoc};
+pub use concerns::{About, ConcernDoc, ConcernList, Gravity, RemedyDoc};
 pub use config::ConfigDoc;
 pub use conflict::{ConflictDoc, ConflictList, KeptDoc, SalvageDoc, SalvageList};
 pub use costs::{BudgetDoc, By, CapDoc, CostRow, CostsDoc, PriceRow, PricesDoc, Refused};
@@ -33,6 +36,7 @@ pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use reputation::{ProviderDoc, RecordDoc, ReputationDoc};
+pub use sign_in::{SignInDoc, SignedOutDoc};
 pub use stamp::Stamp;
 pub use status::{Status, TaskCounts, WaveDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};

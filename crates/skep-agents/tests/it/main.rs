@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod launches;
 mod metering;
+mod narrated;
 mod order;
 mod replay;
 mod talk;

@@ -64,7 +64,8 @@ fn an_agent_asks_by_the_command_line_though_its_keeper_is_killed() {
     assert_eq!(made("declined.txt"), "declined: yours to say\n3\n");
     let yet = made("yet.txt");
     assert!(
-        yet.starts_with("nobody has answered 1.m3 yet; ask the same again") && yet.ends_with("\n1\n"),
+        yet.starts_with("nobody has answered 1.m3 yet; ask the same again")
+            && yet.ends_with("\n1\n"),
         "{yet}"
     );
     let theirs = made("theirs.txt");
@@ -73,9 +74,15 @@ fn an_agent_asks_by_the_command_line_though_its_keeper_is_killed() {
         "{theirs}"
     );
     let empty = made("empty.txt");
-    assert!(empty.contains("error:") && empty.ends_with("\n2\n"), "{empty}");
+    assert!(
+        empty.contains("error:") && empty.ends_with("\n2\n"),
+        "{empty}"
+    );
     let name: Value = serde_json::from_str(&made("name.json")).unwrap();
-    assert_eq!((&name["answer"], &name["declined"]), (&"swarm".into(), &Value::Null));
+    assert_eq!(
+        (&name["answer"], &name["declined"]),
+        (&"swarm".into(), &Value::Null)
+    );
     assert_eq!(events(&sandbox, "asked").len(), 4, "nobody was asked twice");
     assert_eq!(events(&sandbox, "ask_closed").len(), 4);
 }
@@ -87,7 +94,10 @@ fn who_is_no_agent_asks_nobody() {
     let nobody = sandbox.expect(2, &["ask", "Who am I?"]).err;
     assert!(nobody.contains("SKEP_TOKEN is not set here"), "{nobody}");
     let wait = sandbox.expect(2, &["ask", "Now?", "--wait", "soon"]).err;
-    assert!(wait.contains("--wait \"soon\" is no length of time"), "{wait}");
+    assert!(
+        wait.contains("--wait \"soon\" is no length of time"),
+        "{wait}"
+    );
     let id = sandbox.expect(2, &["ask", "--withdraw", "../x"]).err;
     assert!(id.contains("is not an ask"), "{id}");
     sandbox.expect(2, &["ask"]);
