@@ -5,6 +5,7 @@
 mod api;
 mod bad_plans;
 mod events;
+mod front;
 mod good_plans;
 mod markdown;
 mod openapi;

@@ -6,6 +6,7 @@ mod agents;
 mod bad_commands;
 mod config;
 mod costs;
+mod dash;
 mod deeds;
 mod demos;
 mod doctor;
