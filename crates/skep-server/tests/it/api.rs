@@ -61,7 +61,8 @@ fn git(dir: &Path, args: &[&str]) {
     );
 }
 
-pub(crate) fn serve() -> Served {
+/// A keeper of a repository that nothing has happened in, and its app.
+pub(crate) fn begin() -> (TempDir, Keeper, App) {
     let dir = tempfile::tempdir().unwrap();
     git(dir.path(), &["init", "-q", "-b", "main"]);
     git(
@@ -78,12 +79,16 @@ pub(crate) fn serve() -> Served {
         host: None,
     };
     let runtime = tokio::runtime::Handle::current();
-    let keeper = Keeper::start(repo.clone(), site.clone(), options, &runtime).unwrap();
+    let keeper = Keeper::start(repo.clone(), site, options, &runtime).unwrap();
+    let handle = keeper.handle();
+    (dir, keeper, App { handle, repo })
+}
+
+pub(crate) fn serve() -> Served {
+    let (dir, keeper, app) = begin();
+    let site = keeper.handle().site().clone();
     let socket = Socket::bind(&site.socket()).unwrap();
-    let router = http::router(App {
-        handle: keeper.handle(),
-        repo,
-    });
+    let router = http::router(app);
     tokio::spawn(socket.serve(router, std::future::pending()));
     Served {
         client: Client::new(&site.socket(), "test"),

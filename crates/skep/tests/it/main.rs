@@ -7,6 +7,7 @@ mod asking;
 mod bad_commands;
 mod config;
 mod costs;
+mod dash;
 mod deeds;
 mod demos;
 mod doctor;
