@@ -1,16 +1,20 @@
 //! The routes of agents (U-8): each speaks for one attempt, by its token, and can reach nothing else by it.
 
-use super::{App, asking, gone, write};
+use super::{
+    App, asking, gone,
+    openapi::{Name, op},
+    routes::Routes,
+    write,
+};
 use crate::api::{
-    BlockInput, CheckpointInput, ContextDoc, MemoInput, MemoList, Problem, SCHEMA, TakenDoc,
-    WORD_BYTES,
+    AskInput, BlockInput, CheckpointInput, ContextDoc, HeardDoc, MemoInput, MemoList, Problem,
+    SCHEMA, TakenDoc, WORD_BYTES,
 };
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
-    extract::{DefaultBodyLimit, State as Shared, rejection::BytesRejection},
+    extract::{State as Shared, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
-    routing::{get, post},
 };
 use serde::de::DeserializeOwned;
 use skep_core::{
@@ -41,24 +45,83 @@ const REMEMBERED: usize = 4_096;
 /// So many refused tokens are told of in a keeper's life. It is the first that matters.
 const TOLD: usize = 32;
 
-/// The routes, with what is remembered of who speaks.
-pub(super) fn routes(app: App) -> Router<App> {
-    let agents = Agents {
-        app,
-        desk: Arc::default(),
+/// What an attempt can see and say.
+pub(super) fn routes() -> Routes<Agents> {
+    const UNPROCESSABLE: &[StatusCode] = &[StatusCode::UNPROCESSABLE_ENTITY];
+    const SAID: &[StatusCode] = &[
+        StatusCode::NOT_FOUND,
+        StatusCode::CONFLICT,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ];
+    let ask = |id, summary| {
+        op::<HeardDoc>(id, summary)
+            .part::<Name>("id", "The question, as its asking was answered")
+            .refuses(UNPROCESSABLE)
+            .for_agents()
     };
-    Router::new()
-        .route("/attempt", get(context))
-        .route("/attempt/checkpoint", post(checkpoint))
-        .route("/attempt/heartbeat", post(heartbeat))
-        .route("/attempt/block", post(block))
-        .route("/attempt/ask", post(asking::put))
-        .route("/attempt/ask/{id}", get(asking::wait).delete(asking::close))
-        .route("/attempt/memos", get(memos).post(memo))
-        .layer(DefaultBodyLimit::max(WORD_BYTES))
-        .with_state(agents)
+    let word = |id, summary| op::<TakenDoc>(id, summary).refuses(SAID).for_agents();
+    Routes::new()
+        .get(
+            "/attempt",
+            context,
+            op::<ContextDoc>(
+                "getAttemptContext",
+                "What the attempt is to do, and the time it has",
+            )
+            .for_agents(),
+        )
+        .post(
+            "/attempt/checkpoint",
+            checkpoint,
+            word("sayCheckpoint", "Report progress").takes::<CheckpointInput>(),
+        )
+        .post(
+            "/attempt/heartbeat",
+            heartbeat,
+            word("sayHeartbeat", "Say that the agent is still at it"),
+        )
+        .post(
+            "/attempt/block",
+            block,
+            word("sayBlock", "Say that this attempt cannot go on").takes::<BlockInput>(),
+        )
+        .post(
+            "/attempt/ask",
+            asking::put,
+            op::<HeardDoc>("putAsk", "Ask a person; the same text is the same question")
+                .takes::<AskInput>()
+                .refuses(SAID)
+                .for_agents(),
+        )
+        .get(
+            "/attempt/ask/{id}",
+            asking::wait,
+            ask("awaitAnswer", "Wait a while for the answer"),
+        )
+        .delete(
+            "/attempt/ask/{id}",
+            asking::close,
+            word("closeAsk", "Say that the answer was heard")
+                .part::<Name>("id", "The question, as its asking was answered"),
+        )
+        .get(
+            "/attempt/memos",
+            memos,
+            op::<MemoList>(
+                "listAttemptMemos",
+                "What agents have found out in this plan",
+            )
+            .for_agents(),
+        )
+        .post(
+            "/attempt/memos",
+            memo,
+            word("sayMemo", "Record a finding").takes::<MemoInput>(),
+        )
+        .limit(WORD_BYTES)
 }
 
+/// The attempts that speak, with what is remembered of them.
 #[derive(Clone)]
 pub(super) struct Agents {
     pub(super) app: App,
@@ -115,6 +178,11 @@ enum Seen {
 }
 
 impl Agents {
+    pub(super) fn new(app: App) -> Agents {
+        let desk = Arc::default();
+        Agents { app, desk }
+    }
+
     /// Whose token it is that came with a request.
     pub(super) async fn speaker(&self, headers: &HeaderMap) -> Result<Attempt, Problem> {
         let bearer = headers.get(header::AUTHORIZATION);

@@ -7,6 +7,7 @@ mod bad_plans;
 mod events;
 mod good_plans;
 mod markdown;
+mod openapi;
 mod round_trip;
 mod rules;
 mod schema;
