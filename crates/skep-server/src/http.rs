@@ -19,8 +19,8 @@ pub use config::configure;
 pub use write::{act, digest, options};
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, MemoList, PricesDoc,
-    Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, MemoList,
+    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use axum::{
@@ -108,6 +108,11 @@ fn owner() -> Routes<App> {
             "/conflicts",
             read::conflicts,
             op::<ConflictList>("listConflicts", "Conflicts met so far in this plan"),
+        )
+        .get(
+            "/concerns",
+            read::concerns,
+            op::<ConcernList>("listConcerns", "What needs a person, or is about to"),
         )
         .get(
             "/costs",

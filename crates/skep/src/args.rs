@@ -2,9 +2,9 @@
 
 use crate::{
     commands::{
-        asks, attach, clean, completions, config, costs, demo, doctor, down, events, import, init,
-        logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog,
-        why, workers,
+        asks, attach, clean, completions, concerns, config, costs, demo, doctor, down, events,
+        import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up,
+        watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -93,6 +93,8 @@ pub(crate) enum Verb {
     Logs(logs::Args),
     /// Say why a task or worker is not moving, or why the swarm is as large as it is
     Why(why::Args),
+    /// List what needs you, each with what mends it
+    Concerns(concerns::Args),
     /// List what agents ask
     Asks(asks::Args),
     /// Answer what an agent asks

@@ -4,6 +4,7 @@ pub(crate) mod asks;
 pub(crate) mod attach;
 pub(crate) mod clean;
 pub(crate) mod completions;
+pub(crate) mod concerns;
 pub(crate) mod config;
 pub(crate) mod costs;
 pub(crate) mod demo;
@@ -67,6 +68,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Attach(args) => attach::run(ctx, &args).await,
         Verb::Scale(args) => scale::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
+        Verb::Concerns(args) => concerns::run(ctx, &args).await,
         Verb::Asks(args) => asks::list(ctx, &args).await,
         Verb::Answer(args) => asks::answer(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     api::{
-        AskList, By, ConflictList, CostsDoc, MemoList, PricesDoc, Problem, ReputationDoc, Status,
-        TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
+        AskList, By, ConcernList, ConflictList, CostsDoc, MemoList, PricesDoc, Problem,
+        ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
     },
     near,
 };
@@ -68,6 +68,14 @@ pub(super) async fn memos(Shared(app): Shared<App>) -> Result<Json<MemoList>, Pr
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
     view(&app, |state, _| ConflictList::of(state)).await
+}
+
+pub(super) async fn concerns(Shared(app): Shared<App>) -> Result<Json<ConcernList>, Problem> {
+    let held = app.handle.held().map(|held| held.why);
+    view(&app, move |state, now| {
+        ConcernList::of(state, now, held.as_deref())
+    })
+    .await
 }
 
 /// What `GET /costs` can be asked.

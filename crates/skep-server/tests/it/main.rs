@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_plans;
+mod concerns;
 mod events;
 mod good_plans;
 mod markdown;
