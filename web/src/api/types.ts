@@ -82,3 +82,10 @@ export type CommandDoc = { verb: string; [key: string]: unknown };
 export interface EventDoc {
   seq: number; at: string; trace: string; by: unknown; key: N<string>; type: string; [field: string]: unknown;
 }
+export interface LogLine { kind: string; text: string }
+export interface LogPage { attempt: number; at: number; next: number; more: boolean; ended: boolean; lines: LogLine[] }
+export interface SeriesDoc {
+  step_ms: number; since: N<string>; at: number[]; counts: Record<string, number[]>; levels: Record<string, number[]>;
+  peak: number[]; utilisation_percent: N<number>[]; usd: Record<string, number[]>; tokens: Record<string, number[]>;
+  latency: Record<string, { count: number[]; mean_ms: N<number>[]; p50_ms: N<number>[]; p95_ms: N<number>[]; p99_ms: N<number>[] }>;
+}
