@@ -1,5 +1,6 @@
 //! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
 
+mod asking;
 mod attempt;
 mod sse;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     commands::{
-        asks, attach, clean, completions, concerns, config, costs, demo, doctor, down, events,
+        ask, asks, attach, clean, completions, concerns, config, costs, demo, doctor, down, events,
         import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up,
         watchdog, why, workers,
     },
@@ -129,6 +129,8 @@ pub(crate) enum Verb {
     Heartbeat(say::HeartbeatArgs),
     /// For agents: this attempt cannot go on
     Block(say::BlockArgs),
+    /// For agents: ask a person, and wait for the answer
+    Ask(ask::Args),
     /// List what agents have found out; for agents: record a finding
     Memo(say::MemoArgs),
     /// Serve MCP: for agents in an attempt, and for your own

@@ -1,5 +1,6 @@
 //! The commands, one file each. A command finds its place, acts, and prints.
 
+pub(crate) mod ask;
 pub(crate) mod asks;
 pub(crate) mod attach;
 pub(crate) mod clean;
@@ -86,6 +87,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,
         Verb::Block(args) => say::block(ctx, args).await,
+        Verb::Ask(args) => ask::run(ctx, args).await,
         Verb::Memo(args) => say::memo(ctx, args).await,
         Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,

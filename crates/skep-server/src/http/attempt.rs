@@ -1,7 +1,9 @@
 //! The routes of agents (U-8): each speaks for one attempt, by its token, and can reach nothing else by it.
 
 use super::{
-    App, asking, gone,
+    App, asking,
+    bucket::{Bucket, Rate},
+    gone,
     openapi::{Name, op},
     routes::Routes,
     write,
@@ -36,10 +38,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An attempt may ask and say so much at once …
-const BURST: u32 = 30;
-/// … and after that so often: far more than any agent has to say, and far less than a keeper can hear.
-const REFILL: Duration = Duration::from_millis(200);
+/// So much an attempt may ask and say: far more than any agent has to, and far less than a keeper can hear.
+const RATE: Rate = Rate {
+    burst: 30,
+    refill: Duration::from_millis(200),
+};
 /// So many attempts are remembered. Many more than run at one time; the oldest are forgotten, and read again.
 const REMEMBERED: usize = 4_096;
 /// So many refused tokens are told of in a keeper's life. It is the first that matters.
@@ -135,40 +138,6 @@ struct Desk {
     told: BTreeSet<Option<Attempt>>,
 }
 
-/// How much an attempt may still ask and say.
-struct Bucket {
-    left: u32,
-    since: Instant,
-}
-
-impl Bucket {
-    fn full(now: Instant) -> Bucket {
-        Bucket {
-            left: BURST,
-            since: now,
-        }
-    }
-
-    /// Takes one; else how long until there is one.
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let passed = now.saturating_duration_since(self.since);
-        let fresh = u32::try_from(passed.as_millis() / REFILL.as_millis()).unwrap_or(BURST);
-        if fresh >= BURST - self.left {
-            *self = Bucket::full(now);
-        } else {
-            self.left += fresh;
-            self.since += REFILL * fresh;
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err((self.since + REFILL).saturating_duration_since(now)),
-        }
-    }
-}
-
 /// What came of looking at a token.
 enum Seen {
     Good(Attempt),
@@ -200,7 +169,7 @@ impl Agents {
                 Err(
                     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail).hint(format!(
                         "wait {ms} ms; one call in {} ms is always taken",
-                        REFILL.as_millis()
+                        RATE.refill.as_millis()
                     )),
                 )
             }
@@ -230,7 +199,7 @@ impl Agents {
             if desk.known.len() >= REMEMBERED {
                 desk.known.pop_first();
             }
-            desk.known.insert(attempt, (kept, Bucket::full(now)));
+            desk.known.insert(attempt, (kept, Bucket::full(RATE, now)));
         }
         match desk.known.get_mut(&attempt) {
             Some((kept, bucket)) if token.is(kept) => match bucket.take(now) {
@@ -386,22 +355,4 @@ async fn memo(
     let attempt = agents.speaker(&headers).await?;
     let input: MemoInput = parse(body)?;
     agents.take(attempt, input.read()).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bucket_gives_its_burst_and_then_one_a_refill() {
-        let start = Instant::now();
-        let mut bucket = Bucket::full(start);
-        let taken =
-            |bucket: &mut Bucket, at| (0..1_000).filter(|_| bucket.take(at).is_ok()).count();
-        assert_eq!(taken(&mut bucket, start), BURST as usize);
-        assert_eq!(bucket.take(start), Err(REFILL));
-        assert_eq!(taken(&mut bucket, start + REFILL), 1);
-        assert_eq!(taken(&mut bucket, start + REFILL * 4), 3);
-        assert_eq!(taken(&mut bucket, start + REFILL * 1_000), BURST as usize);
-    }
 }
