@@ -6,10 +6,12 @@
 mod apart;
 mod asking;
 mod attempt;
+mod bucket;
 mod config;
 mod edge;
 mod events;
 mod openapi;
+mod page;
 mod read;
 mod routes;
 pub mod socket;
@@ -67,6 +69,7 @@ pub fn router(app: App) -> Router {
     });
     router
         .route("/api/v1/openapi.json", document)
+        .merge(page::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
 }

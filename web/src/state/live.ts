@@ -14,6 +14,7 @@ const HELD_MOST = 2000;
 export class Live {
   #source: EventSource | undefined;
   #last = 0;
+  #tail = 0;
   #tried = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #held: EventDoc[] = [];
@@ -24,9 +25,9 @@ export class Live {
     private readonly onConnection: (now: Connection) => void,
   ) {}
 
-  /** Opens the stream after event `after`; the events before it are nobody's concern. */
-  start(after: number): void {
-    this.#last = Math.max(this.#last, after);
+  /** Opens the stream with the last `tail` events: a log may hold millions. */
+  start(tail: number): void {
+    this.#tail = tail;
     this.#open();
   }
 
@@ -40,7 +41,8 @@ export class Live {
 
   #open(): void {
     this.#source?.close();
-    const source = new EventSource(`${BASE}/events?after=${this.#last}`);
+    // After a break all that was missed is heard; a page that was away for long has no use for more than it keeps.
+    const source = new EventSource(`${BASE}/events?after=${this.#last}&tail=${this.#tail}`);
     this.#source = source;
     source.onopen = () => {
       this.#tried = 0;

@@ -49,7 +49,7 @@ class Store implements Clock {
   #notice = 0;
 
   start(): void {
-    this.#live.start(0);
+    this.#live.start(FEED);
     setInterval(() => (this.now = Date.now()), 1000);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.#spoil();
