@@ -330,6 +330,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A link that signs one browser in, once and soon */
+        post: operations["makeSignInLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the session from this browser */
+        post: operations["signOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -571,101 +605,6 @@ export interface components {
         };
         /** @description A command. `POST /api/v1/commands` takes one, with an `Idempotency-Key`. */
         CommandDoc: {
-            task: components["schemas"]["TaskInput"];
-            /** @constant */
-            verb: "add_task";
-        } | {
-            task: components["schemas"]["TaskInput"];
-            /** @constant */
-            verb: "edit_task";
-        } | {
-            task: string;
-            /** @constant */
-            verb: "skip_task";
-        } | {
-            task: string;
-            /** @constant */
-            verb: "cancel_task";
-        } | {
-            task: string;
-            /** @constant */
-            verb: "retry_task";
-        } | {
-            priority: string | null;
-            task: string;
-            /** @constant */
-            verb: "boost_task";
-        } | {
-            task: string;
-            /** @constant */
-            verb: "assign_task";
-            worker: string | null;
-        } | {
-            /** Format: uint32 */
-            count: number;
-            role: string | null;
-            /** @constant */
-            verb: "add_workers";
-        } | {
-            /** @default false */
-            now: boolean;
-            /** @constant */
-            verb: "remove_worker";
-            worker: string;
-        } | {
-            /** Format: uint32 */
-            max: number | null;
-            /** Format: uint32 */
-            min: number | null;
-            /** @constant */
-            verb: "scale";
-        } | {
-            /** @constant */
-            verb: "pause_worker";
-            worker: string;
-        } | {
-            /** @constant */
-            verb: "resume_worker";
-            worker: string;
-        } | {
-            /** @constant */
-            verb: "restart_worker";
-            worker: string;
-        } | {
-            model: string | null;
-            /** @constant */
-            verb: "set_worker_model";
-            worker: string;
-        } | {
-            /** @default false */
-            allow: boolean;
-            ask: string;
-            /** @default false */
-            deny: boolean;
-            /**
-             * Format: uint32
-             * @default null
-             */
-            option: number | null;
-            /** @default null */
-            text: string | null;
-            /** @constant */
-            verb: "answer";
-        } | {
-            /** @constant */
-            verb: "pause";
-        } | {
-            /** @constant */
-            verb: "resume";
-        } | {
-            /** @constant */
-            verb: "drain";
-        } | {
-            /** @constant */
-            verb: "stop_all";
-        };
-        /** @description A command. `POST /api/v1/commands` takes one, with an `Idempotency-Key`. */
-        CommandDocTaken: {
             task: components["schemas"]["TaskInput"];
             /** @constant */
             verb: "add_task";
@@ -1254,17 +1193,6 @@ export interface components {
         /** @description Relations that do not order tasks. */
         RelationsInput: {
             /** @default [] */
-            complements: string[];
-            /** @default [] */
-            parent: string[];
-            /** @default [] */
-            peer: string[];
-            /** @default [] */
-            supports: string[];
-        };
-        /** @description Relations that do not order tasks. */
-        RelationsInputTaken: {
-            /** @default [] */
             complements?: string[];
             /** @default [] */
             parent?: string[];
@@ -1304,6 +1232,29 @@ export interface components {
             key: string;
             /** @description Its value now: a number, or a length of time such as `"20m"`. */
             value: unknown;
+        };
+        /** @description A link that signs one browser in, once. */
+        SignInDoc: {
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description Where to go. */
+            url: string;
+            /**
+             * Format: uint64
+             * @description How long the link works.
+             */
+            works_ms: number;
+        };
+        /** @description That a browser is signed out. */
+        SignedOutDoc: {
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
         };
         /** Format: date-time */
         Stamp: string;
@@ -1603,72 +1554,6 @@ export interface components {
         };
         /** @description A task. Keys that are left out mean what they mean in a plan. */
         TaskInput: {
-            /** @default null */
-            agent: string | null;
-            /** @default false */
-            allow_no_op: boolean;
-            /** @default  */
-            brief: string;
-            /**
-             * Format: double
-             * @default null
-             */
-            budget: number | null;
-            /** @default [] */
-            capabilities: string[];
-            /** @default null */
-            category: string | null;
-            /** @default null */
-            command: components["schemas"]["CommandInput"] | null;
-            /** @default null */
-            complexity: string | null;
-            /** @default [] */
-            depends_on: string[];
-            /** @default [] */
-            files: string[];
-            /** @default [] */
-            hazards: string[];
-            /** @default  */
-            id: string;
-            /**
-             * Format: uint32
-             * @default null
-             */
-            max_retries: number | null;
-            /** @default  */
-            mission: string;
-            /**
-             * @description The model preferred.
-             * @default null
-             */
-            model: string | null;
-            /**
-             * @description Whether no other model will do.
-             * @default false
-             */
-            model_required: boolean;
-            /** @default null */
-            owner_key: string | null;
-            /** @default null */
-            priority: string | null;
-            /**
-             * @default {
-             *       "complements": [],
-             *       "parent": [],
-             *       "peer": [],
-             *       "supports": []
-             *     }
-             */
-            relations: components["schemas"]["RelationsInput"];
-            /** @default null */
-            role: string | null;
-            /** @default [] */
-            success: components["schemas"]["CriterionInput"][];
-            /** @default null */
-            timebox: string | null;
-        };
-        /** @description A task. Keys that are left out mean what they mean in a plan. */
-        TaskInputTaken: {
             /** @default null */
             agent?: string | null;
             /** @default false */
@@ -4281,6 +4166,208 @@ export interface operations {
             };
             /** @description Request Timeout */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    makeSignInLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOutDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
