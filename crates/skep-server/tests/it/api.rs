@@ -339,6 +339,13 @@ async fn events_come_from_history_and_then_live_without_gap_or_repeat() {
     let mut past = served.client.events(45, false).await.unwrap();
     assert_eq!(past.next().await.unwrap().unwrap().seq, 46);
     while past.next().await.unwrap().is_some() {}
+    // A page that has just been opened wants the last ones alone.
+    let tail = get("/api/v1/events?tail=2&follow=false", "");
+    let answer = raw(&served.socket, &tail, "data:").await;
+    assert!(!answer.contains("id: 48\n"), "{answer}");
+    let resumed = get("/api/v1/events?tail=1", "Last-Event-ID: 47\r\n");
+    let answer = raw(&served.socket, &resumed, "id: 50").await;
+    assert!(answer.contains("id: 48\n"), "{answer}");
 }
 
 // proves: T-2
