@@ -57,7 +57,10 @@ pub(super) async fn events(
     let after = resumed.or(asked.after).unwrap_or(0);
     // Asked before anything is read: what is committed from here on reaches the watcher.
     let watch = app.handle.watch();
-    app.handle.query(|_, _| ()).await.map_err(gone)?;
+    let last = app.handle.query(|state, _| state.seq()).await;
+    // A number that the log has not reached, such as that of another log, means "from now on": waiting for the log
+    // to come so far would be silence.
+    let after = after.min(last.map_err(gone)?);
     let (sender, receiver) = mpsc::channel(BUFFER);
     tokio::spawn(follow(app.handle, watch, after, asked.follow, sender));
     Ok(Sse::new(Stream(receiver))
