@@ -250,7 +250,9 @@ fn kind(name: &str) -> Result<&'static str, Failed> {
         "css" => "text/css; charset=utf-8",
         "svg" => "image/svg+xml",
         _ => {
-            return Err(format!("{name}: build.rs of skep-web does not know its media type").into());
+            return Err(
+                format!("{name}: build.rs of skep-web does not know its media type").into(),
+            );
         }
     })
 }

@@ -77,6 +77,9 @@ pub(super) async fn events(
     let watch = app.handle.watch();
     let committed = app.handle.query(|state, _| state.seq()).await;
     let committed = committed.map_err(gone)?;
+    // A number that the log has not reached, such as that of another log, means "from now on": waiting for the log
+    // to come so far would be silence.
+    let after = after.min(committed);
     let after = match asked.tail {
         // Whoever resumes has the ones before, and misses none.
         Some(tail) if resumed.is_none() => after.max(committed.saturating_sub(tail)),

@@ -335,6 +335,10 @@ async fn events_come_from_history_and_then_live_without_gap_or_repeat() {
         "{answer}"
     );
     assert!(!answer.contains("id: 49\n"), "{answer}");
+    // Who names more than there is hears what comes from now on.
+    let mut ahead = served.client.events(u64::MAX, true).await.unwrap();
+    served.client.command(&add, "one-more").await.unwrap();
+    assert_eq!(ahead.next().await.unwrap().unwrap().seq, 51);
     // Without following, the stream ends with the history.
     let mut past = served.client.events(45, false).await.unwrap();
     assert_eq!(past.next().await.unwrap().unwrap().seq, 46);
