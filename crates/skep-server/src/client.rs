@@ -7,7 +7,8 @@ pub use attempt::Speaker;
 
 use crate::api::{
     AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
-    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc, Status, TaskDetail, TaskList, WhyDoc,
+    WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -19,6 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use skep_core::time::Millis;
 use sse::Lines;
 use std::{
     io,
@@ -199,6 +201,25 @@ impl Client {
     /// [`ClientError`].
     pub async fn prices(&self) -> Result<PricesDoc, ClientError> {
         self.get("prices").await
+    }
+
+    /// What was counted and how long things took: in the last `window`, or of all time.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn metrics(&self, window: Option<Millis>) -> Result<MetricsDoc, ClientError> {
+        match window {
+            Some(window) => self.get(&format!("metrics?window={window}")).await,
+            None => self.get("metrics").await,
+        }
+    }
+    /// What happened in the last `window`, in points of `step`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn series(&self, window: Millis, step: Millis) -> Result<SeriesDoc, ClientError> {
+        self.get(&format!("series?window={window}&step={step}"))
+            .await
     }
 
     /// Sends a command. The same key again does nothing new.

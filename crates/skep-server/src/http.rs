@@ -8,6 +8,7 @@ mod asking;
 mod attempt;
 mod config;
 mod events;
+mod measure;
 mod read;
 pub mod socket;
 mod write;
@@ -68,6 +69,7 @@ pub fn router(app: App) -> Router {
             reads
                 .merge(commands)
                 .merge(plan)
+                .merge(measure::routes())
                 .merge(attempt::routes(app.clone())),
         )
         .fallback(no_such_route)
