@@ -7,8 +7,8 @@ pub use attempt::Speaker;
 
 use crate::api::{
     AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
-    MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc, Status, TaskDetail, TaskList, WhyDoc,
-    WorkerList,
+    MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc, Status, TargetsDoc, TaskDetail,
+    TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -212,6 +212,13 @@ impl Client {
             Some(window) => self.get(&format!("metrics?window={window}")).await,
             None => self.get("metrics").await,
         }
+    }
+    /// Whether the swarm comes to what it should.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn targets(&self) -> Result<TargetsDoc, ClientError> {
+        self.get("targets").await
     }
     /// What happened in the last `window`, in points of `step`.
     ///

@@ -1,7 +1,7 @@
 //! The routes that measure: charts, metrics, targets (U-3, U-5).
 
 use super::{App, read::view};
-use crate::api::{MetricsDoc, Problem, SeriesDoc};
+use crate::api::{MetricsDoc, Problem, SeriesDoc, TargetsDoc};
 use axum::{
     Json, Router,
     extract::{Query, State as Shared, rejection::QueryRejection},
@@ -18,6 +18,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/series", get(series))
         .route("/metrics", get(metrics))
+        .route("/targets", get(targets))
 }
 
 /// What charts and metrics can be asked: lengths as people write them.
@@ -74,4 +75,8 @@ async fn metrics(
     let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     let window = length("window", asked.window.as_deref())?;
     view(&app, move |state, now| MetricsDoc::of(state, window, now)).await
+}
+
+async fn targets(Shared(app): Shared<App>) -> Result<Json<TargetsDoc>, Problem> {
+    view(&app, TargetsDoc::of).await
 }
