@@ -15,7 +15,7 @@ pub use check::{Fault, FaultKind, FieldPath, Step, check, check_label};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
 pub use policy::{
-    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo,
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo, Targets,
 };
 pub use zone::{Span, Zone};
 

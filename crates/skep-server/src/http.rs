@@ -13,6 +13,7 @@ mod edge;
 mod events;
 mod guard;
 mod log;
+mod measure;
 mod openapi;
 mod page;
 mod read;
@@ -158,6 +159,7 @@ fn owner() -> Routes<App> {
             op::<AskList>("listAsks", "What agents ask people"),
         )
         .merge(log::routes())
+        .merge(measure::routes())
         .get(
             "/config",
             config::show,

@@ -3,6 +3,7 @@
 
 mod budget;
 mod model;
+mod targets;
 
 use budget::BudgetDoc;
 use model::ModelSpecDoc;
@@ -13,6 +14,7 @@ use schemars::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use targets::TargetsDoc;
 
 /// The JSON Schema (draft 2020-12) of plan files, as pretty JSON.
 #[must_use]
@@ -497,6 +499,8 @@ struct PolicyDoc {
     providers: Option<ProvidersDoc>,
     /// From when on a worker, an agent or a model does badly.
     slo: Option<SloDoc>,
+    /// What the swarm should come to, and from where on somebody is told.
+    targets: Option<TargetsDoc>,
     /// How agents that speak a protocol are spoken with.
     agents: Option<TalkingDoc>,
 }

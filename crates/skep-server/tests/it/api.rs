@@ -1,5 +1,7 @@
 //! The API over a real Unix socket, with a real keeper behind it.
 
+mod measured;
+
 use skep_host::{
     command::command,
     git::Repo,

@@ -2,6 +2,7 @@
 //! that would drive a terminal (T-3).
 
 mod routing;
+mod targets;
 
 use super::{
     Fault, FaultKind, Faults, Step,
@@ -115,6 +116,7 @@ impl Values<'_> {
     fn policy(&mut self, policy: &Policy) {
         self.scaling(&policy.scaling);
         routing::check(self, policy);
+        targets::check(self, policy);
         let base = [Step::Key("policy")];
         for (key, length) in [
             ("timebox", policy.timebox),

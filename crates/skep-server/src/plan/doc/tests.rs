@@ -33,6 +33,7 @@ provider = "p"
 [policy.routing]
 [policy.providers]
 [policy.slo]
+[policy.targets]
 [policy.agents]
 [[task]]
 id = "a"
@@ -103,6 +104,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`routing`", "Routing"),
         ("`providers`", "Providers"),
         ("`slo`", "Slo"),
+        ("`targets`", "Targets"),
         ("the policy's `agents`", "Talking"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
@@ -145,6 +147,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.routing", "Routing"),
         ("policy.providers", "Providers"),
         ("policy.slo", "Slo"),
+        ("policy.targets", "Targets"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
@@ -156,6 +159,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
                 "routing",
                 "providers",
                 "slo",
+                "targets",
                 "budget",
             ]
             .contains(&key.as_str())
