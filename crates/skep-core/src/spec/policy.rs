@@ -1,11 +1,13 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
 mod agents;
+mod alerts;
 mod budget;
 mod routing;
 mod scaling;
 
 pub use agents::Agents;
+pub use alerts::Alerts;
 pub use budget::{Budget, Cap, OnCap};
 pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
@@ -69,6 +71,8 @@ pub struct Policy {
     pub slo: Slo,
     /// How agents that speak a protocol are spoken with.
     pub agents: Agents,
+    /// When people are told that something needs them.
+    pub alerts: Alerts,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -152,6 +156,7 @@ impl Default for Policy {
             providers: Providers::default(),
             slo: Slo::default(),
             agents: Agents::default(),
+            alerts: Alerts::default(),
         }
     }
 }

@@ -45,6 +45,7 @@ impl Decoder {
             providers: providers,
             slo: slo,
             agents: talking,
+            alerts: alert_numbers,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -103,7 +104,7 @@ impl Decoder {
     }
 
     /// A time zone by its name.
-    fn zone(&mut self, field: &Field<'_>) -> Option<Zone> {
+    pub(super) fn zone(&mut self, field: &Field<'_>) -> Option<Zone> {
         let name = self.text(field)?;
         match zones::zone(&name) {
             Ok(zone) => Some(zone),

@@ -34,6 +34,10 @@ provider = "p"
 [policy.providers]
 [policy.slo]
 [policy.agents]
+[policy.alerts]
+[[alerts.route]]
+name = "n"
+kind = "desktop"
 [[task]]
 id = "a"
 mission = "m"
@@ -104,6 +108,9 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`providers`", "Providers"),
         ("`slo`", "Slo"),
         ("the policy's `agents`", "Talking"),
+        ("the policy's `alerts`", "AlertNumbers"),
+        ("`alerts`", "Alerts"),
+        ("a route", "AlertRoute"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -145,12 +152,14 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.routing", "Routing"),
         ("policy.providers", "Providers"),
         ("policy.slo", "Slo"),
+        ("policy.alerts", "AlertNumbers"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties.iter().filter(|(key, _)| {
             ![
                 "agents",
+                "alerts",
                 "health",
                 "scaling",
                 "routing",
