@@ -6,6 +6,7 @@
 mod ask;
 mod attempt;
 mod command;
+mod concerns;
 mod config;
 mod conflict;
 mod costs;
@@ -26,6 +27,7 @@ pub use attempt::{
     TimeDoc, WORD_BYTES, clean,
 };
 pub use command::{AnswerDoc, CommandDoc};
+pub use concerns::{About, ConcernDoc, ConcernList, Gravity, RemedyDoc};
 pub use config::ConfigDoc;
 pub use conflict::{ConflictDoc, ConflictList, KeptDoc, SalvageDoc, SalvageList};
 pub use costs::{BudgetDoc, By, CapDoc, CostRow, CostsDoc, PriceRow, PricesDoc, Refused};

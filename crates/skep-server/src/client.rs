@@ -1,13 +1,14 @@
 //! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
 
+mod asking;
 mod attempt;
 mod sse;
 
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
-    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, EventDoc,
+    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -177,6 +178,13 @@ impl Client {
     /// [`ClientError`].
     pub async fn asks(&self) -> Result<AskList, ClientError> {
         self.get("asks").await
+    }
+    /// What needs a person, or is about to.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn concerns(&self) -> Result<ConcernList, ClientError> {
+        self.get("concerns").await
     }
     /// All conflicts.
     ///

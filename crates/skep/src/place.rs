@@ -17,8 +17,8 @@ use skep_host::{
 };
 use skep_server::{
     api::{
-        AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, PricesDoc, Problem,
-        SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
+        AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+        PricesDoc, Problem, SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
@@ -360,6 +360,12 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.asks().await?),
             Source::Log(log) => Ok(AskList::of(&log.state)),
+        }
+    }
+    pub(crate) async fn concerns(&self) -> Result<ConcernList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.concerns().await?),
+            Source::Log(log) => Ok(log.concerns(now())),
         }
     }
     pub(crate) async fn conflicts(&self) -> Result<ConflictList, Failure> {
