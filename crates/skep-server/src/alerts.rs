@@ -91,7 +91,10 @@ impl Service {
     /// Sends what is due now, but waits for it no longer than a person would. What is left is the next keeper's.
     pub async fn leave(mut self) {
         self.leave.send_replace(true);
-        if tokio::time::timeout(FAREWELL, &mut self.task).await.is_err() {
+        if tokio::time::timeout(FAREWELL, &mut self.task)
+            .await
+            .is_err()
+        {
             self.task.abort();
             let _ = self.task.await;
         }
@@ -134,8 +137,12 @@ impl Sender {
         let mut records = self.handle.watch();
         loop {
             let due = self.handle.query(|state, now| Due {
-                swarm: state.swarm().map_or_else(String::new, |s| s.spec.name.to_string()),
-                routes: state.swarm().map_or_else(Vec::new, |s| s.spec.routes.clone()),
+                swarm: state
+                    .swarm()
+                    .map_or_else(String::new, |s| s.spec.name.to_string()),
+                routes: state
+                    .swarm()
+                    .map_or_else(Vec::new, |s| s.spec.routes.clone()),
                 messages: post::messages(state, now),
                 wake: post::wake_at(state, now).map(|at| at.since(now).std()),
             });

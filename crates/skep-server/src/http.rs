@@ -3,6 +3,7 @@
 //! The router knows nothing of how a request came. A TCP listener with a token, TLS and checks of Host and
 //! Origin is a second front of the same router, beside [`socket`].
 
+mod alerts;
 mod apart;
 mod asking;
 mod attempt;
@@ -19,8 +20,9 @@ pub use config::configure;
 pub use write::{act, digest, options};
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, MemoList,
-    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, TestInput, WhyDoc,
+    WorkerList,
 };
 use crate::config::Changes;
 use axum::{
@@ -144,6 +146,14 @@ fn owner() -> Routes<App> {
             op::<AskList>("listAsks", "What agents ask people"),
         )
         .get(
+            "/alerts",
+            alerts::list,
+            op::<AlertList>(
+                "listAlerts",
+                "What people were told of, and what became of it",
+            ),
+        )
+        .get(
             "/config",
             config::show,
             op::<ConfigDoc>("getConfig", "Every number that steers the swarm"),
@@ -155,6 +165,13 @@ fn owner() -> Routes<App> {
             write::command,
             op::<AnswerDoc>("sendCommand", "Do something")
                 .takes::<CommandDoc>()
+                .once_a_key(),
+        )
+        .post(
+            "/alerts/test",
+            alerts::test,
+            op::<AnswerDoc>("testAlerts", "Send a test by a route of alerts, or by each")
+                .takes::<TestInput>()
                 .once_a_key(),
         )
         .patch(

@@ -64,7 +64,9 @@ async fn posted(post: Post<'_>) -> Result<(), Trouble> {
     };
     let host = uri.host().ok_or_else(|| bad("names no host"))?.to_string();
     if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-        return Err(bad("holds a password; sign messages with secret_env instead"));
+        return Err(bad(
+            "holds a password; sign messages with secret_env instead",
+        ));
     }
     let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
     if !secure && !post.allow_private {
@@ -115,7 +117,9 @@ async fn exchange(
     request: Request<Full<Bytes>>,
 ) -> Result<Response<()>, Trouble> {
     let broken = |error: hyper::Error| Trouble::passing(format!("the connection failed: {error}"));
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
     let driver = tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(broken);
     let answer = match answer {

@@ -32,7 +32,9 @@ pub(super) async fn send(email: &Email, mail: &Mail) -> Result<(), Trouble> {
         .await
         .unwrap_or_else(|_| {
             let seconds = PATIENCE.as_secs();
-            Err(Trouble::passing(format!("the mail server took over {seconds}s")))
+            Err(Trouble::passing(format!(
+                "the mail server took over {seconds}s"
+            )))
         })
 }
 
@@ -97,7 +99,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     /// What the server can do.
     async fn hello(&mut self) -> Result<Vec<String>, Trouble> {
         let answer = self.ask("EHLO localhost", &[250]).await?;
-        Ok(answer.lines.iter().map(|l| l.trim().to_uppercase()).collect())
+        Ok(answer
+            .lines
+            .iter()
+            .map(|l| l.trim().to_uppercase())
+            .collect())
     }
 
     async fn deliver(&mut self, email: &Email, mail: &Mail) -> Result<(), Trouble> {
@@ -114,7 +120,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         let mut refused = None;
         let mut taken = 0;
         for to in &email.to {
-            match self.ask(&format!("RCPT TO:<{}>", checked(to)?), &[250, 251]).await {
+            match self
+                .ask(&format!("RCPT TO:<{}>", checked(to)?), &[250, 251])
+                .await
+            {
                 Ok(_) => taken += 1,
                 Err(trouble) if trouble.for_good => refused = Some(trouble),
                 Err(trouble) => return Err(trouble),
@@ -151,7 +160,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         let mut lines = Vec::new();
         loop {
             let mut line = Vec::new();
-            let read = (&mut self.stream).take(LINE).read_until(b'\n', &mut line).await;
+            let read = (&mut self.stream)
+                .take(LINE)
+                .read_until(b'\n', &mut line)
+                .await;
             read.map_err(broken)?;
             if !line.ends_with(b"\n") {
                 return Err(Trouble::passing("the mail server broke off"));
@@ -194,7 +206,9 @@ fn judge(what: &str, answer: &Answer, wanted: &[u16]) -> Result<(), Trouble> {
 fn checked(address: &str) -> Result<&str, Trouble> {
     let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '<' | '>');
     if address.is_empty() || address.contains(odd) {
-        return Err(Trouble::lasting("an address of the route is no e-mail address"));
+        return Err(Trouble::lasting(
+            "an address of the route is no e-mail address",
+        ));
     }
     Ok(address)
 }
@@ -204,7 +218,10 @@ fn letter(email: &Email, mail: &Mail) -> String {
     let now = Timestamp::now().to_zoned(TimeZone::UTC);
     // Years that the format cannot have are not those of a clock.
     let date = rfc2822::to_string(&now).unwrap_or_default();
-    let domain = email.from.rsplit_once('@').map_or("localhost", |(_, at)| at);
+    let domain = email
+        .from
+        .rsplit_once('@')
+        .map_or("localhost", |(_, at)| at);
     let (from, to) = (&email.from, email.to.join(",\r\n "));
     let subject = header(&mail.subject);
     let id = &mail.id;
@@ -234,7 +251,9 @@ fn header(text: &str) -> String {
         word.push(c);
     }
     words.push(word);
-    let words = words.iter().map(|w| format!("=?utf-8?B?{}?=", base64(w.as_bytes())));
+    let words = words
+        .iter()
+        .map(|w| format!("=?utf-8?B?{}?=", base64(w.as_bytes())));
     words.collect::<Vec<_>>().join("\r\n ")
 }
 
@@ -246,7 +265,11 @@ fn base64(bytes: &[u8]) -> String {
         let bits = part(0) << 16 | part(1) << 8 | part(2);
         for n in 0..4 {
             let letter = LETTERS[(bits >> (18 - 6 * n)) as usize & 63];
-            out.push(if n <= three.len() { char::from(letter) } else { '=' });
+            out.push(if n <= three.len() {
+                char::from(letter)
+            } else {
+                '='
+            });
         }
     }
     out
@@ -274,9 +297,13 @@ mod tests {
     // proves: U-6, T-3
     #[test]
     fn no_text_makes_a_header_of_its_own() {
-        let subject = header("a\r\nBcc: x@example.com\r\n\r\nbody ünïcödé, and so on and on and on and on");
+        let subject =
+            header("a\r\nBcc: x@example.com\r\n\r\nbody ünïcödé, and so on and on and on and on");
         for line in subject.split("\r\n ") {
-            assert!(line.starts_with("=?utf-8?B?") && line.ends_with("?="), "{line}");
+            assert!(
+                line.starts_with("=?utf-8?B?") && line.ends_with("?="),
+                "{line}"
+            );
             assert!(line.len() <= 75 && line.is_ascii(), "{line}");
         }
         assert!(checked("a@b.c>\r\nRCPT TO:<d@e.f").is_err());

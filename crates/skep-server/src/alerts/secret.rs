@@ -19,7 +19,9 @@ pub(super) fn read(secret: &Secret) -> Result<String, Trouble> {
             let cannot = |error| Trouble::lasting(format!("cannot read {path}: {error}"));
             let file = std::fs::File::open(path).map_err(cannot)?;
             let mut text = String::new();
-            file.take(LONGEST).read_to_string(&mut text).map_err(cannot)?;
+            file.take(LONGEST)
+                .read_to_string(&mut text)
+                .map_err(cannot)?;
             text
         }
     };

@@ -34,7 +34,9 @@ pub(super) async fn connect(
     let found: Vec<SocketAddr> = match found {
         Err(_) => return Err(Trouble::passing(format!("looking up {host} took too long"))),
         Ok(Err(error)) => {
-            return Err(Trouble::passing(format!("{host} cannot be looked up: {error}")));
+            return Err(Trouble::passing(format!(
+                "{host} cannot be looked up: {error}"
+            )));
         }
         Ok(Ok(found)) => found.collect(),
     };
@@ -53,11 +55,16 @@ pub(super) async fn connect(
             Err(_) => last = "no answer".into(),
         }
     }
-    Err(Trouble::passing(format!("cannot connect to {host}: {last}")))
+    Err(Trouble::passing(format!(
+        "cannot connect to {host}: {last}"
+    )))
 }
 
 /// Encrypts a connection, having seen that the other side is who it should be.
-pub(super) async fn encrypt(host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, Trouble> {
+pub(super) async fn encrypt(
+    host: &str,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, Trouble> {
     let host = host.trim_matches(['[', ']']);
     let name = ServerName::try_from(host.to_string())
         .map_err(|_| Trouble::lasting(format!("{host} is no name that a certificate can have")))?;

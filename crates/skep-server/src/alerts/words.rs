@@ -121,7 +121,11 @@ impl Mail<'_> {
         let mut out = String::new();
         for letter in &self.message.letters {
             let _ = writeln!(out, "{}", sentence(letter));
-            if let Some(alert) = letter.alert.as_ref().filter(|_| letter.says != Says::Resolved) {
+            if let Some(alert) = letter
+                .alert
+                .as_ref()
+                .filter(|_| letter.says != Says::Resolved)
+            {
                 let _ = writeln!(out, "  what to do: {}", alert.todo);
             }
             if let Some(alert) = &letter.alert {

@@ -45,7 +45,7 @@ impl Decoder {
             };
         }
         let alerts = read! {
-            off: rules,
+            off: alert_rules,
             settle: duration,
             remind: duration,
             scaled_after: duration,
@@ -61,7 +61,7 @@ impl Decoder {
         Some(alerts)
     }
 
-    fn rules(&mut self, field: &Field<'_>) -> Option<Vec<Rule>> {
+    fn alert_rules(&mut self, field: &Field<'_>) -> Option<Vec<Rule>> {
         let words = Rule::ALL.map(|rule| (rule.word(), rule));
         self.list(field, "rules", |d, f| d.choice(f, &words))
     }
@@ -95,7 +95,7 @@ impl Decoder {
         let allow_private = t.take(self, "allow_private", Self::truth);
         let email = self.email(&mut t, kind == Some(Kind::Email));
         let least = t.take(self, "least", |d, f| d.choice(f, &SEVERITIES));
-        let rules = t.take(self, "rules", Self::rules);
+        let rules = t.take(self, "rules", Self::alert_rules);
         let resolved = t.take(self, "resolved", Self::truth);
         let hours = t.take(self, "quiet", Self::hours);
         let zone = t.take(self, "zone", Self::zone);
