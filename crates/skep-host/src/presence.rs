@@ -74,6 +74,9 @@ pub struct KeeperFile {
     /// Where its attempts run, whatever plans say of it.
     #[serde(default)]
     pub host: Option<Host>,
+    /// Where it listens beside its socket, in the words of the command line.
+    #[serde(default)]
+    pub listen: Vec<String>,
 }
 
 impl KeeperFile {

@@ -8,8 +8,8 @@ pub use attempt::Speaker;
 
 use crate::api::{
     AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
-    EventDoc, MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc,
-    WorkerList,
+    EventDoc, MemoList, PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList,
+    WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -256,6 +256,15 @@ impl Client {
         key: &str,
     ) -> Result<AnswerDoc, ClientError> {
         self.post(&format!("plan?again={again}"), media_type, plan, key)
+            .await
+    }
+
+    /// A link that signs a browser in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sign_in(&self) -> Result<SignInDoc, ClientError> {
+        self.post("sign-in", "application/json", Vec::new(), "")
             .await
     }
 

@@ -1,22 +1,29 @@
-//! The HTTP API of one keeper: the router, and the Unix socket that it is served on.
+//! The HTTP API of one keeper: the router, and the two fronts that it is served on.
 //!
-//! The router knows nothing of how a request came. A TCP listener with a token, TLS and checks of Host and
-//! Origin is a second front of the same router, beside [`socket`].
+//! The router knows nothing of how a request came. On the Unix [`socket`] the kernel says who asks; over [`tcp`] a
+//! [`Door`] looks at what a request brings.
 
 mod alerts;
 mod apart;
 mod asking;
 mod attempt;
+mod bucket;
 mod config;
+mod door;
 mod edge;
 mod events;
+mod guard;
 mod openapi;
+mod page;
 mod read;
 mod routes;
+mod sign_in;
 pub mod socket;
+pub mod tcp;
 mod write;
 
 pub use config::configure;
+pub use door::Door;
 pub use write::{act, digest, options};
 
 use crate::api::{
@@ -50,12 +57,18 @@ pub struct App {
     pub repo: Repo,
 }
 
-/// The API's routes.
+/// The API's routes, without a way to sign in.
 pub fn router(app: App) -> Router {
+    router_with(app, None)
+}
+
+/// The API's routes, with the door that browsers are signed in at.
+pub fn router_with(app: App, door: Option<Arc<Door>>) -> Router {
     let agents = attempt::Agents::new(app.clone());
     let api = owner()
         .with_state(app)
         .merge(attempt::routes().with_state(agents))
+        .merge(sign_in::routes().with_state(door))
         .below("/api/v1");
     let (router, mut operations) = api.split();
     let about = op::<serde_json::Value>("openapi", "This document");

@@ -2,9 +2,9 @@
 
 use crate::{
     commands::{
-        alerts, ask, asks, attach, clean, completions, concerns, config, costs, demo, doctor, down,
-        events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema, status,
-        tasks, up, watchdog, why, workers,
+        alerts, ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor,
+        down, events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema,
+        status, tasks, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -85,6 +85,8 @@ pub(crate) enum Verb {
     Tasks(tasks::Args),
     /// List and change workers
     Workers(workers::Args),
+    /// Sign a browser in
+    Dash(dash::Args),
     /// Watch workers in their tmux session
     Attach(attach::Args),
     /// Set how many workers there are: auto, a number, or bounds

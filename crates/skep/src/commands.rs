@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod concerns;
 pub(crate) mod config;
 pub(crate) mod costs;
+pub(crate) mod dash;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
@@ -85,6 +86,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Doctor(args) => doctor::run(ctx, &args).await,
         Verb::Demo(args) => demo::run(ctx, &args).await,
         Verb::Import(args) => import::run(ctx, &args),
+        Verb::Dash(args) => dash::run(ctx, &args).await,
         Verb::Costs(args) => costs::run(ctx, &args).await,
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,

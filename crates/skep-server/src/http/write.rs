@@ -218,13 +218,14 @@ pub(super) fn client(headers: &HeaderMap) -> String {
 pub(super) fn unread(rejection: BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(
-            status,
-            "too_large",
-            "the body is larger than this address takes",
-        );
+        return too_large();
     }
     Problem::new(status, "bad_body", "the body could not be read")
+}
+
+pub(super) fn too_large() -> Problem {
+    let detail = "the body is larger than this address takes";
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
 /// Refuses a plan whose attempts cannot run where they are to run, before anything of it is begun.
