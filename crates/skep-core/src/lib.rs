@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod affinity;
+pub mod alert;
 pub mod ask;
 pub mod attempt;
 pub mod budget;

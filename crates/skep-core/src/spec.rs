@@ -15,11 +15,13 @@ pub use check::{Fault, FaultKind, FieldPath, Step, check, check_label};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
 pub use policy::{
-    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo, Targets,
+    Agents, Alerts, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo,
+    Targets,
 };
 pub use zone::{Span, Zone};
 
 use crate::{
+    alert::route::Route,
     id::{SwarmName, TaskId},
     money::Usd,
     time::Millis,
@@ -84,6 +86,9 @@ pub struct SwarmSpec {
     /// they can work unattended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission: Option<Permission>,
+    /// Whom alerts reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
     /// The numbers that steer the swarm.
     pub policy: Policy,
 }

@@ -10,6 +10,7 @@ mod stored;
 pub use stored::FOLD;
 
 use crate::{
+    alert,
     attempt::{Live, Phase, Reading},
     budget::Ledger,
     forecast::{Collision, Looked},
@@ -82,6 +83,9 @@ pub struct State {
     /// How workers, agents and models do.
     #[serde(default)]
     reputations: reputation::Book,
+    /// What needs a person, and who was told.
+    #[serde(default)]
+    alerts: alert::Book,
     /// What happened when, and how long it took; bounded whatever happens.
     #[serde(default)]
     history: History,
@@ -446,6 +450,11 @@ impl State {
     #[must_use]
     pub fn reputations(&self) -> &reputation::Book {
         &self.reputations
+    }
+    /// What needs a person, and who was told.
+    #[must_use]
+    pub fn alerts(&self) -> &alert::Book {
+        &self.alerts
     }
     /// What is known under a key of [`reputation`].
     #[must_use]

@@ -60,6 +60,7 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         agents: Default::default(),
         built_in: Vec::new(),
         permission: None,
+        routes: Vec::new(),
         policy: crate::spec::Policy::default(),
     }
 }

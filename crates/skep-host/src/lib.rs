@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod command;
+pub mod desktop;
 pub mod git;
 pub mod keeper;
 pub mod litter;

@@ -3,6 +3,7 @@
 //! They are not the core's types: pure functions make them of a [`State`](skep_core::state::State), and
 //! everything a person sees (CLI, dashboard, API) is made of these, so that none has a private truth.
 
+mod alert;
 mod ask;
 mod attempt;
 mod command;
@@ -26,6 +27,7 @@ mod unattended;
 mod why;
 mod worker;
 
+pub use alert::{AlertDoc, AlertList, DeliveryDoc, RouteDoc, SilenceDoc, TestInput};
 pub use ask::{AskDoc, AskInput, AskList, HeardDoc};
 pub use attempt::{
     BlockInput, CheckpointDoc, CheckpointInput, ContextDoc, MemoDoc, MemoInput, MemoList, TakenDoc,

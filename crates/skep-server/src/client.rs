@@ -7,9 +7,9 @@ mod sse;
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, EventDoc,
-    LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc, SignInDoc, Status,
-    TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+    EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
+    SignInDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -180,6 +180,13 @@ impl Client {
     /// [`ClientError`].
     pub async fn asks(&self) -> Result<AskList, ClientError> {
         self.get("asks").await
+    }
+    /// What people were told of, and what became of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn alerts(&self) -> Result<AlertList, ClientError> {
+        self.get("alerts").await
     }
     /// What needs a person, or is about to.
     ///

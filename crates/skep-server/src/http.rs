@@ -3,6 +3,7 @@
 //! The router knows nothing of how a request came. On the Unix [`socket`] the kernel says who asks; over [`tcp`] a
 //! [`Door`] looks at what a request brings.
 
+mod alerts;
 mod apart;
 mod asking;
 mod attempt;
@@ -28,8 +29,9 @@ pub use door::Door;
 pub use write::{act, digest, options};
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, MemoList,
-    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, TestInput, WhyDoc,
+    WorkerList,
 };
 use crate::config::Changes;
 use axum::{
@@ -161,6 +163,14 @@ fn owner() -> Routes<App> {
         .merge(log::routes())
         .merge(measure::routes())
         .get(
+            "/alerts",
+            alerts::list,
+            op::<AlertList>(
+                "listAlerts",
+                "What people were told of, and what became of it",
+            ),
+        )
+        .get(
             "/config",
             config::show,
             op::<ConfigDoc>("getConfig", "Every number that steers the swarm"),
@@ -172,6 +182,13 @@ fn owner() -> Routes<App> {
             write::command,
             op::<AnswerDoc>("sendCommand", "Do something")
                 .takes::<CommandDoc>()
+                .once_a_key(),
+        )
+        .post(
+            "/alerts/test",
+            alerts::test,
+            op::<AnswerDoc>("testAlerts", "Send a test by a route of alerts, or by each")
+                .takes::<TestInput>()
                 .once_a_key(),
         )
         .patch(

@@ -3,6 +3,7 @@
 
 pub mod plan;
 
+pub mod alerts;
 pub mod api;
 pub mod client;
 pub mod config;

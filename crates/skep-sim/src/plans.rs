@@ -165,6 +165,7 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         agents: [("fake".into(), agent)].into(),
         built_in: Vec::new(),
         permission: None,
+        routes: Vec::new(),
         policy: policy(dice),
     }
 }

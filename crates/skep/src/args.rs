@@ -2,9 +2,9 @@
 
 use crate::{
     commands::{
-        ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor, down,
-        events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema, status,
-        tasks, top, up, watchdog, why, workers,
+        alerts, ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor,
+        down, events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema,
+        status, tasks, top, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -99,6 +99,8 @@ pub(crate) enum Verb {
     Why(why::Args),
     /// List what needs you, each with what mends it
     Concerns(concerns::Args),
+    /// List what people were told of; test the ways to them; silence a rule
+    Alerts(alerts::Args),
     /// List what agents ask
     Asks(asks::Args),
     /// Answer what an agent asks

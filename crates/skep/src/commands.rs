@@ -1,5 +1,6 @@
 //! The commands, one file each. A command finds its place, acts, and prints.
 
+pub(crate) mod alerts;
 pub(crate) mod ask;
 pub(crate) mod asks;
 pub(crate) mod attach;
@@ -73,6 +74,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Scale(args) => scale::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
         Verb::Concerns(args) => concerns::run(ctx, &args).await,
+        Verb::Alerts(args) => alerts::run(ctx, &args).await,
         Verb::Asks(args) => asks::list(ctx, &args).await,
         Verb::Answer(args) => asks::answer(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,

@@ -23,9 +23,11 @@ use skep_host::{
     token,
 };
 use skep_server::{
+    alerts,
     api::{
-        AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
-        PricesDoc, Problem, SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
+        AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList,
+        CostsDoc, PricesDoc, Problem, SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc,
+        WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
@@ -267,7 +269,9 @@ impl Place {
                 Some((tcp, door)) => drop(tokio::join!(local, tcp.serve(router, door, leaving))),
             }
         });
+        let alerts = alerts::Service::start(keeper.handle());
         Ok(Hosted {
+            alerts,
             keeper,
             served,
             leave,
@@ -308,6 +312,7 @@ impl Place {
 
 /// A keeper in this process.
 pub(crate) struct Hosted {
+    alerts: alerts::Service,
     pub(crate) keeper: Keeper,
     served: JoinHandle<()>,
     leave: watch::Sender<()>,
@@ -323,6 +328,8 @@ impl Hosted {
         });
         let session = session.await.ok().flatten();
         let session = session.filter(|(_, host)| handle.host(*host) == Host::Tmux);
+        // What became due with the last event is told while there is a log to note it in.
+        self.alerts.leave().await;
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
@@ -424,6 +431,12 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.asks().await?),
             Source::Log(log) => Ok(AskList::of(&log.state)),
+        }
+    }
+    pub(crate) async fn alerts(&self) -> Result<AlertList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.alerts().await?),
+            Source::Log(log) => Ok(AlertList::of(&log.state, now())),
         }
     }
     pub(crate) async fn concerns(&self) -> Result<ConcernList, Failure> {

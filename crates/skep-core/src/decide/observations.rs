@@ -3,7 +3,7 @@
 
 use super::{conflict, words};
 use crate::{
-    ask,
+    alert, ask,
     attempt::{End, Failure, Handoff, Live, Outcome, Phase, Report, Saved, StopWhy, Usage},
     budget, due,
     event::{Event, Next, WorkerNext},
@@ -146,6 +146,23 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
         }
         // The engine has noted that it was looked.
         Observation::Forecast { met, .. } => Ok(forecast::seen(state, met)),
+        Observation::Posted {
+            route,
+            letters,
+            posted,
+        } => {
+            let event = alert::post::posted(state, route, letters, posted, now);
+            Ok(Vec::from([event.ok_or(Refusal::OutOfDate)?]))
+        }
+        Observation::Restarted => Ok([Event::KeeperRestarted {}].into()),
+        Observation::Disk { lacking } => {
+            // How much exactly is lacking changes all the time.
+            known(state.alerts().disk().is_some() != lacking.is_some())?;
+            Ok([Event::DiskSeen {
+                lacking: lacking.clone(),
+            }]
+            .into())
+        }
         Observation::Memory { available } => memory(state, *available),
         Observation::TargetLanded { tip } => {
             let swarm = state.swarm().ok_or(Refusal::NoPlan)?;

@@ -10,6 +10,7 @@ mod worker;
 
 use super::{Halt, State, Swarm};
 use crate::{
+    alert::Key as AlertKey,
     event::{By, Event, Key, Record},
     id::{Oid, TaskId},
     limits,
@@ -17,6 +18,7 @@ use crate::{
     task::{Task, TaskState},
     time::Time,
 };
+use core::mem;
 
 impl State {
     /// Takes a record into account. Records come in order, without gaps.
@@ -103,7 +105,10 @@ impl State {
             Event::ProviderParked { .. } | Event::ProviderResumed { .. } => {
                 self.apply_provider(&record.event, now);
             }
-            Event::SloBreached { subject, .. } => self.reputations.told(&subject.key()),
+            Event::SloBreached { subject, .. } => {
+                self.reputations.told(&subject.key());
+                self.alerts.begin(AlertKey::Target(subject.key()), now);
+            }
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
                     swarm.spec.policy = (**policy).clone();
@@ -133,11 +138,27 @@ impl State {
                 });
             }
             Event::Finished {} => self.finished = Some(now),
+            Event::AlertRaised { .. }
+            | Event::AlertReminded { .. }
+            | Event::AlertResolved { .. }
+            | Event::AlertsSilenced { .. }
+            | Event::AlertTested { .. }
+            | Event::AlertSent { .. }
+            | Event::AlertDelayed { .. }
+            | Event::AlertUndelivered { .. }
+            | Event::KeeperRestarted {}
+            | Event::DiskSeen { .. } => {
+                let routes = self.swarm.as_ref().map_or(&[][..], |s| &s.spec.routes);
+                self.alerts.apply(&record.event, routes, record.seq, now);
+            }
         }
         if !matches!(record.event, Event::Finished {}) && self.finished.is_some() && self.has_work()
         {
             self.finished = None;
         }
+        let mut alerts = mem::take(&mut self.alerts);
+        alerts.look(self, now);
+        self.alerts = alerts;
     }
 
     /// Whether something is under way or can be.
@@ -189,6 +210,7 @@ impl State {
         self.next.wave = 1;
         self.ledger.begin_plan();
         self.scale.set(Mode::of(&plan.swarm.workers));
+        self.alerts.begin_plan(&plan.swarm.routes);
         for spec in &plan.tasks {
             let order = self.next.order;
             self.next.order += 1;
@@ -248,6 +270,9 @@ impl State {
             (task.state, task.since, task.waited) = (to, now, None);
             change(task);
         });
+        if matches!(to, TaskState::Flagged | TaskState::Dead) {
+            self.alerts.begin(AlertKey::TaskFailed(id.clone()), now);
+        }
     }
 
     fn put(&mut self, ix: usize, to: TaskState, now: Time) {

@@ -491,6 +491,18 @@ fn words(event: &Event) -> String {
             )
         }
         Event::BudgetLevel { text, .. } => format!("budget: {text}"),
+        Event::AlertRaised { alert, .. } => format!("alert {}: {}", alert.of, alert.text),
+        Event::AlertReminded { of } => format!("alert {of} is said again"),
+        Event::AlertResolved { of } => format!("alert {of} is over"),
+        Event::AlertsSilenced { rule, .. } => format!("alerts of {rule} are silenced"),
+        Event::AlertTested { .. } => "alerts are tested".into(),
+        Event::AlertSent { route, letters } => format!("{} sent by {route}", letters.len()),
+        Event::AlertDelayed { route, reason, .. } => format!("{route} does not take it: {reason}"),
+        Event::AlertUndelivered { route, reason, .. } => {
+            format!("given up by {route}: {reason}")
+        }
+        Event::KeeperRestarted {} => "another keeper takes over".into(),
+        Event::DiskSeen { lacking } => format!("the disk: {lacking:?}"),
         Event::Finished {} => "all that can be done is done".into(),
     }
 }

@@ -89,6 +89,7 @@ pub fn a_plan(text: &str) -> Plan {
         agents: Default::default(),
         built_in: Vec::new(),
         permission: None,
+        routes: Vec::new(),
         policy: Policy::default(),
     };
     Plan {

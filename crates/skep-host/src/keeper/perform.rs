@@ -647,7 +647,9 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         Observation::Read { .. } => "readings".into(),
         Observation::Vitals { .. } => "health".into(),
         Observation::TargetLanded { .. } | Observation::TargetRefused { .. } => "landing".into(),
-        Observation::Noticed { .. } => "host".into(),
+        Observation::Noticed { .. } | Observation::Disk { .. } => "host".into(),
+        Observation::Posted { .. } => "alerts".into(),
+        Observation::Restarted => "restart".into(),
         Observation::Memory { .. } => "memory".into(),
         Observation::Forecast { .. } => "forecast".into(),
     }

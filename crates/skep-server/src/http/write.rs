@@ -147,7 +147,11 @@ pub fn digest(plan: &Plan) -> String {
     format!("{hash:032x}")
 }
 
-async fn send(app: &App, headers: &HeaderMap, what: Command) -> Result<Json<AnswerDoc>, Problem> {
+pub(super) async fn send(
+    app: &App,
+    headers: &HeaderMap,
+    what: Command,
+) -> Result<Json<AnswerDoc>, Problem> {
     ask(app, key(headers)?, client(headers), what)
         .await
         .map(Json)

@@ -1,5 +1,6 @@
 //! A plan back into a document: what `skep import` writes, and what a person then edits.
 
+mod alerts;
 mod tables;
 
 use super::{
@@ -45,6 +46,11 @@ pub fn to_toml(plan: &Plan) -> String {
     if !document.policy.is_empty() {
         let _ = write!(out, "\n[policy]\n{}", keys(&document.policy));
     }
+    for route in &document.routes {
+        if let Value::Table(entries) = &route.value {
+            let _ = write!(out, "\n[[alerts.route]]\n{}", keys(entries));
+        }
+    }
     let lacking: BTreeSet<_> = Unfinished::of(plan).commands.into_iter().collect();
     for (task, spec) in document.tasks.iter().zip(&plan.tasks) {
         let _ = write!(out, "\n[[task]]\n{}", keys(task));
@@ -64,12 +70,17 @@ const COMMAND: &str =
 pub fn to_json(plan: &Plan) -> String {
     let document = tables(plan);
     let list = document.tasks.into_iter().map(|t| bare(Value::Table(t)));
+    let mut alerts = Vec::new();
+    if !document.routes.is_empty() {
+        alerts.push(entry("route", Value::List(document.routes)));
+    }
     let root = vec![
         entry("swarm", Value::Table(document.swarm)),
         entry("roles", Value::Table(document.roles)),
         entry("agents", Value::Table(document.agents)),
         entry("models", Value::Table(document.models)),
         entry("policy", Value::Table(document.policy)),
+        entry("alerts", Value::Table(alerts)),
         entry("task", Value::List(list.collect())),
     ];
     let root = root

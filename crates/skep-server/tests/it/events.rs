@@ -111,6 +111,17 @@ fn samples() -> Vec<Event> {
         json!({ "type": "swarm_resumed" }),
         json!({ "type": "swarm_draining" }),
         json!({ "type": "swarm_halted", "reason": "no", "probe_at": 9 }),
+        json!({ "type": "alert_raised", "grade": 1,
+          "alert": { "of": { "task_failed": "a" }, "severity": "warning", "text": "x", "todo": "y", "since": 9 } }),
+        json!({ "type": "alert_reminded", "of": { "budget": "day" } }),
+        json!({ "type": "alert_resolved", "of": "halted" }),
+        json!({ "type": "alerts_silenced", "rule": "fully_scaled", "until": 9 }),
+        json!({ "type": "alert_tested", "route": "ops" }),
+        json!({ "type": "alert_sent", "route": "ops", "letters": [7] }),
+        json!({ "type": "alert_delayed", "route": "ops", "letters": [7], "reason": "no", "until": 9 }),
+        json!({ "type": "alert_undelivered", "route": "ops", "letters": [7], "reason": "no" }),
+        json!({ "type": "keeper_restarted" }),
+        json!({ "type": "disk_seen", "lacking": "room" }),
         json!({ "type": "finished" }),
     ];
     let read = |sample: &Value| {

@@ -4,6 +4,7 @@ use super::count;
 use crate::term::Style;
 use serde_json::Value;
 use skep_core::{
+    alert::Rule,
     ask::{AskId, Question, Reply},
     attempt::StopWhy,
     budget::Level,
@@ -69,6 +70,14 @@ fn changed(asked: &str) -> String {
         other => format!("{key} is {other}"),
     };
     keys.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether nothing else tells what an alert of the rule tells.
+const fn is_news(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::FullyScaled | Rule::Idle | Rule::Crashes | Rule::KeeperRestarts
+    )
 }
 
 /// What is said of an event; `state` is the state after it.
@@ -469,6 +478,34 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             "claims nothing more; attempts end by themselves",
         ),
         Event::SwarmHalted { reason, .. } => say(Bad, "swarm", format!("halted: {reason}")),
+        Event::AlertRaised { alert, .. } if is_news(alert.of.rule()) => {
+            say(Care, "alert", alert.text.clone())
+        }
+        Event::AlertResolved { of } if is_news(of.rule()) => {
+            say(Plain, "alert", format!("{of} is over"))
+        }
+        // The event that it follows from is told already.
+        Event::AlertRaised { .. } | Event::AlertReminded { .. } | Event::AlertResolved { .. } => {
+            Vec::new()
+        }
+        Event::AlertsSilenced { rule, until } if *until <= record.at => {
+            say(Plain, "alert", format!("{rule} is silenced no more"))
+        }
+        Event::AlertsSilenced { rule, .. } => say(Plain, "alert", format!("{rule} is silenced")),
+        Event::AlertTested { .. } => say(Dim, "alert", "a test is sent"),
+        Event::AlertSent { route, letters } => {
+            let what = count(letters.len(), "alert");
+            say(Dim, "alert", format!("{what} sent by {route}"))
+        }
+        Event::AlertDelayed { route, reason, .. } => {
+            say(Dim, "alert", format!("not sent by {route} yet: {reason}"))
+        }
+        Event::AlertUndelivered { route, reason, .. } => {
+            say(Bad, "alert", format!("not sent by {route}: {reason}"))
+        }
+        Event::KeeperRestarted {} => say(Care, "keeper", "takes the place of one that died"),
+        // What the keeper waits for is said where it is waited for.
+        Event::DiskSeen { .. } => Vec::new(),
         Event::Finished {} => say(Strong, "swarm", "nothing is left to do"),
         _ => Vec::new(),
     }

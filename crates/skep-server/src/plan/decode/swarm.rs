@@ -64,6 +64,7 @@ impl Decoder {
             )
         });
         let policy = table.take(self, "policy", Self::policy);
+        let routes = table.take(self, "alerts", Self::alerts);
         let tasks = table.take(self, "task", Self::tasks);
         if swarm_keys.is_empty() {
             swarm_keys = known_swarm_keys(options);
@@ -84,6 +85,7 @@ impl Decoder {
         plan.swarm.agents = agents.unwrap_or_default();
         plan.swarm.catalog.extend(own.unwrap_or_default());
         plan.swarm.policy = policy.unwrap_or_default();
+        plan.swarm.routes = routes.unwrap_or_default();
         if let Some((budget, span)) = budget {
             if plan.swarm.policy.budget == Budget::default() {
                 plan.swarm.policy.budget = budget;
@@ -139,6 +141,7 @@ impl Decoder {
             agents: base.agents,
             built_in: base.built_in,
             permission: t.take(self, "permission", Self::permission),
+            routes: base.routes,
             policy: base.policy,
         };
         *budget = t.take(self, "budget", |d, f| {
@@ -146,7 +149,7 @@ impl Decoder {
         });
         keys.clone_from(&t.asked);
         t.finish(self, |key| {
-            matches!(key, "policy" | "roles" | "agents" | "task").then(|| {
+            matches!(key, "policy" | "roles" | "agents" | "alerts" | "task").then(|| {
                 format!("`{key}` stands beside [swarm], not in it: move it to the top level")
             })
         });
@@ -335,6 +338,7 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         agents: BTreeMap::new(),
         built_in: options.built_in(),
         permission: None,
+        routes: Vec::new(),
         policy: Policy::default(),
     }
 }

@@ -35,6 +35,10 @@ provider = "p"
 [policy.slo]
 [policy.targets]
 [policy.agents]
+[policy.alerts]
+[[alerts.route]]
+name = "n"
+kind = "desktop"
 [[task]]
 id = "a"
 mission = "m"
@@ -106,6 +110,9 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`slo`", "Slo"),
         ("`targets`", "Targets"),
         ("the policy's `agents`", "Talking"),
+        ("the policy's `alerts`", "AlertNumbers"),
+        ("`alerts`", "Alerts"),
+        ("a route", "AlertRoute"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
         ("`model`", "ModelWish"),
@@ -148,12 +155,14 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.providers", "Providers"),
         ("policy.slo", "Slo"),
         ("policy.targets", "Targets"),
+        ("policy.alerts", "AlertNumbers"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties.iter().filter(|(key, _)| {
             ![
                 "agents",
+                "alerts",
                 "health",
                 "scaling",
                 "routing",
