@@ -27,6 +27,7 @@ use crate::{
     worker::Worker,
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::String,
     vec::Vec,
@@ -111,6 +112,17 @@ pub struct Swarm {
     pub target_diverged: bool,
     /// When the plan began.
     pub since: Time,
+    /// The numbers as the plan has them, while a live change makes them others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured: Option<Box<Policy>>,
+}
+
+impl Swarm {
+    /// The numbers as the plan and the configuration have them, whatever was changed since.
+    #[must_use]
+    pub fn configured(&self) -> &Policy {
+        self.configured.as_deref().unwrap_or(&self.spec.policy)
+    }
 }
 
 /// A wave that has landed.

@@ -165,6 +165,8 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         agents: [("fake".into(), agent)].into(),
         built_in: Vec::new(),
         permission: None,
+        hooks: Default::default(),
+        origins: Default::default(),
         policy: policy(dice),
     }
 }

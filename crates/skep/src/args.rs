@@ -3,8 +3,8 @@
 use crate::{
     commands::{
         asks, attach, clean, completions, config, costs, demo, doctor, down, events, import, init,
-        logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog,
-        why, workers,
+        logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, trust, up,
+        watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -109,6 +109,8 @@ pub(crate) enum Verb {
     Costs(costs::Args),
     /// Show and change the numbers that steer the swarm
     Config(config::Args),
+    /// Let the repository's skep.toml run commands
+    Trust(trust::Args),
     /// List and restore saved work
     Salvage(salvage::Args),
     /// Remove what finished work left behind

@@ -23,6 +23,7 @@ pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tasks;
+pub(crate) mod trust;
 pub(crate) mod up;
 pub(crate) mod watchdog;
 pub(crate) mod why;
@@ -87,6 +88,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Memo(args) => say::memo(ctx, args).await,
         Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,
+        Verb::Trust(args) => trust::run(ctx, &args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),
     }

@@ -340,7 +340,7 @@ impl Source {
             Source::Keeper(client) => Ok(client.config().await?),
             Source::Log(log) => Ok(ConfigDoc {
                 schema: SCHEMA,
-                settings: config::settings(&log.state.policy()),
+                settings: config::of_state(&log.state),
             }),
         }
     }

@@ -102,7 +102,9 @@ impl State {
             Event::SloBreached { subject, .. } => self.reputations.told(&subject.key()),
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
+                    let was = swarm.configured().clone();
                     swarm.spec.policy = (**policy).clone();
+                    swarm.configured = (was != **policy).then(|| was.into());
                 }
             }
             Event::ScaleSet { mode } => self.scale.set(*mode),
@@ -203,6 +205,7 @@ impl State {
             landing_refused: None,
             target_diverged: false,
             since: now,
+            configured: None,
         });
         self.index.rebuild(&mut self.tasks, self.next.wave);
     }

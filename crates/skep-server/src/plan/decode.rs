@@ -9,6 +9,7 @@ pub(super) use swarm::default_swarm;
 pub(super) use task::RELATIONS;
 
 mod agent;
+mod hook;
 mod policy;
 mod swarm;
 mod task;

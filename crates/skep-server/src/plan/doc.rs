@@ -2,9 +2,11 @@
 //! its diagnostics; a test holds the two together.
 
 mod budget;
+mod hook;
 mod model;
 
 use budget::BudgetDoc;
+use hook::HookDoc;
 use model::ModelSpecDoc;
 use schemars::{
     JsonSchema, Schema,
@@ -65,6 +67,11 @@ struct PlanDoc {
     agents: Option<BTreeMap<String, AgentDoc>>,
     /// What is known of models beside what Skep knows itself, by name.
     models: Option<BTreeMap<String, ModelSpecDoc>>,
+    /// Commands of your own at set moments, by name.
+    hooks: Option<BTreeMap<String, HookDoc>>,
+    /// Where what the plan does not say itself comes from; written by `skep run`.
+    #[schemars(rename = "$origins")]
+    origins: Option<BTreeMap<String, String>>,
     /// The numbers that steer the swarm.
     policy: Option<PolicyDoc>,
     /// The tasks, oldest first.

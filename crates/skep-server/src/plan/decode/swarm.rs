@@ -63,6 +63,10 @@ impl Decoder {
                 Self::model_spec,
             )
         });
+        let hooks = table.take(self, "hooks", Self::hooks);
+        let origins = table.take(self, "$origins", |d, f| {
+            d.named(f, "a table of texts", false, Self::text)
+        });
         let policy = table.take(self, "policy", Self::policy);
         let tasks = table.take(self, "task", Self::tasks);
         if swarm_keys.is_empty() {
@@ -83,6 +87,8 @@ impl Decoder {
         plan.swarm.roles = roles.unwrap_or_default();
         plan.swarm.agents = agents.unwrap_or_default();
         plan.swarm.catalog.extend(own.unwrap_or_default());
+        plan.swarm.hooks = hooks.unwrap_or_default();
+        plan.swarm.origins = origins.unwrap_or_default();
         plan.swarm.policy = policy.unwrap_or_default();
         if let Some((budget, span)) = budget {
             if plan.swarm.policy.budget == Budget::default() {
@@ -139,6 +145,8 @@ impl Decoder {
             agents: base.agents,
             built_in: base.built_in,
             permission: t.take(self, "permission", Self::permission),
+            hooks: base.hooks,
+            origins: base.origins,
             policy: base.policy,
         };
         *budget = t.take(self, "budget", |d, f| {
@@ -146,7 +154,7 @@ impl Decoder {
         });
         keys.clone_from(&t.asked);
         t.finish(self, |key| {
-            matches!(key, "policy" | "roles" | "agents" | "task").then(|| {
+            matches!(key, "policy" | "roles" | "agents" | "hooks" | "task").then(|| {
                 format!("`{key}` stands beside [swarm], not in it: move it to the top level")
             })
         });
@@ -335,6 +343,8 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         agents: BTreeMap::new(),
         built_in: options.built_in(),
         permission: None,
+        hooks: BTreeMap::new(),
+        origins: BTreeMap::new(),
         policy: Policy::default(),
     }
 }

@@ -10,9 +10,9 @@ use crate::{
 use skep_core::{
     money::Usd,
     spec::{
-        AgentSpec, Agents, Budget, Cap, Command, Complexity, Criterion, Health, Landing, ModelSpec,
-        ModelWish, Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo,
-        SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Agents, Budget, Cap, Command, Complexity, Criterion, Health, HookSpec, Landing,
+        ModelSpec, ModelWish, OnFail, Plan, Policy, Priority, Providers, Role, RouteBy, Routing,
+        Scaling, Slo, SwarmSpec, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -55,6 +55,8 @@ pub(super) struct Tables {
     pub(super) roles: Vec<Entry>,
     pub(super) agents: Vec<Entry>,
     pub(super) models: Vec<Entry>,
+    pub(super) hooks: Vec<Entry>,
+    pub(super) origins: Vec<Entry>,
     pub(super) policy: Vec<Entry>,
     pub(super) tasks: Vec<Vec<Entry>>,
 }
@@ -85,6 +87,8 @@ pub(super) fn tables(plan: &Plan) -> Tables {
         agents,
         catalog,
         policy,
+        hooks,
+        origins,
         ..
     } = &plan.swarm;
     // What Skep knows itself is in no file.
@@ -98,6 +102,11 @@ pub(super) fn tables(plan: &Plan) -> Tables {
             .iter()
             .filter(own)
             .map(|(name, m)| entry(name, model(m)))
+            .collect(),
+        hooks: hooks.iter().map(|(name, h)| entry(name, hook(h))).collect(),
+        origins: origins
+            .iter()
+            .map(|(k, from)| entry(k, text(from)))
             .collect(),
         policy: numbers(policy),
         tasks: plan.tasks.iter().map(task).collect(),
@@ -127,6 +136,8 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         // What Skep knows by itself is no file's business.
         built_in: _,
         permission,
+        hooks: _,
+        origins: _,
         policy: _,
     } = swarm;
     let mut keys = Keys::default();
@@ -166,6 +177,26 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     }
     keys.maybe("permission", permission.map(|p| text(p.word())));
     keys.0
+}
+
+fn hook(hook: &HookSpec) -> Value {
+    let HookSpec {
+        on,
+        command,
+        timeout,
+        on_fail,
+    } = hook;
+    let mut keys = Keys::default();
+    let moments = on.iter().map(|moment| bare(text(moment.word())));
+    keys.put("on", Value::List(moments.collect()));
+    keys.put("command", texts(command));
+    if *timeout != HookSpec::TIMEOUT {
+        keys.put("timeout", text(timeout));
+    }
+    if *on_fail != OnFail::default() {
+        keys.put("on_fail", text(on_fail.word()));
+    }
+    Value::Table(keys.0)
 }
 
 fn role(role: &Role) -> Value {
