@@ -14,6 +14,7 @@ use crate::{
     budget::Ledger,
     forecast::{Collision, Looked},
     health::{Facts, Pace, Sample},
+    hook::Owed,
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Conflict, Merge},
@@ -73,6 +74,9 @@ pub struct State {
     /// What agents have found out in this plan; bounded by [`limits::MEMOS`].
     #[serde(default)]
     memos: Vec<Memo>,
+    /// Hooks that are to be run because of what has happened; bounded by [`limits::HOOKS_OWED`].
+    #[serde(default)]
+    hooks: Vec<Owed>,
     /// Who serves attempts, and who refuses to.
     #[serde(default)]
     providers: provider::Book,
@@ -317,6 +321,11 @@ impl State {
     #[must_use]
     pub fn memos(&self) -> &[Memo] {
         &self.memos
+    }
+    /// Hooks that are to be run because of what has happened, oldest first.
+    #[must_use]
+    pub fn hooks_owed(&self) -> &[Owed] {
+        &self.hooks
     }
     /// Whether a person paused the swarm.
     #[must_use]

@@ -11,6 +11,7 @@ mod worker;
 use super::{Halt, State, Swarm};
 use crate::{
     event::{By, Event, Key, Record},
+    hook::{self, About},
     id::{Oid, TaskId},
     limits,
     scale::Mode,
@@ -27,6 +28,8 @@ impl State {
             self.remember_key(key, record.seq);
         }
         let now = record.at;
+        let owed = hook::owed(self, &record.event);
+        self.hooks.extend(owed);
         match &record.event {
             Event::PlanLoaded {
                 plan,
@@ -86,6 +89,11 @@ impl State {
             | Event::WaveLanded { .. }
             | Event::TargetLanded { .. }
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
+            Event::HookRan { ran } => {
+                if let About::Attempt(attempt) = ran.about {
+                    self.hooks.retain(|o| !o.is(&ran.hook, ran.on, attempt));
+                }
+            }
             // The one signal of Skep's own policy is that the cap is near; what hosts notice is not.
             Event::Signal { .. } => self.cap_warned |= record.by == By::Policy,
             Event::CollisionForeseen { collision } => {
@@ -182,6 +190,7 @@ impl State {
         self.conflicts.clear();
         self.collisions.clear();
         self.memos.clear();
+        self.hooks.clear();
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;

@@ -451,6 +451,11 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             let target = state.swarm().map_or("target", |s| s.target.as_str());
             say(Care, target, format!("not moved: {reason}"))
         }
+        Event::HookRan { ran } => match (&ran.failed, ran.refused) {
+            (None, _) => say(Dim, &ran.hook, format!("hook run ({})", ran.on)),
+            (Some(why), false) => say(Care, &ran.hook, format!("hook failed ({}): {why}", ran.on)),
+            (Some(why), true) => say(Bad, &ran.hook, format!("hook refused ({}): {why}", ran.on)),
+        },
         Event::Signal { severity, text } => {
             let style = if *severity == Severity::Info {
                 Dim

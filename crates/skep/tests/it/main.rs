@@ -12,6 +12,7 @@ mod doctor;
 mod forecast;
 mod full_disk;
 mod health;
+mod hooks;
 mod imports;
 mod keeper;
 mod layers;
