@@ -28,8 +28,8 @@ impl Sandbox {
             .lines()
             .filter_map(|l| serde_json::from_str::<Value>(l).ok());
         lines
-            .filter(|e| e["event"]["type"] == "hook_ran")
-            .map(|e| e["event"]["ran"].clone())
+            .filter(|e| e["type"] == "hook_ran")
+            .map(|e| e["ran"].clone())
             .collect()
     }
 }
