@@ -6,6 +6,7 @@
 mod ask;
 mod attempt;
 mod command;
+mod concerns;
 mod config;
 mod conflict;
 mod costs;
@@ -13,7 +14,9 @@ mod event;
 mod input;
 mod problem;
 mod reputation;
+mod sign_in;
 mod stamp;
+mod state;
 mod status;
 mod task;
 mod unattended;
@@ -26,6 +29,7 @@ pub use attempt::{
     TimeDoc, WORD_BYTES, clean,
 };
 pub use command::{AnswerDoc, CommandDoc};
+pub use concerns::{About, ConcernDoc, ConcernList, Gravity, RemedyDoc};
 pub use config::ConfigDoc;
 pub use conflict::{ConflictDoc, ConflictList, KeptDoc, SalvageDoc, SalvageList};
 pub use costs::{BudgetDoc, By, CapDoc, CostRow, CostsDoc, PriceRow, PricesDoc, Refused};
@@ -33,7 +37,9 @@ pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use reputation::{ProviderDoc, RecordDoc, ReputationDoc};
+pub use sign_in::{SignInDoc, SignedOutDoc};
 pub use stamp::Stamp;
+pub use state::{DecisionDoc, OperationalDoc, StateDoc};
 pub use status::{Status, TaskCounts, WaveDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};
 pub use unattended::Unattended;

@@ -4,9 +4,11 @@
 
 mod api;
 mod bad_plans;
+mod concerns;
 mod events;
 mod good_plans;
 mod markdown;
+mod openapi;
 mod round_trip;
 mod rules;
 mod schema;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
 mod agents;
+mod asking;
 mod bad_commands;
 mod config;
 mod costs;
@@ -26,6 +27,7 @@ mod said;
 mod scaling;
 mod scenarios;
 mod shared;
+mod standing;
 mod streams;
 mod terminal;
 mod tmux;
