@@ -6,6 +6,7 @@
 mod ask;
 mod attempt;
 mod command;
+mod concerns;
 mod config;
 mod conflict;
 mod costs;
@@ -14,6 +15,7 @@ mod input;
 mod log;
 mod problem;
 mod reputation;
+mod sign_in;
 mod stamp;
 mod status;
 mod task;
@@ -27,6 +29,7 @@ pub use attempt::{
     TimeDoc, WORD_BYTES, clean,
 };
 pub use command::{AnswerDoc, CommandDoc};
+pub use concerns::{About, ConcernDoc, ConcernList, Gravity, RemedyDoc};
 pub use config::ConfigDoc;
 pub use conflict::{ConflictDoc, ConflictList, KeptDoc, SalvageDoc, SalvageList};
 pub use costs::{BudgetDoc, By, CapDoc, CostRow, CostsDoc, PriceRow, PricesDoc, Refused};
@@ -35,6 +38,7 @@ pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
 pub use log::{LogLine, LogPage};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use reputation::{ProviderDoc, RecordDoc, ReputationDoc};
+pub use sign_in::{SignInDoc, SignedOutDoc};
 pub use stamp::Stamp;
 pub use status::{Status, TaskCounts, WaveDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};

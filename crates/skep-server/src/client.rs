@@ -1,13 +1,15 @@
 //! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
 
+mod asking;
 mod attempt;
 mod sse;
 
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, LogPage,
-    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, EventDoc,
+    LogPage, MemoList, PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList,
+    WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -178,6 +180,13 @@ impl Client {
     pub async fn asks(&self) -> Result<AskList, ClientError> {
         self.get("asks").await
     }
+    /// What needs a person, or is about to.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn concerns(&self) -> Result<ConcernList, ClientError> {
+        self.get("concerns").await
+    }
     /// All conflicts.
     ///
     /// # Errors
@@ -240,6 +249,15 @@ impl Client {
         key: &str,
     ) -> Result<AnswerDoc, ClientError> {
         self.post(&format!("plan?again={again}"), media_type, plan, key)
+            .await
+    }
+
+    /// A link that signs a browser in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sign_in(&self) -> Result<SignInDoc, ClientError> {
+        self.post("sign-in", "application/json", Vec::new(), "")
             .await
     }
 

@@ -6,6 +6,7 @@ mod endings;
 mod golden;
 mod hostile;
 mod launches;
+mod metering;
 mod narrated;
 mod order;
 mod redact;

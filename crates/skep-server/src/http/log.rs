@@ -1,6 +1,9 @@
 //! The route that shows what an attempt printed, in lines and a page at a time.
 
-use super::App;
+use super::{
+    App,
+    openapi::{Operation, op},
+};
 use crate::api::{LogPage, Problem};
 use axum::{
     Json,
@@ -25,6 +28,24 @@ pub(super) struct Asked {
     tail: Option<usize>,
     /// About so many bytes of output in one page, 64 KiB at most.
     bytes: Option<usize>,
+}
+
+/// What the OpenAPI document says of it.
+pub(super) fn about() -> Operation {
+    op::<LogPage>(
+        "getLog",
+        "A page of what an attempt printed, in lines that people read, without its secrets",
+    )
+    .part::<u64>("attempt", "The attempt's number")
+    .asks::<u64>(
+        "from",
+        "From this place in the whole output on: a page's `next`",
+    )
+    .asks::<u64>("tail", "Instead: about so many bytes of its end")
+    .asks::<u64>(
+        "bytes",
+        "About so many bytes of output in one page; at most, and without it, 65536",
+    )
 }
 
 pub(super) async fn log(

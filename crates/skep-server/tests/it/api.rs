@@ -165,6 +165,9 @@ async fn every_view_is_served() {
             .conflicts
             .is_empty()
     );
+    let concerns = served.client.concerns().await.unwrap().concerns;
+    assert_eq!(concerns[0].kind, "stuck", "{concerns:?}");
+    assert!(concerns[0].sentence.contains("no workers"), "{concerns:?}");
     let reputation = served.client.reputation().await.unwrap();
     assert_eq!((reputation.schema, reputation.records.len()), (1, 0));
 }

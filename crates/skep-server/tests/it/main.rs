@@ -4,10 +4,12 @@
 
 mod api;
 mod bad_plans;
+mod concerns;
 mod events;
 mod good_plans;
 mod log;
 mod markdown;
+mod openapi;
 mod round_trip;
 mod rules;
 mod schema;
