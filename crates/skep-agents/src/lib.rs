@@ -54,6 +54,7 @@ mod json;
 mod launch;
 mod lines;
 mod mcp;
+mod narrate;
 mod pi;
 mod protocol;
 mod result;
@@ -74,6 +75,7 @@ pub use launch::{
     HomeFile, Launch, LaunchFault, Login, Permission, Place, Settings, Stdin, launch,
 };
 pub use lines::LINE_MAX;
+pub use narrate::{Kind, Narrator, Telling};
 pub use protocol::Answer;
 pub use result::{RESULT_MAX, result_file};
 pub use seen::{Seen, Span, Tokens, Until};

@@ -21,6 +21,7 @@ pub mod event;
 pub mod fault;
 pub mod forecast;
 pub mod health;
+pub mod history;
 pub mod id;
 pub mod judge;
 pub mod limits;

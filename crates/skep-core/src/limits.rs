@@ -64,5 +64,9 @@ pub const SPARED: u32 = 12;
 /// Of how many workers, agents, models and kinds of task with them the record is kept. Those that were used least
 /// recently go first.
 pub const REPUTATIONS: usize = 1_024;
+/// Of how many models the spending and the latencies are kept apart (U-5); the others are one.
+pub const NAMES: usize = 32;
+/// Of how many workers the latencies are kept. Those that were not seen for longest go first.
+pub const WORKERS_TIMED: usize = 128;
 /// How many attempts of each are remembered one by one: enough for a 95th percentile, few enough to follow a change.
 pub const RECENT: usize = 40;

@@ -14,6 +14,7 @@ use crate::{
     budget::Ledger,
     forecast::{Collision, Looked},
     health::{Facts, Pace, Sample},
+    history::History,
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Conflict, Merge},
@@ -81,6 +82,9 @@ pub struct State {
     /// How workers, agents and models do.
     #[serde(default)]
     reputations: reputation::Book,
+    /// What happened when, and how long it took; bounded whatever happens.
+    #[serde(default)]
+    history: History,
     #[serde(skip)]
     index: Index,
     /// What hosts measure: beside the state, never of it.
@@ -447,6 +451,11 @@ impl State {
     #[must_use]
     pub fn reputation(&self, key: &str) -> Option<&reputation::Record> {
         self.reputations.get(key)
+    }
+    /// What happened when, how often, and how long it took.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
     }
     /// What hosts have measured of live attempts, since this keeper began.
     #[must_use]

@@ -8,6 +8,7 @@ pub mod git;
 pub mod keeper;
 pub mod litter;
 pub mod notify;
+pub mod owner;
 pub mod pane;
 pub mod presence;
 pub mod room;

@@ -125,6 +125,16 @@ impl Site {
     pub fn keeper_file(&self) -> PathBuf {
         self.dir.join("keeper.json")
     }
+    /// The owner's token.
+    #[must_use]
+    pub fn token(&self) -> PathBuf {
+        self.dir.join("token")
+    }
+    /// Where the keeper answers over TCP, or did last.
+    #[must_use]
+    pub fn server_file(&self) -> PathBuf {
+        self.dir.join("server.json")
+    }
     /// What a detached keeper and its watchdog print.
     #[must_use]
     pub fn keeper_log(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
 
+mod asking;
 mod attempt;
 mod sse;
 
@@ -7,7 +8,8 @@ pub use attempt::Speaker;
 
 use crate::api::{
     AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, EventDoc,
-    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    MemoList, PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList, WhyDoc,
+    WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -247,6 +249,15 @@ impl Client {
         key: &str,
     ) -> Result<AnswerDoc, ClientError> {
         self.post(&format!("plan?again={again}"), media_type, plan, key)
+            .await
+    }
+
+    /// A link that signs a browser in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sign_in(&self) -> Result<SignInDoc, ClientError> {
+        self.post("sign-in", "application/json", Vec::new(), "")
             .await
     }
 

@@ -2,9 +2,9 @@
 
 use crate::{
     commands::{
-        asks, attach, clean, completions, concerns, config, costs, demo, doctor, down, events,
-        import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks,
-        top, up, watchdog, why, workers,
+        ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor, down,
+        events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema, status,
+        tasks, top, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -87,6 +87,8 @@ pub(crate) enum Verb {
     Tasks(tasks::Args),
     /// List and change workers
     Workers(workers::Args),
+    /// Sign a browser in
+    Dash(dash::Args),
     /// Watch workers in their tmux session
     Attach(attach::Args),
     /// Set how many workers there are: auto, a number, or bounds
@@ -131,6 +133,8 @@ pub(crate) enum Verb {
     Heartbeat(say::HeartbeatArgs),
     /// For agents: this attempt cannot go on
     Block(say::BlockArgs),
+    /// For agents: ask a person, and wait for the answer
+    Ask(ask::Args),
     /// List what agents have found out; for agents: record a finding
     Memo(say::MemoArgs),
     /// Serve MCP: for agents in an attempt, and for your own

@@ -1,5 +1,6 @@
 //! The commands, one file each. A command finds its place, acts, and prints.
 
+pub(crate) mod ask;
 pub(crate) mod asks;
 pub(crate) mod attach;
 pub(crate) mod clean;
@@ -7,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod concerns;
 pub(crate) mod config;
 pub(crate) mod costs;
+pub(crate) mod dash;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
@@ -84,10 +86,12 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Doctor(args) => doctor::run(ctx, &args).await,
         Verb::Demo(args) => demo::run(ctx, &args).await,
         Verb::Import(args) => import::run(ctx, &args),
+        Verb::Dash(args) => dash::run(ctx, &args).await,
         Verb::Costs(args) => costs::run(ctx, &args).await,
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,
         Verb::Block(args) => say::block(ctx, args).await,
+        Verb::Ask(args) => ask::run(ctx, args).await,
         Verb::Memo(args) => say::memo(ctx, args).await,
         Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,

@@ -15,6 +15,8 @@ use skep_host::{
     git::Repo,
     keeper::{self, Keeper, Presence, StartError},
     notify,
+    owner::Owner,
+    presence::ServerFile,
     run::{self, Look},
     site::Site,
     tmux::{Session, Tmux},
@@ -27,17 +29,21 @@ use skep_server::{
     },
     client::{Client, ClientError},
     config::{self, Changes},
-    http::{self, App, socket::Socket},
+    http::{
+        self, App, Door,
+        socket::Socket,
+        tcp::{Limits, Listen, ListenError, Tcp},
+    },
     task_hint, unique_id,
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    sync::Once,
+    sync::{Arc, Once},
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
 /// A keeper that has the log answers within this time.
 const STARTS: Duration = Duration::from_secs(10);
@@ -217,12 +223,13 @@ impl Place {
         Some(Session::of(&Tmux::from_env(), &swarm.spec.name, &self.site))
     }
 
-    /// Starts a keeper in this process, and serves its socket. `host` is where its attempts run, if that is not
-    /// for plans to say.
+    /// Starts a keeper in this process, and serves its socket and where else it is to `listen`. `host` is where its
+    /// attempts run, if that is not for plans to say.
     pub(crate) fn start_keeper(
         &self,
         presence: Presence,
         host: Option<Host>,
+        listen: Option<Listen>,
     ) -> Result<Hosted, Failure> {
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
@@ -240,15 +247,25 @@ impl Place {
         let runtime = tokio::runtime::Handle::current();
         let keeper = Keeper::start(self.repo.clone(), self.site.clone(), options, &runtime)?;
         let socket = Socket::bind(&self.site.socket())?;
-        let router = http::router(App {
+        // Only who holds the log and the socket says where the swarm is.
+        let web = listen.and_then(|listen| self.listen(&listen));
+        let app = App {
             handle: keeper.handle(),
             repo: self.repo.clone(),
-        });
-        let (leave, left) = oneshot::channel();
+        };
+        let door = web.as_ref().map(|(_, door)| door.clone());
+        let router = http::router_with(app, door);
+        let (leave, mut left) = watch::channel(());
         let served = tokio::spawn(async move {
-            let left = async { drop(left.await) };
-            // Accepting never fails for good; it ends with this task.
-            let _ = socket.serve(router, left).await;
+            let mut leaving = left.clone();
+            let left = async move { drop(left.changed().await) };
+            let leaving = async move { drop(leaving.changed().await) };
+            let local = socket.serve(router.clone(), left);
+            match web {
+                None => drop(local.await),
+                // Accepting never fails for good; it ends with this task.
+                Some((tcp, door)) => drop(tokio::join!(local, tcp.serve(router, door, leaving))),
+            }
         });
         Ok(Hosted {
             keeper,
@@ -258,11 +275,42 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Begins to listen over TCP. Where that cannot be had, the swarm goes on without: it needs its socket alone, and
+    /// a watchdog's keeper must not fail for somebody else's use of a port.
+    fn listen(&self, listen: &Listen) -> Option<(Tcp, Arc<Door>)> {
+        let last = ServerFile::read(&self.site).map(|last| last.address);
+        let open = || -> Result<_, ListenError> {
+            let tcp = Tcp::bind(listen, last, Limits::default())?;
+            let door = tcp.door(Owner::of(&self.site)?);
+            Ok((tcp, door))
+        };
+        let (tcp, door) = open()
+            .inspect_err(|error| {
+                let failure = Failure::new(Exit::Refused, "no browser can connect").because(error);
+                failure.hint(error.hint()).say();
+            })
+            .ok()?;
+        let file = ServerFile {
+            version: 1,
+            address: tcp.address(),
+            url: format!("{}/", door.base()),
+        };
+        if let Err(error) = file.write(&self.site) {
+            // Nothing but the next keeper's choice of a port hangs on it.
+            let error = error.to_string();
+            let said = term::escape(&error);
+            term::say(&format!("cannot write .skep/server.json: {said}\n"));
+        }
+        Some((tcp, door))
+    }
+}
+
 /// A keeper in this process.
 pub(crate) struct Hosted {
     pub(crate) keeper: Keeper,
     served: JoinHandle<()>,
-    leave: oneshot::Sender<()>,
+    leave: watch::Sender<()>,
 }
 
 impl Hosted {
@@ -278,7 +326,7 @@ impl Hosted {
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
-        let _ = self.leave.send(());
+        self.leave.send_replace(());
         // Whoever asked for this end is told that it has come; who only watches events is not waited for.
         let served = tokio::time::timeout(Duration::from_millis(300), &mut self.served);
         if served.await.is_err() {

@@ -6,6 +6,8 @@ mod endings;
 mod golden;
 mod hostile;
 mod launches;
+mod metering;
+mod narrated;
 mod order;
 mod replay;
 mod talk;

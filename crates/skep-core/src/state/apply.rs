@@ -23,6 +23,10 @@ impl State {
     pub fn apply(&mut self, record: &Record) {
         debug_assert_eq!(record.seq, self.seq + 1, "records are applied in order");
         self.seq = record.seq;
+        // It looks at the state as it was: what ends with this event began there.
+        let mut history = core::mem::take(&mut self.history);
+        history.take(self, record);
+        self.history = history;
         if let Some(key) = &record.key {
             self.remember_key(key, record.seq);
         }

@@ -13,6 +13,7 @@ mod budgets;
 mod claims;
 mod forecast;
 mod handoff;
+mod history;
 mod keys_and_fences;
 mod landing;
 mod live_changes;

@@ -1,6 +1,10 @@
 //! The routes that change nothing: each is a view of the committed state.
 
-use super::{App, gone};
+use super::{
+    App,
+    edge::{Asked, Named, bad_query},
+    gone,
+};
 use crate::{
     api::{
         AskList, By, ConcernList, ConflictList, CostsDoc, MemoList, PricesDoc, Problem,
@@ -8,11 +12,7 @@ use crate::{
     },
     near,
 };
-use axum::{
-    Json,
-    extract::{Path, Query, State as Shared, rejection::QueryRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use skep_core::{state::State, time::Time};
 use skep_host::keeper::Handle;
@@ -81,18 +81,16 @@ pub(super) async fn concerns(Shared(app): Shared<App>) -> Result<Json<ConcernLis
 /// What `GET /costs` can be asked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct CostsAsked {
     by: Option<String>,
 }
 
 pub(super) async fn costs(
     Shared(app): Shared<App>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Asked(asked): Asked<CostsAsked>,
 ) -> Result<Json<CostsDoc>, Problem> {
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail);
-    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     let by = asked.by.as_deref().map(By::from_str).transpose();
-    let by = by.map_err(|error| bad(format!("by: {error}")))?;
+    let by = by.map_err(|error| bad_query(format!("by: {error}")))?;
     view(&app, move |state, now| {
         CostsDoc::of(state, now, by.unwrap_or_default())
     })
@@ -113,7 +111,7 @@ pub(super) async fn asks(Shared(app): Shared<App>) -> Result<Json<AskList>, Prob
 
 pub(super) async fn task(
     Shared(app): Shared<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<TaskDetail>, Problem> {
     let Json(found) = view(&app, move |state, now| {
         let task = near::is_task(state, &id).and_then(|id| state.task(&id));
@@ -130,7 +128,7 @@ pub(super) async fn task(
 
 pub(super) async fn why(
     Shared(app): Shared<App>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Json<WhyDoc>, Problem> {
     let Json(found) = view(&app, move |state, now| {
         WhyDoc::of(state, &name, now).ok_or_else(|| {

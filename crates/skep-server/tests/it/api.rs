@@ -36,9 +36,9 @@ mission = "x"
 command = "true"
 "#;
 
-struct Served {
-    client: Client,
-    socket: PathBuf,
+pub(crate) struct Served {
+    pub(crate) client: Client,
+    pub(crate) socket: PathBuf,
     keeper: Keeper,
     dir: TempDir,
 }
@@ -61,7 +61,7 @@ fn git(dir: &Path, args: &[&str]) {
     );
 }
 
-fn serve() -> Served {
+pub(crate) fn serve() -> Served {
     let dir = tempfile::tempdir().unwrap();
     git(dir.path(), &["init", "-q", "-b", "main"]);
     git(
@@ -94,7 +94,7 @@ fn serve() -> Served {
 }
 
 /// One request as bytes; the answer until the server closes the connection or `enough` is in it.
-async fn raw(socket: &Path, request: &str, enough: &str) -> String {
+pub(crate) async fn raw(socket: &Path, request: &str, enough: &str) -> String {
     let mut stream = UnixStream::connect(socket).await.unwrap();
     // A server that refuses early stops reading.
     let _ = stream.write_all(request.as_bytes()).await;
@@ -112,7 +112,7 @@ async fn raw(socket: &Path, request: &str, enough: &str) -> String {
     }
 }
 
-fn get(path: &str, more: &str) -> String {
+pub(crate) fn get(path: &str, more: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: skep\r\nConnection: close\r\n{more}\r\n")
 }
 

@@ -8,6 +8,7 @@ mod concerns;
 mod events;
 mod good_plans;
 mod markdown;
+mod openapi;
 mod round_trip;
 mod rules;
 mod schema;

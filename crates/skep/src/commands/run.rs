@@ -123,7 +123,7 @@ pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
 
 /// Starts a keeper; `None` when another process was quicker, and its keeper answers.
 async fn host(place: &Place, told: Option<Host>) -> Result<Option<Hosted>, Failure> {
-    let failure = match place.start_keeper(Presence::default(), told) {
+    let failure = match place.start_keeper(Presence::default(), told, None) {
         Ok(hosted) => return Ok(Some(hosted)),
         Err(failure) => failure,
     };
