@@ -72,6 +72,7 @@ pub fn router(app: App) -> Router {
                 .merge(measure::routes())
                 .merge(attempt::routes(app.clone())),
         )
+        .merge(measure::root())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

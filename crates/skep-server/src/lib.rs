@@ -10,6 +10,7 @@ pub mod http;
 pub mod mcp;
 pub mod models;
 mod near;
+pub mod prometheus;
 mod unique;
 pub mod zones;
 

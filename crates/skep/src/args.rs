@@ -3,8 +3,8 @@
 use crate::{
     commands::{
         asks, attach, clean, completions, config, costs, demo, doctor, down, events, import, init,
-        logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up, watchdog,
-        why, workers,
+        logs, mcp, metrics, pause, retry, run, salvage, say, scale, schema, status, tasks, up,
+        watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -107,6 +107,8 @@ pub(crate) enum Verb {
     Resume(pause::Args),
     /// Show what was spent, where the caps stand, and what models cost
     Costs(costs::Args),
+    /// Show how the swarm stands to its targets, and how long everything takes
+    Metrics(metrics::Args),
     /// Show and change the numbers that steer the swarm
     Config(config::Args),
     /// List and restore saved work

@@ -14,6 +14,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod mcp;
+pub(crate) mod metrics;
 pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
@@ -81,6 +82,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Demo(args) => demo::run(ctx, &args).await,
         Verb::Import(args) => import::run(ctx, &args),
         Verb::Costs(args) => costs::run(ctx, &args).await,
+        Verb::Metrics(args) => metrics::run(ctx, &args).await,
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,
         Verb::Block(args) => say::block(ctx, args).await,

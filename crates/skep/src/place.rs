@@ -17,13 +17,14 @@ use skep_host::{
 };
 use skep_server::{
     api::{
-        AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, PricesDoc, Problem,
-        SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
+        AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, MetricsDoc,
+        PricesDoc, Problem, SCHEMA, Status, TargetsDoc, TaskDetail, TaskList, Unattended, WhyDoc,
+        WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
     http::{self, App, socket::Socket},
-    task_hint, unique_id,
+    prometheus, task_hint, unique_id,
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
@@ -348,6 +349,24 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.costs(by).await?),
             Source::Log(log) => Ok(CostsDoc::of(&log.state, now(), by)),
+        }
+    }
+    pub(crate) async fn targets(&self) -> Result<TargetsDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.targets().await?),
+            Source::Log(log) => Ok(TargetsDoc::of(&log.state, now())),
+        }
+    }
+    pub(crate) async fn metrics(&self) -> Result<MetricsDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.metrics(None).await?),
+            Source::Log(log) => Ok(MetricsDoc::of(&log.state, None, now())),
+        }
+    }
+    pub(crate) async fn prometheus(&self) -> Result<String, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.prometheus().await?),
+            Source::Log(log) => Ok(prometheus::text(&log.state, now())),
         }
     }
     pub(crate) async fn prices(&self) -> Result<PricesDoc, Failure> {

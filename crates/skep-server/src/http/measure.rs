@@ -1,11 +1,15 @@
 //! The routes that measure: charts, metrics, targets (U-3, U-5).
 
-use super::{App, read::view};
-use crate::api::{MetricsDoc, Problem, SeriesDoc, TargetsDoc};
+use super::{App, gone, read::view};
+use crate::{
+    api::{MetricsDoc, Problem, SeriesDoc, TargetsDoc},
+    prometheus,
+};
 use axum::{
     Json, Router,
     extract::{Query, State as Shared, rejection::QueryRejection},
-    http::StatusCode,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
     routing::get,
 };
 use serde::Deserialize;
@@ -19,6 +23,11 @@ pub(super) fn routes() -> Router<App> {
         .route("/series", get(series))
         .route("/metrics", get(metrics))
         .route("/targets", get(targets))
+}
+
+/// The one that is not of the API.
+pub(super) fn root() -> Router<App> {
+    Router::new().route("/metrics", get(prometheus))
 }
 
 /// What charts and metrics can be asked: lengths as people write them.
@@ -75,6 +84,12 @@ async fn metrics(
     let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     let window = length("window", asked.window.as_deref())?;
     view(&app, move |state, now| MetricsDoc::of(state, window, now)).await
+}
+
+/// What a Prometheus server reads; not below `/api`, since its own convention says where it looks.
+async fn prometheus(Shared(app): Shared<App>) -> Result<impl IntoResponse, Problem> {
+    let text = app.handle.query(prometheus::text).await.map_err(gone)?;
+    Ok(([(CONTENT_TYPE, prometheus::TEXT)], text))
 }
 
 async fn targets(Shared(app): Shared<App>) -> Result<Json<TargetsDoc>, Problem> {

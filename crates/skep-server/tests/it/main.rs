@@ -4,6 +4,7 @@
 
 mod api;
 mod bad_plans;
+mod dashboards;
 mod events;
 mod good_plans;
 mod markdown;

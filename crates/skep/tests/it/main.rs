@@ -17,6 +17,7 @@ mod keeper;
 mod leftovers;
 mod litter;
 mod mcp;
+mod metrics;
 mod places;
 mod refusals;
 mod runs;
