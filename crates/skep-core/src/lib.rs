@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod affinity;
+pub mod alert;
 pub mod ask;
 pub mod attempt;
 pub mod budget;
@@ -22,6 +23,7 @@ pub mod fault;
 pub mod forecast;
 pub mod health;
 pub mod history;
+pub mod hook;
 pub mod id;
 pub mod judge;
 pub mod limits;

@@ -4,10 +4,12 @@
 
 pub mod agents;
 pub mod command;
+pub mod desktop;
 pub mod git;
 pub mod keeper;
 pub mod litter;
 pub mod notify;
+pub mod owner;
 pub mod pane;
 pub mod presence;
 pub mod room;
@@ -16,4 +18,5 @@ pub mod shim;
 pub mod site;
 pub mod tmux;
 pub mod token;
+pub mod trust;
 pub mod watchdog;

@@ -13,6 +13,7 @@ use skep_core::spec::Host;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
+    net::SocketAddr,
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
     path::Path,
     time::{Duration, SystemTime},
@@ -73,6 +74,9 @@ pub struct KeeperFile {
     /// Where its attempts run, whatever plans say of it.
     #[serde(default)]
     pub host: Option<Host>,
+    /// Where it listens beside its socket, in the words of the command line.
+    #[serde(default)]
+    pub listen: Vec<String>,
 }
 
 impl KeeperFile {
@@ -155,6 +159,34 @@ impl WatchdogFile {
     /// When the folder cannot be written.
     pub fn write(&self, site: &Site) -> io::Result<()> {
         write(&site.watchdog_file(), self)
+    }
+}
+
+/// `server.json`: where a keeper answers over TCP. It stays when the keeper ends, so that the next one takes the same
+/// port and an open page finds it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerFile {
+    /// Format version, now 1.
+    pub version: u32,
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// The page's address, for people.
+    pub url: String,
+}
+
+impl ServerFile {
+    /// What the last keeper here that listened said.
+    #[must_use]
+    pub fn read(site: &Site) -> Option<ServerFile> {
+        read(&site.server_file())
+    }
+
+    /// Puts it in its place, whole.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write(&self, site: &Site) -> io::Result<()> {
+        write(&site.server_file(), self)
     }
 }
 

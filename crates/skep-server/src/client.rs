@@ -1,14 +1,15 @@
 //! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
 
+mod asking;
 mod attempt;
 mod sse;
 
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
-    MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc, Status, TargetsDoc, TaskDetail,
-    TaskList, WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+    EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
+    SignInDoc, StateDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -129,6 +130,13 @@ impl Client {
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("status").await
     }
+    /// How the swarm stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn standing(&self) -> Result<StateDoc, ClientError> {
+        self.get("state").await
+    }
     /// All tasks.
     ///
     /// # Errors
@@ -179,6 +187,20 @@ impl Client {
     /// [`ClientError`].
     pub async fn asks(&self) -> Result<AskList, ClientError> {
         self.get("asks").await
+    }
+    /// What people were told of, and what became of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn alerts(&self) -> Result<AlertList, ClientError> {
+        self.get("alerts").await
+    }
+    /// What needs a person, or is about to.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn concerns(&self) -> Result<ConcernList, ClientError> {
+        self.get("concerns").await
     }
     /// All conflicts.
     ///
@@ -286,6 +308,15 @@ impl Client {
             .await
     }
 
+    /// A link that signs a browser in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sign_in(&self) -> Result<SignInDoc, ClientError> {
+        self.post("sign-in", "application/json", Vec::new(), "")
+            .await
+    }
+
     /// Events after `after`; with `follow`, for as long as the keeper lives.
     ///
     /// # Errors
@@ -301,6 +332,15 @@ impl Client {
             lines: Lines::default(),
             path: self.path.clone(),
         })
+    }
+
+    /// A page of what an attempt printed, from this place in it on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn log(&self, attempt: u64, from: u64) -> Result<LogPage, ClientError> {
+        self.get(&format!("attempts/{attempt}/log?from={from}"))
+            .await
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {

@@ -3,6 +3,7 @@
 
 pub mod plan;
 
+pub mod alerts;
 pub mod api;
 pub mod client;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod mcp;
 pub mod models;
 mod near;
 pub mod prometheus;
+pub mod state_file;
 mod unique;
 pub mod zones;
 

@@ -5,34 +5,47 @@ use crate::{
     failure::{Exit, Failure},
     term,
 };
-use skep_core::{id::TaskId, spec::Host, state::State, time::Time};
+use skep_core::{
+    id::{Attempt, TaskId},
+    spec::Host,
+    state::State,
+    time::Time,
+};
 use skep_host::{
     git::Repo,
     keeper::{self, Keeper, Presence, StartError},
     notify,
+    owner::Owner,
+    presence::ServerFile,
     run::{self, Look},
     site::Site,
     tmux::{Session, Tmux},
     token,
 };
 use skep_server::{
+    alerts,
     api::{
-        AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, MetricsDoc,
-        PricesDoc, Problem, SCHEMA, Status, TargetsDoc, TaskDetail, TaskList, Unattended, WhyDoc,
-        WorkerList,
+        AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList,
+        CostsDoc, MetricsDoc, PricesDoc, Problem, SCHEMA, StateDoc, Status, TargetsDoc, TaskDetail,
+        TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
-    http::{self, App, socket::Socket},
-    prometheus, task_hint, unique_id,
+    http::{
+        self, App, Door,
+        socket::Socket,
+        tcp::{Limits, Listen, ListenError, Tcp},
+    },
+    prometheus, state_file, task_hint, unique_id,
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
-    sync::Once,
+    sync::{Arc, Once},
     time::{Duration, Instant, SystemTime},
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
 /// A keeper that has the log answers within this time.
 const STARTS: Duration = Duration::from_secs(10);
@@ -67,16 +80,26 @@ impl Place {
         if self.client.is_there().await? {
             return Ok(Source::Keeper(self.client.clone()));
         }
-        let state = self.fold()?;
+        let log = self.unattended()?;
         term::say("no keeper runs; this is what the log says\n");
-        // The log cannot know what has ended since; an attempt's own folder does.
-        let running = state.live().map(|live| live.attempt);
-        let running = running.filter(|attempt| {
+        Ok(Source::Log(Box::new(log)))
+    }
+
+    /// The swarm as it is while nobody keeps it.
+    pub(crate) fn unattended(&self) -> Result<Unattended, Failure> {
+        let state = self.fold()?;
+        let running = self.running(&state);
+        Ok(Unattended { state, running })
+    }
+
+    /// The attempts that still run. The log cannot know what has ended since; an attempt's own folder does.
+    pub(crate) fn running(&self, state: &State) -> BTreeSet<Attempt> {
+        let live = state.live().map(|live| live.attempt);
+        let runs = |attempt: &Attempt| {
             let folder = self.site.runs().join(format!("a{attempt}"));
             matches!(run::look(&folder), Look::Running(_))
-        });
-        let running = running.collect();
-        Ok(Source::Log(Box::new(Unattended { state, running })))
+        };
+        live.filter(runs).collect()
     }
 
     /// As [`source`](Place::source), for verbs that change something: where there was never a swarm there is none
@@ -202,12 +225,13 @@ impl Place {
         Some(Session::of(&Tmux::from_env(), &swarm.spec.name, &self.site))
     }
 
-    /// Starts a keeper in this process, and serves its socket. `host` is where its attempts run, if that is not
-    /// for plans to say.
+    /// Starts a keeper in this process, and serves its socket and where else it is to `listen`. `host` is where its
+    /// attempts run, if that is not for plans to say.
     pub(crate) fn start_keeper(
         &self,
         presence: Presence,
         host: Option<Host>,
+        listen: Option<Listen>,
     ) -> Result<Hosted, Failure> {
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
@@ -225,29 +249,78 @@ impl Place {
         let runtime = tokio::runtime::Handle::current();
         let keeper = Keeper::start(self.repo.clone(), self.site.clone(), options, &runtime)?;
         let socket = Socket::bind(&self.site.socket())?;
-        let router = http::router(App {
+        // Only who holds the log and the socket says where the swarm is.
+        let web = listen.and_then(|listen| self.listen(&listen));
+        let app = App {
             handle: keeper.handle(),
             repo: self.repo.clone(),
-        });
-        let (leave, left) = oneshot::channel();
+        };
+        let door = web.as_ref().map(|(_, door)| door.clone());
+        let (leave, mut left) = watch::channel(());
+        let (file_leave, file_left) = watch::channel(());
+        let state_file = tokio::spawn(state_file::keep(app.clone(), file_left));
+        let router = http::router_with(app, door);
         let served = tokio::spawn(async move {
-            let left = async { drop(left.await) };
-            // Accepting never fails for good; it ends with this task.
-            let _ = socket.serve(router, left).await;
+            let mut leaving = left.clone();
+            let left = async move { drop(left.changed().await) };
+            let leaving = async move { drop(leaving.changed().await) };
+            let local = socket.serve(router.clone(), left);
+            match web {
+                None => drop(local.await),
+                // Accepting never fails for good; it ends with this task.
+                Some((tcp, door)) => drop(tokio::join!(local, tcp.serve(router, door, leaving))),
+            }
         });
+        let alerts = alerts::Service::start(keeper.handle());
         Ok(Hosted {
+            alerts,
             keeper,
             served,
             leave,
+            state_file: (file_leave, state_file),
         })
+    }
+}
+
+impl Place {
+    /// Begins to listen over TCP. Where that cannot be had, the swarm goes on without: it needs its socket alone, and
+    /// a watchdog's keeper must not fail for somebody else's use of a port.
+    fn listen(&self, listen: &Listen) -> Option<(Tcp, Arc<Door>)> {
+        let last = ServerFile::read(&self.site).map(|last| last.address);
+        let open = || -> Result<_, ListenError> {
+            let tcp = Tcp::bind(listen, last, Limits::default())?;
+            let door = tcp.door(Owner::of(&self.site)?);
+            Ok((tcp, door))
+        };
+        let (tcp, door) = open()
+            .inspect_err(|error| {
+                let failure = Failure::new(Exit::Refused, "no browser can connect").because(error);
+                failure.hint(error.hint()).say();
+            })
+            .ok()?;
+        let file = ServerFile {
+            version: 1,
+            address: tcp.address(),
+            url: format!("{}/", door.base()),
+        };
+        if let Err(error) = file.write(&self.site) {
+            // Nothing but the next keeper's choice of a port hangs on it.
+            let error = error.to_string();
+            let said = term::escape(&error);
+            term::say(&format!("cannot write .skep/server.json: {said}\n"));
+        }
+        Some((tcp, door))
     }
 }
 
 /// A keeper in this process.
 pub(crate) struct Hosted {
+    alerts: alerts::Service,
     pub(crate) keeper: Keeper,
     served: JoinHandle<()>,
-    leave: oneshot::Sender<()>,
+    leave: watch::Sender<()>,
+    /// What keeps `.skep/state.json`, and how it is told to leave.
+    state_file: (watch::Sender<()>, JoinHandle<()>),
 }
 
 impl Hosted {
@@ -260,10 +333,15 @@ impl Hosted {
         });
         let session = session.await.ok().flatten();
         let session = session.filter(|(_, host)| handle.host(*host) == Host::Tmux);
+        // What became due with the last event is told while there is a log to note it in.
+        self.alerts.leave().await;
+        // While the keeper can still say how it leaves things.
+        let _ = self.state_file.0.send(());
+        let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.state_file.1).await;
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
-        let _ = self.leave.send(());
+        self.leave.send_replace(());
         // Whoever asked for this end is told that it has come; who only watches events is not waited for.
         let served = tokio::time::timeout(Duration::from_millis(300), &mut self.served);
         if served.await.is_err() {
@@ -341,7 +419,7 @@ impl Source {
             Source::Keeper(client) => Ok(client.config().await?),
             Source::Log(log) => Ok(ConfigDoc {
                 schema: SCHEMA,
-                settings: config::settings(&log.state.policy()),
+                settings: config::of_state(&log.state),
             }),
         }
     }
@@ -379,6 +457,24 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.asks().await?),
             Source::Log(log) => Ok(AskList::of(&log.state)),
+        }
+    }
+    pub(crate) async fn alerts(&self) -> Result<AlertList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.alerts().await?),
+            Source::Log(log) => Ok(AlertList::of(&log.state, now())),
+        }
+    }
+    pub(crate) async fn standing(&self) -> Result<StateDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.standing().await?),
+            Source::Log(log) => Ok(StateDoc::of(&log.state, now(), false)),
+        }
+    }
+    pub(crate) async fn concerns(&self) -> Result<ConcernList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.concerns().await?),
+            Source::Log(log) => Ok(log.concerns(now())),
         }
     }
     pub(crate) async fn conflicts(&self) -> Result<ConflictList, Failure> {

@@ -1,12 +1,14 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
 mod agents;
+mod alerts;
 mod budget;
 mod routing;
 mod scaling;
 mod targets;
 
 pub use agents::Agents;
+pub use alerts::Alerts;
 pub use budget::{Budget, Cap, OnCap};
 pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
@@ -73,6 +75,8 @@ pub struct Policy {
     pub targets: Targets,
     /// How agents that speak a protocol are spoken with.
     pub agents: Agents,
+    /// When people are told that something needs them.
+    pub alerts: Alerts,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -157,6 +161,7 @@ impl Default for Policy {
             slo: Slo::default(),
             targets: Targets::default(),
             agents: Agents::default(),
+            alerts: Alerts::default(),
         }
     }
 }

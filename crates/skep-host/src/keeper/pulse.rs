@@ -28,6 +28,8 @@ pub struct Presence {
     pub hung_after: Duration,
     /// The service manager, if one started it.
     pub notify: Option<Arc<Notify>>,
+    /// Where it listens beside its socket, in the words of the command line: for whoever starts the next one.
+    pub listen: Vec<String>,
 }
 
 impl Default for Presence {
@@ -37,6 +39,7 @@ impl Default for Presence {
             watched: false,
             hung_after: Duration::from_secs(120),
             notify: None,
+            listen: Vec::new(),
         }
     }
 }
@@ -72,6 +75,7 @@ impl Pulse {
             stays: presence.stays,
             watched: presence.watched,
             host,
+            listen: presence.listen.clone(),
             hung_after_ms: u64::try_from(presence.hung_after.as_millis()).unwrap_or(u64::MAX),
         };
         let file = place(site, &said)?;

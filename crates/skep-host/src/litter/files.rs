@@ -1,7 +1,10 @@
 //! What a dead keeper or watchdog said of itself, its sockets, and files that were to be renamed.
 
 use super::{Litter, Scene, name, remove};
-use crate::presence::{KeeperFile, WatchdogFile, WatchdogLock, WatchdogState};
+use crate::{
+    owner,
+    presence::{KeeperFile, WatchdogFile, WatchdogLock, WatchdogState},
+};
 use std::{fs, path::PathBuf};
 
 const KIND: &str = "files";
@@ -54,6 +57,7 @@ fn unfinished(scene: &Scene<'_>) -> Vec<PathBuf> {
             let name = name.to_string_lossy();
             let fresh = name.strip_prefix(&*stem);
             name.ends_with(".json.tmp")
+                || name.starts_with(owner::UNFINISHED)
                 || fresh.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
         })
         .map(|entry| entry.path())

@@ -3,12 +3,15 @@
 //! The question is the state's, so nobody has to stay: a client that lost its way, or its keeper, asks the same again
 //! and finds what it asked before, answered or not. It is closed only once the agent says that it has the answer.
 
-use super::attempt::{Agents, bad_word, parse};
+use super::{
+    attempt::{Agents, bad_word, parse},
+    edge::Named,
+};
 use crate::api::{AskInput, HeardDoc, Problem, TakenDoc};
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State as Shared, rejection::BytesRejection},
+    extract::{State as Shared, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
 };
 use skep_core::{
@@ -35,7 +38,7 @@ pub(super) async fn put(
 ) -> Result<Json<HeardDoc>, Problem> {
     let attempt = agents.speaker(&headers).await?;
     let input: AskInput = parse(body)?;
-    let word = input.read();
+    let word = agents.app.handle.without_secrets(input.read());
     let Word::Ask { text, options } = word.clone() else {
         return Err(bad_word("it is no question".into()));
     };
@@ -51,7 +54,7 @@ pub(super) async fn put(
 pub(super) async fn wait(
     Shared(agents): Shared<Agents>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<HeardDoc>, Problem> {
     let attempt = agents.speaker(&headers).await?;
     let id = own(attempt, &id)?;
@@ -82,7 +85,7 @@ pub(super) async fn wait(
 pub(super) async fn close(
     Shared(agents): Shared<Agents>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<TakenDoc>, Problem> {
     let attempt = agents.speaker(&headers).await?;
     let number = own(attempt, &id)?.number;

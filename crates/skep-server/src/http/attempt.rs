@@ -1,16 +1,22 @@
 //! The routes of agents (U-8): each speaks for one attempt, by its token, and can reach nothing else by it.
 
-use super::{App, asking, gone, write};
+use super::{
+    App, asking,
+    bucket::{Bucket, Rate},
+    gone,
+    openapi::{Name, op},
+    routes::Routes,
+    write,
+};
 use crate::api::{
-    BlockInput, CheckpointInput, ContextDoc, MemoInput, MemoList, Problem, SCHEMA, TakenDoc,
-    WORD_BYTES,
+    AskInput, BlockInput, CheckpointInput, ContextDoc, HeardDoc, MemoInput, MemoList, Problem,
+    SCHEMA, TakenDoc, WORD_BYTES,
 };
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
-    extract::{DefaultBodyLimit, State as Shared, rejection::BytesRejection},
+    extract::{State as Shared, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
-    routing::{get, post},
 };
 use serde::de::DeserializeOwned;
 use skep_core::{
@@ -32,33 +38,93 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An attempt may ask and say so much at once …
-const BURST: u32 = 30;
-/// … and after that so often: far more than any agent has to say, and far less than a keeper can hear.
-const REFILL: Duration = Duration::from_millis(200);
+/// So much an attempt may ask and say: far more than any agent has to, and far less than a keeper can hear.
+const RATE: Rate = Rate {
+    burst: 30,
+    refill: Duration::from_millis(200),
+};
 /// So many attempts are remembered. Many more than run at one time; the oldest are forgotten, and read again.
 const REMEMBERED: usize = 4_096;
 /// So many refused tokens are told of in a keeper's life. It is the first that matters.
 const TOLD: usize = 32;
 
-/// The routes, with what is remembered of who speaks.
-pub(super) fn routes(app: App) -> Router<App> {
-    let agents = Agents {
-        app,
-        desk: Arc::default(),
+/// What an attempt can see and say.
+pub(super) fn routes() -> Routes<Agents> {
+    const UNPROCESSABLE: &[StatusCode] = &[StatusCode::UNPROCESSABLE_ENTITY];
+    const SAID: &[StatusCode] = &[
+        StatusCode::NOT_FOUND,
+        StatusCode::CONFLICT,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ];
+    let ask = |id, summary| {
+        op::<HeardDoc>(id, summary)
+            .part::<Name>("id", "The question, as its asking was answered")
+            .refuses(UNPROCESSABLE)
+            .for_agents()
     };
-    Router::new()
-        .route("/attempt", get(context))
-        .route("/attempt/checkpoint", post(checkpoint))
-        .route("/attempt/heartbeat", post(heartbeat))
-        .route("/attempt/block", post(block))
-        .route("/attempt/ask", post(asking::put))
-        .route("/attempt/ask/{id}", get(asking::wait).delete(asking::close))
-        .route("/attempt/memos", get(memos).post(memo))
-        .layer(DefaultBodyLimit::max(WORD_BYTES))
-        .with_state(agents)
+    let word = |id, summary| op::<TakenDoc>(id, summary).refuses(SAID).for_agents();
+    Routes::new()
+        .get(
+            "/attempt",
+            context,
+            op::<ContextDoc>(
+                "getAttemptContext",
+                "What the attempt is to do, and the time it has",
+            )
+            .for_agents(),
+        )
+        .post(
+            "/attempt/checkpoint",
+            checkpoint,
+            word("sayCheckpoint", "Report progress").takes::<CheckpointInput>(),
+        )
+        .post(
+            "/attempt/heartbeat",
+            heartbeat,
+            word("sayHeartbeat", "Say that the agent is still at it"),
+        )
+        .post(
+            "/attempt/block",
+            block,
+            word("sayBlock", "Say that this attempt cannot go on").takes::<BlockInput>(),
+        )
+        .post(
+            "/attempt/ask",
+            asking::put,
+            op::<HeardDoc>("putAsk", "Ask a person; the same text is the same question")
+                .takes::<AskInput>()
+                .refuses(SAID)
+                .for_agents(),
+        )
+        .get(
+            "/attempt/ask/{id}",
+            asking::wait,
+            ask("awaitAnswer", "Wait a while for the answer"),
+        )
+        .delete(
+            "/attempt/ask/{id}",
+            asking::close,
+            word("closeAsk", "Say that the answer was heard")
+                .part::<Name>("id", "The question, as its asking was answered"),
+        )
+        .get(
+            "/attempt/memos",
+            memos,
+            op::<MemoList>(
+                "listAttemptMemos",
+                "What agents have found out in this plan",
+            )
+            .for_agents(),
+        )
+        .post(
+            "/attempt/memos",
+            memo,
+            word("sayMemo", "Record a finding").takes::<MemoInput>(),
+        )
+        .limit(WORD_BYTES)
 }
 
+/// The attempts that speak, with what is remembered of them.
 #[derive(Clone)]
 pub(super) struct Agents {
     pub(super) app: App,
@@ -72,40 +138,6 @@ struct Desk {
     told: BTreeSet<Option<Attempt>>,
 }
 
-/// How much an attempt may still ask and say.
-struct Bucket {
-    left: u32,
-    since: Instant,
-}
-
-impl Bucket {
-    fn full(now: Instant) -> Bucket {
-        Bucket {
-            left: BURST,
-            since: now,
-        }
-    }
-
-    /// Takes one; else how long until there is one.
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let passed = now.saturating_duration_since(self.since);
-        let fresh = u32::try_from(passed.as_millis() / REFILL.as_millis()).unwrap_or(BURST);
-        if fresh >= BURST - self.left {
-            *self = Bucket::full(now);
-        } else {
-            self.left += fresh;
-            self.since += REFILL * fresh;
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err((self.since + REFILL).saturating_duration_since(now)),
-        }
-    }
-}
-
 /// What came of looking at a token.
 enum Seen {
     Good(Attempt),
@@ -115,6 +147,11 @@ enum Seen {
 }
 
 impl Agents {
+    pub(super) fn new(app: App) -> Agents {
+        let desk = Arc::default();
+        Agents { app, desk }
+    }
+
     /// Whose token it is that came with a request.
     pub(super) async fn speaker(&self, headers: &HeaderMap) -> Result<Attempt, Problem> {
         let bearer = headers.get(header::AUTHORIZATION);
@@ -132,7 +169,7 @@ impl Agents {
                 Err(
                     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail).hint(format!(
                         "wait {ms} ms; one call in {} ms is always taken",
-                        REFILL.as_millis()
+                        RATE.refill.as_millis()
                     )),
                 )
             }
@@ -162,7 +199,7 @@ impl Agents {
             if desk.known.len() >= REMEMBERED {
                 desk.known.pop_first();
             }
-            desk.known.insert(attempt, (kept, Bucket::full(now)));
+            desk.known.insert(attempt, (kept, Bucket::full(RATE, now)));
         }
         match desk.known.get_mut(&attempt) {
             Some((kept, bucket)) if token.is(kept) => match bucket.take(now) {
@@ -318,22 +355,4 @@ async fn memo(
     let attempt = agents.speaker(&headers).await?;
     let input: MemoInput = parse(body)?;
     agents.take(attempt, input.read()).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bucket_gives_its_burst_and_then_one_a_refill() {
-        let start = Instant::now();
-        let mut bucket = Bucket::full(start);
-        let taken =
-            |bucket: &mut Bucket, at| (0..1_000).filter(|_| bucket.take(at).is_ok()).count();
-        assert_eq!(taken(&mut bucket, start), BURST as usize);
-        assert_eq!(bucket.take(start), Err(REFILL));
-        assert_eq!(taken(&mut bucket, start + REFILL), 1);
-        assert_eq!(taken(&mut bucket, start + REFILL * 4), 3);
-        assert_eq!(taken(&mut bucket, start + REFILL * 1_000), BURST as usize);
-    }
 }

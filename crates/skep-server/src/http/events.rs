@@ -1,10 +1,16 @@
 //! The events stream: history from the log, then what is committed, without gap or repeat.
 
-use super::{App, apart::apart, gone};
+use super::{
+    App,
+    apart::apart,
+    edge::{Asked, bad_query},
+    gone,
+    openapi::{Operation, op},
+};
 use crate::api::{EventDoc, Problem};
 use axum::{
-    extract::{Query, State as Shared},
-    http::{HeaderMap, StatusCode},
+    extract::State as Shared,
+    http::HeaderMap,
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -26,10 +32,13 @@ const BUFFER: usize = 256;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct EventsAsked {
     /// Only events after this one.
     #[serde(default)]
     after: Option<u64>,
+    /// Only so many of those that are there already.
+    #[serde(default)]
+    tail: Option<u64>,
     /// Go on with what happens from now on.
     #[serde(default = "yes")]
     follow: bool,
@@ -39,25 +48,43 @@ fn yes() -> bool {
     true
 }
 
+pub(super) fn about() -> Operation {
+    op::<EventDoc>(
+        "followEvents",
+        "The log's events, then those that follow: server-sent events, the data of each one EventDoc",
+    )
+    .gives("text/event-stream")
+    .asks::<u64>("after", "Only events after this one")
+    .asks::<bool>("follow", "Whether to go on with what happens from now on; else the stream ends with the log")
+    .hears::<u64>("Last-Event-ID", "The last event seen; goes before `after`")
+}
+
 pub(super) async fn events(
     Shared(app): Shared<App>,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    Asked(asked): Asked<EventsAsked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail);
-    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     // A client that lost its connection says where it was; that is newer than what it first asked for.
     let resumed = match headers.get("last-event-id") {
         Some(id) => {
             let id = id.to_str().ok().and_then(|id| id.parse().ok());
-            Some(id.ok_or_else(|| bad("Last-Event-ID must be an event's number".into()))?)
+            Some(id.ok_or_else(|| bad_query("Last-Event-ID must be an event's number"))?)
         }
         None => None,
     };
     let after = resumed.or(asked.after).unwrap_or(0);
     // Asked before anything is read: what is committed from here on reaches the watcher.
     let watch = app.handle.watch();
-    app.handle.query(|_, _| ()).await.map_err(gone)?;
+    let committed = app.handle.query(|state, _| state.seq()).await;
+    let committed = committed.map_err(gone)?;
+    // A number that the log has not reached, such as that of another log, means "from now on": waiting for the log
+    // to come so far would be silence.
+    let after = after.min(committed);
+    let after = match asked.tail {
+        // Whoever resumes has the ones before, and misses none.
+        Some(tail) if resumed.is_none() => after.max(committed.saturating_sub(tail)),
+        _ => after,
+    };
     let (sender, receiver) = mpsc::channel(BUFFER);
     tokio::spawn(follow(app.handle, watch, after, asked.follow, sender));
     Ok(Sse::new(Stream(receiver))

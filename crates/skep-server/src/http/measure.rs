@@ -1,15 +1,19 @@
 //! The routes that measure: charts, metrics, targets (U-3, U-5).
 
-use super::{App, gone, read::view};
+use super::{
+    App,
+    edge::{Asked, bad_query},
+    gone,
+    openapi::op,
+    read::view,
+    routes::Routes,
+};
 use crate::{
     api::{MetricsDoc, Problem, SeriesDoc, TargetsDoc},
     prometheus,
 };
 use axum::{
-    Json, Router,
-    extract::{Query, State as Shared, rejection::QueryRejection},
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::IntoResponse,
+    Json, Router, extract::State as Shared, http::header::CONTENT_TYPE, response::IntoResponse,
     routing::get,
 };
 use serde::Deserialize;
@@ -18,11 +22,26 @@ use skep_core::time::Millis;
 /// So many points make a chart where nobody says how fine it should be.
 const POINTS: u64 = 180;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/series", get(series))
-        .route("/metrics", get(metrics))
-        .route("/targets", get(targets))
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
+        .get(
+            "/series",
+            series,
+            op::<SeriesDoc>("getSeries", "What happened when, in columns for charts")
+                .asks::<Option<String>>("window", "How far back, such as `3h`")
+                .asks::<Option<String>>("step", "The distance of two points, such as `5m`"),
+        )
+        .get(
+            "/metrics",
+            metrics,
+            op::<MetricsDoc>("getMetrics", "What was counted and timed, summed up")
+                .asks::<Option<String>>("window", "How far back, such as `1d`; all without"),
+        )
+        .get(
+            "/targets",
+            targets,
+            op::<TargetsDoc>("getTargets", "How the swarm does, beside what it should do"),
+        )
 }
 
 /// The one that is not of the API.
@@ -33,7 +52,7 @@ pub(super) fn root() -> Router<App> {
 /// What charts and metrics can be asked: lengths as people write them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct Chart {
     window: Option<String>,
     step: Option<String>,
 }
@@ -45,18 +64,14 @@ struct Window {
     window: Option<String>,
 }
 
-fn bad(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail)
-}
-
 /// A length between a second and the longest that is remembered.
 fn length(name: &str, text: Option<&str>) -> Result<Option<Millis>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let length: Millis = text
         .parse()
-        .map_err(|fault| bad(format!("{name}: {fault}")))?;
+        .map_err(|fault| bad_query(format!("{name}: {fault}")))?;
     if !(Millis::secs(1)..=SeriesDoc::LONGEST).contains(&length) {
-        return Err(bad(format!(
+        return Err(bad_query(format!(
             "{name}: {length} is not from 1s to {}",
             SeriesDoc::LONGEST
         )));
@@ -66,9 +81,8 @@ fn length(name: &str, text: Option<&str>) -> Result<Option<Millis>, Problem> {
 
 async fn series(
     Shared(app): Shared<App>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Asked(asked): Asked<Chart>,
 ) -> Result<Json<SeriesDoc>, Problem> {
-    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     let window = length("window", asked.window.as_deref())?.unwrap_or(SeriesDoc::USUAL);
     let step = length("step", asked.step.as_deref())?.unwrap_or(Millis(window.0 / POINTS));
     view(&app, move |state, now| {
@@ -79,9 +93,8 @@ async fn series(
 
 async fn metrics(
     Shared(app): Shared<App>,
-    asked: Result<Query<Window>, QueryRejection>,
+    Asked(asked): Asked<Window>,
 ) -> Result<Json<MetricsDoc>, Problem> {
-    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     let window = length("window", asked.window.as_deref())?;
     view(&app, move |state, now| MetricsDoc::of(state, window, now)).await
 }

@@ -1,18 +1,19 @@
 //! The routes that change nothing: each is a view of the committed state.
 
-use super::{App, gone};
+use super::{
+    App,
+    edge::{Asked, Named, bad_query},
+    gone,
+};
 use crate::{
     api::{
-        AskList, By, ConflictList, CostsDoc, MemoList, PricesDoc, Problem, ReputationDoc, Status,
-        TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
+        AskList, By, ConcernList, ConflictList, CostsDoc, MemoList, PricesDoc, Problem,
+        ReputationDoc, StateDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList,
+        measured,
     },
     near,
 };
-use axum::{
-    Json,
-    extract::{Path, Query, State as Shared, rejection::QueryRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use skep_core::{state::State, time::Time};
 use skep_host::keeper::Handle;
@@ -48,6 +49,10 @@ pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Pro
     Ok(Json(status))
 }
 
+pub(super) async fn standing(Shared(app): Shared<App>) -> Result<Json<StateDoc>, Problem> {
+    view(&app, |state, now| StateDoc::of(state, now, true)).await
+}
+
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {
     view(&app, TaskList::of).await
 }
@@ -70,21 +75,27 @@ pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictL
     view(&app, |state, _| ConflictList::of(state)).await
 }
 
+pub(super) async fn concerns(Shared(app): Shared<App>) -> Result<Json<ConcernList>, Problem> {
+    let held = app.handle.held().map(|held| held.why);
+    view(&app, move |state, now| {
+        ConcernList::of(state, now, held.as_deref())
+    })
+    .await
+}
+
 /// What `GET /costs` can be asked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct CostsAsked {
     by: Option<String>,
 }
 
 pub(super) async fn costs(
     Shared(app): Shared<App>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Asked(asked): Asked<CostsAsked>,
 ) -> Result<Json<CostsDoc>, Problem> {
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail);
-    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     let by = asked.by.as_deref().map(By::from_str).transpose();
-    let by = by.map_err(|error| bad(format!("by: {error}")))?;
+    let by = by.map_err(|error| bad_query(format!("by: {error}")))?;
     view(&app, move |state, now| {
         CostsDoc::of(state, now, by.unwrap_or_default())
     })
@@ -105,7 +116,7 @@ pub(super) async fn asks(Shared(app): Shared<App>) -> Result<Json<AskList>, Prob
 
 pub(super) async fn task(
     Shared(app): Shared<App>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<TaskDetail>, Problem> {
     let Json(found) = view(&app, move |state, now| {
         let task = near::is_task(state, &id).and_then(|id| state.task(&id));
@@ -122,7 +133,7 @@ pub(super) async fn task(
 
 pub(super) async fn why(
     Shared(app): Shared<App>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Json<WhyDoc>, Problem> {
     let Json(found) = view(&app, move |state, now| {
         WhyDoc::of(state, &name, now).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! The routes that change something: a command, and a plan.
 
-use super::{App, apart::apart, gone};
+use super::{App, apart::apart, edge::Asked, gone};
 use crate::{
     api::{AnswerDoc, CommandDoc, Problem, cannot_open, refusal},
     models, plan, unique_id,
@@ -8,7 +8,7 @@ use crate::{
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, State as Shared, rejection::BytesRejection},
+    extract::{State as Shared, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
 };
 use skep_core::{
@@ -58,6 +58,7 @@ pub async fn act(
 
 /// What may be asked of a plan.
 #[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PlanQuery {
     /// Run it once more if it was run to its end already.
     #[serde(default)]
@@ -66,7 +67,7 @@ pub(super) struct PlanQuery {
 
 pub(super) async fn plan(
     Shared(app): Shared<App>,
-    Query(asked): Query<PlanQuery>,
+    Asked(asked): Asked<PlanQuery>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<AnswerDoc>, Problem> {
@@ -129,6 +130,8 @@ pub fn digest(plan: &Plan) -> String {
     plan.swarm.workers = Workers::Auto;
     // Nor do the agents that this version of Skep knows.
     plan.swarm.built_in.clear();
+    // Nor on which line of which file a value stands.
+    plan.swarm.origins.clear();
     plan.swarm.host = Host::default();
     // What Skep knows itself is not the plan's, and changes with Skep.
     let known = models::catalog();
@@ -146,7 +149,11 @@ pub fn digest(plan: &Plan) -> String {
     format!("{hash:032x}")
 }
 
-async fn send(app: &App, headers: &HeaderMap, what: Command) -> Result<Json<AnswerDoc>, Problem> {
+pub(super) async fn send(
+    app: &App,
+    headers: &HeaderMap,
+    what: Command,
+) -> Result<Json<AnswerDoc>, Problem> {
     ask(app, key(headers)?, client(headers), what)
         .await
         .map(Json)
@@ -213,13 +220,14 @@ pub(super) fn client(headers: &HeaderMap) -> String {
 pub(super) fn unread(rejection: BytesRejection) -> Problem {
     let status = rejection.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(
-            status,
-            "too_large",
-            "the body is larger than this address takes",
-        );
+        return too_large();
     }
     Problem::new(status, "bad_body", "the body could not be read")
+}
+
+pub(super) fn too_large() -> Problem {
+    let detail = "the body is larger than this address takes";
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
 /// Refuses a plan whose attempts cannot run where they are to run, before anything of it is begun.

@@ -38,11 +38,11 @@ mission = "x"
 command = "true"
 "#;
 
-struct Served {
-    client: Client,
-    socket: PathBuf,
+pub(crate) struct Served {
+    pub(crate) client: Client,
+    pub(crate) socket: PathBuf,
     keeper: Keeper,
-    dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 impl Drop for Served {
@@ -63,7 +63,8 @@ fn git(dir: &Path, args: &[&str]) {
     );
 }
 
-fn serve() -> Served {
+/// A keeper of a repository that nothing has happened in, and its app.
+pub(crate) fn begin() -> (TempDir, Keeper, App) {
     let dir = tempfile::tempdir().unwrap();
     git(dir.path(), &["init", "-q", "-b", "main"]);
     git(
@@ -80,12 +81,16 @@ fn serve() -> Served {
         host: None,
     };
     let runtime = tokio::runtime::Handle::current();
-    let keeper = Keeper::start(repo.clone(), site.clone(), options, &runtime).unwrap();
+    let keeper = Keeper::start(repo.clone(), site, options, &runtime).unwrap();
+    let handle = keeper.handle();
+    (dir, keeper, App { handle, repo })
+}
+
+pub(crate) fn serve() -> Served {
+    let (dir, keeper, app) = begin();
+    let site = keeper.handle().site().clone();
     let socket = Socket::bind(&site.socket()).unwrap();
-    let router = http::router(App {
-        handle: keeper.handle(),
-        repo,
-    });
+    let router = http::router(app);
     tokio::spawn(socket.serve(router, std::future::pending()));
     Served {
         client: Client::new(&site.socket(), "test"),
@@ -96,7 +101,7 @@ fn serve() -> Served {
 }
 
 /// One request as bytes; the answer until the server closes the connection or `enough` is in it.
-async fn raw(socket: &Path, request: &str, enough: &str) -> String {
+pub(crate) async fn raw(socket: &Path, request: &str, enough: &str) -> String {
     let mut stream = UnixStream::connect(socket).await.unwrap();
     // A server that refuses early stops reading.
     let _ = stream.write_all(request.as_bytes()).await;
@@ -114,7 +119,7 @@ async fn raw(socket: &Path, request: &str, enough: &str) -> String {
     }
 }
 
-fn get(path: &str, more: &str) -> String {
+pub(crate) fn get(path: &str, more: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: skep\r\nConnection: close\r\n{more}\r\n")
 }
 
@@ -167,6 +172,9 @@ async fn every_view_is_served() {
             .conflicts
             .is_empty()
     );
+    let concerns = served.client.concerns().await.unwrap().concerns;
+    assert_eq!(concerns[0].kind, "stuck", "{concerns:?}");
+    assert!(concerns[0].sentence.contains("no workers"), "{concerns:?}");
     let reputation = served.client.reputation().await.unwrap();
     assert_eq!((reputation.schema, reputation.records.len()), (1, 0));
 }
@@ -329,10 +337,21 @@ async fn events_come_from_history_and_then_live_without_gap_or_repeat() {
         "{answer}"
     );
     assert!(!answer.contains("id: 49\n"), "{answer}");
+    // Who names more than there is hears what comes from now on.
+    let mut ahead = served.client.events(u64::MAX, true).await.unwrap();
+    served.client.command(&add, "one-more").await.unwrap();
+    assert_eq!(ahead.next().await.unwrap().unwrap().seq, 51);
     // Without following, the stream ends with the history.
     let mut past = served.client.events(45, false).await.unwrap();
     assert_eq!(past.next().await.unwrap().unwrap().seq, 46);
     while past.next().await.unwrap().is_some() {}
+    // A page that has just been opened wants the last ones alone.
+    let tail = get("/api/v1/events?tail=2&follow=false", "");
+    let answer = raw(&served.socket, &tail, "data:").await;
+    assert!(!answer.contains("id: 48\n"), "{answer}");
+    let resumed = get("/api/v1/events?tail=1", "Last-Event-ID: 47\r\n");
+    let answer = raw(&served.socket, &resumed, "id: 50").await;
+    assert!(answer.contains("id: 48\n"), "{answer}");
 }
 
 // proves: T-2

@@ -4,10 +4,14 @@
 
 mod api;
 mod bad_plans;
+mod concerns;
 mod dashboards;
 mod events;
+mod front;
 mod good_plans;
+mod log;
 mod markdown;
+mod openapi;
 mod round_trip;
 mod rules;
 mod schema;

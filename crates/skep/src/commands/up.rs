@@ -1,5 +1,6 @@
 //! `skep up`: the keeper that stays.
 
+pub(crate) mod listen;
 mod unit;
 
 use super::watchdog::{self, HungAfter};
@@ -11,6 +12,7 @@ use crate::{
     signals::{Signals, Wish},
     term,
 };
+use listen::ListenArgs;
 use skep_core::spec::Host;
 use skep_host::{
     keeper::Presence,
@@ -18,7 +20,7 @@ use skep_host::{
     presence::{KeeperFile, WatchdogLock},
     watchdog::open_log,
 };
-use skep_server::api::CommandDoc;
+use skep_server::{alerts, api::CommandDoc};
 use std::{
     process::Stdio,
     sync::Arc,
@@ -48,6 +50,8 @@ pub(crate) struct Args {
     /// Where agents run, whatever plans say: headless, or tmux
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// This process is the one in the background
     #[arg(long, hide = true, conflicts_with = "detach")]
     detached: bool,
@@ -62,8 +66,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
     let hung_after = args.hung.parse()?;
+    let listen = args.listen.read()?;
     if args.systemd_unit {
-        term::print(&unit::text(&place, hung_after)?)?;
+        term::print(&unit::text(&place, hung_after, &args.listen.words())?)?;
         return Ok(Exit::Done);
     }
     if place.client.is_there().await? {
@@ -78,7 +83,14 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     place::check_host(told)?;
     if args.detach {
         let mut deeds = Deeds::begin(ctx, false)?;
-        detach(&place, hung_after, !args.no_watchdog, told).await?;
+        detach(
+            &place,
+            hung_after,
+            !args.no_watchdog,
+            told,
+            args.listen.words(),
+        )
+        .await?;
         deeds.did(
             "keeper",
             "the keeper runs in the background; `skep down` ends it",
@@ -100,10 +112,14 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             watched: args.watched,
             hung_after,
             notify: notify.clone(),
+            listen: args.listen.words(),
         },
         told,
+        listen,
     )?;
-    if !args.again && !replaces {
+    if args.again || replaces {
+        alerts::took_over(&hosted.keeper.handle()).await;
+    } else {
         go_on(&place, &hosted).await?;
     }
     let tell = |text: &str| {
@@ -140,7 +156,7 @@ async fn watch_again(place: &Place) -> Result<(), Failure> {
     let stays = KeeperFile::read(&place.site).filter(|keeper| keeper.stays);
     match stays {
         Some(keeper) if !WatchdogLock::is_held(&place.site) => {
-            watchdog::spawn(place, keeper.hung_after(), keeper.host).await?;
+            watchdog::spawn(place, keeper.hung_after(), keeper.host, &keeper.listen).await?;
             let gone = if keeper.watched {
                 "its watchdog was gone and"
             } else {
@@ -191,6 +207,7 @@ async fn detach(
     hung_after: Duration,
     watched: bool,
     told: Option<Host>,
+    listen: Vec<String>,
 ) -> Result<(), Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
     place
@@ -213,6 +230,7 @@ async fn detach(
         .args(watched.then_some("--watched"))
         .args(HungAfter::as_args(hung_after))
         .args(told.iter().flat_map(|host| ["--host", host.word()]))
+        .args(&listen)
         .stdout(Stdio::from(log))
         .stderr(second);
     let mut child = command.spawn().map_err(io("cannot start the keeper"))?;
@@ -220,7 +238,7 @@ async fn detach(
     while began.elapsed() < PATIENCE {
         if place.client.is_there().await? {
             if watched {
-                watchdog::spawn(place, hung_after, told).await?;
+                watchdog::spawn(place, hung_after, told, &listen).await?;
             }
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! `skep watchdog`: starts the keeper again when it has died or hangs.
 
+use super::up::listen::ListenArgs;
 use crate::{
     args::{self, Context},
     failure::{Exit, Failure},
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     /// Where agents run, whatever plans say: headless, or tmux
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// This process is the one in the background
     #[arg(long, hide = true)]
     detached: bool,
@@ -90,6 +93,8 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     if let Some(host) = &args.host {
         keeper.extend(["--host".into(), args::host(host)?.word().into()]);
     }
+    args.listen.read()?;
+    keeper.extend(args.listen.words().into_iter().map(OsString::from));
     let options = Options {
         program,
         args: keeper,
@@ -143,6 +148,7 @@ pub(crate) async fn spawn(
     place: &Place,
     hung_after: Duration,
     told: Option<Host>,
+    listen: &[String],
 ) -> Result<(), Failure> {
     let io = |what: &'static str| move |e| Failure::new(Exit::Refused, what).because(&e);
     let log = watchdog::open_log(&place.site).map_err(io("cannot write .skep/keeper.log"))?;
@@ -154,6 +160,7 @@ pub(crate) async fn spawn(
     let command = command.args(["watchdog", "--detached"]);
     let command = command.args(HungAfter::as_args(hung_after));
     let command = command.args(told.iter().flat_map(|host| ["--host", host.word()]));
+    let command = command.args(listen);
     let child = command.stdout(Stdio::from(log)).stderr(second).spawn();
     child.map_err(io("cannot start the watchdog"))?;
     if wait(|| watchdog::find(&place.site).is_some()).await {

@@ -1,6 +1,7 @@
 //! What single values must be, whatever stands beside them: not empty, not endless, and without characters
 //! that would drive a terminal (T-3).
 
+mod alerts;
 mod routing;
 mod targets;
 
@@ -19,6 +20,7 @@ pub(super) fn check(plan: &Plan, faults: &mut Faults) {
     let mut values = Values { faults };
     values.swarm(plan);
     values.policy(&plan.swarm.policy);
+    alerts::check(&mut values, plan);
     for (i, task) in plan.tasks.iter().enumerate() {
         values.task(i, task);
     }

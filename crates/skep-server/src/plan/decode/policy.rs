@@ -47,6 +47,7 @@ impl Decoder {
             slo: slo,
             targets: targets,
             agents: talking,
+            alerts: alert_numbers,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -105,7 +106,7 @@ impl Decoder {
     }
 
     /// A time zone by its name.
-    fn zone(&mut self, field: &Field<'_>) -> Option<Zone> {
+    pub(super) fn zone(&mut self, field: &Field<'_>) -> Option<Zone> {
         let name = self.text(field)?;
         match zones::zone(&name) {
             Ok(zone) => Some(zone),

@@ -25,6 +25,9 @@ workers = { min = 1, max = 2 }
 [roles.backend]
 [agents.aider]
 command = ["aider"]
+[hooks.notify]
+on = "failed"
+command = ["true"]
 [policy]
 [policy.scaling]
 [policy.health]
@@ -35,6 +38,10 @@ provider = "p"
 [policy.slo]
 [policy.targets]
 [policy.agents]
+[policy.alerts]
+[[alerts.route]]
+name = "n"
+kind = "desktop"
 [[task]]
 id = "a"
 mission = "m"
@@ -106,8 +113,12 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`slo`", "Slo"),
         ("`targets`", "Targets"),
         ("the policy's `agents`", "Talking"),
+        ("the policy's `alerts`", "AlertNumbers"),
+        ("`alerts`", "Alerts"),
+        ("a route", "AlertRoute"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
+        ("a hook", "Hook"),
         ("`model`", "ModelWish"),
         ("`relations`", "Relations"),
     ]
@@ -148,12 +159,14 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.providers", "Providers"),
         ("policy.slo", "Slo"),
         ("policy.targets", "Targets"),
+        ("policy.alerts", "AlertNumbers"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties.iter().filter(|(key, _)| {
             ![
                 "agents",
+                "alerts",
                 "health",
                 "scaling",
                 "routing",

@@ -128,7 +128,7 @@ async fn watched(place: &Place, keeper: &KeeperFile, fix: bool, report: &mut Rep
             "`skep doctor --fix` starts another",
         );
     } else {
-        match watchdog::spawn(place, keeper.hung_after(), keeper.host).await {
+        match watchdog::spawn(place, keeper.hung_after(), keeper.host, &keeper.listen).await {
             Ok(()) => report.add("watchdog", Verdict::Fixed, what, ""),
             Err(failure) => {
                 report.add("watchdog", Verdict::Bad, failure.render(false).trim(), "");

@@ -8,7 +8,11 @@ use skep_core::time::Millis;
 use std::{ffi::OsStr, time::Duration};
 
 /// A user unit. systemd is the watchdog then: there is no other beside it.
-pub(super) fn text(place: &Place, hung_after: Duration) -> Result<String, Failure> {
+pub(super) fn text(
+    place: &Place,
+    hung_after: Duration,
+    listen: &[String],
+) -> Result<String, Failure> {
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(Exit::Refused, "cannot find the skep program").because(&e))?;
     let root = place.repo.root();
@@ -18,6 +22,10 @@ pub(super) fn text(place: &Place, hung_after: Duration) -> Result<String, Failur
     let (program, root) = (word(program.as_os_str())?, word(root.as_os_str())?);
     let path = word(&std::env::var_os("PATH").unwrap_or_default())?;
     let seconds = hung_after.as_secs_f64();
+    let listen = listen
+        .iter()
+        .map(|w| Ok(format!(" {}", self::word(OsStr::new(w))?)));
+    let listen: String = listen.collect::<Result<_, Failure>>()?;
     Ok(format!(
         "\
 # skep up --systemd-unit > ~/.config/systemd/user/skep-{name}.service
@@ -32,7 +40,7 @@ StartLimitBurst=5
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart={program} -C {root} up --hung-after {hung}
+ExecStart={program} -C {root} up --hung-after {hung}{listen}
 # Agents are looked for here.
 Environment=\"PATH={bare}\"
 WatchdogSec={seconds}
