@@ -242,6 +242,21 @@ impl Client {
     pub async fn targets(&self) -> Result<TargetsDoc, ClientError> {
         self.get("targets").await
     }
+    /// All that is counted and timed, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn prometheus(&self) -> Result<String, ClientError> {
+        let request = self.request(Method::GET, "/metrics").body(Full::default());
+        let request = request.map_err(not_understood)?;
+        let read = async {
+            let response = self.accepted(self.send(request).await?).await?;
+            let body = response.into_body().collect().await;
+            let body = body.map_err(|e| self.unreachable(e))?.to_bytes();
+            String::from_utf8(body.into()).map_err(not_understood)
+        };
+        within(self.answer, read).await
+    }
     /// What happened in the last `window`, in points of `step`.
     ///
     /// # Errors

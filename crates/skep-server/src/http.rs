@@ -67,6 +67,7 @@ pub fn router(app: App) -> Router {
 /// The API's routes, with the door that browsers are signed in at.
 pub fn router_with(app: App, door: Option<Arc<Door>>) -> Router {
     let agents = attempt::Agents::new(app.clone());
+    let counted = measure::root().with_state(app.clone());
     let api = owner()
         .with_state(app)
         .merge(attempt::routes().with_state(agents))
@@ -84,6 +85,7 @@ pub fn router_with(app: App, door: Option<Arc<Door>>) -> Router {
     });
     router
         .route("/api/v1/openapi.json", document)
+        .merge(counted)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
 }

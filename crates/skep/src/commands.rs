@@ -18,6 +18,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod mcp;
+pub(crate) mod metrics;
 pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
@@ -93,6 +94,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(ctx, &args),
         Verb::Dash(args) => dash::run(ctx, &args).await,
         Verb::Costs(args) => costs::run(ctx, &args).await,
+        Verb::Metrics(args) => metrics::run(ctx, &args).await,
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,
         Verb::Block(args) => say::block(ctx, args).await,

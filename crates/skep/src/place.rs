@@ -26,8 +26,8 @@ use skep_server::{
     alerts,
     api::{
         AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList,
-        CostsDoc, PricesDoc, Problem, SCHEMA, StateDoc, Status, TaskDetail, TaskList, Unattended,
-        WhyDoc, WorkerList,
+        CostsDoc, MetricsDoc, PricesDoc, Problem, SCHEMA, StateDoc, Status, TargetsDoc, TaskDetail,
+        TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
@@ -36,7 +36,7 @@ use skep_server::{
         socket::Socket,
         tcp::{Limits, Listen, ListenError, Tcp},
     },
-    state_file, task_hint, unique_id,
+    prometheus, state_file, task_hint, unique_id,
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
@@ -427,6 +427,24 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.costs(by).await?),
             Source::Log(log) => Ok(CostsDoc::of(&log.state, now(), by)),
+        }
+    }
+    pub(crate) async fn targets(&self) -> Result<TargetsDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.targets().await?),
+            Source::Log(log) => Ok(TargetsDoc::of(&log.state, now())),
+        }
+    }
+    pub(crate) async fn metrics(&self) -> Result<MetricsDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.metrics(None).await?),
+            Source::Log(log) => Ok(MetricsDoc::of(&log.state, None, now())),
+        }
+    }
+    pub(crate) async fn prometheus(&self) -> Result<String, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.prometheus().await?),
+            Source::Log(log) => Ok(prometheus::text(&log.state, now())),
         }
     }
     pub(crate) async fn prices(&self) -> Result<PricesDoc, Failure> {

@@ -5,6 +5,7 @@
 mod api;
 mod bad_plans;
 mod concerns;
+mod dashboards;
 mod events;
 mod front;
 mod good_plans;

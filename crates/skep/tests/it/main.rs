@@ -21,6 +21,7 @@ mod layers;
 mod leftovers;
 mod litter;
 mod mcp;
+mod metrics;
 mod places;
 mod refusals;
 mod runs;
