@@ -8,9 +8,11 @@
 mod find;
 mod guard;
 mod overlay;
+mod sample;
 
 pub use find::{LOCAL, LayerError, LayerFile, PROJECT, Places, keys, variable};
 pub use overlay::Stated;
+pub use sample::sample;
 
 use super::{
     Format, Options, checked, decode,

@@ -216,3 +216,33 @@ fn a_clone_runs_none_of_its_commands_before_somebody_trusts_it() {
     sandbox.write("skep.local.toml", "[swarm]\nsetup = [\"true\"]\n");
     sandbox.expect(0, &["run", "plan.toml", "--dry-run"]);
 }
+
+// proves: U-9
+#[test]
+fn init_writes_a_configuration_that_changes_nothing_and_doctor_names_a_broken_layer() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.expect(0, &["init"]).err;
+    assert!(said.contains("skep.toml"), "{said}");
+    sandbox.expect(2, &["init", "--config"]);
+    let list = sandbox.json(&["config", "--json"]);
+    let settings = list["settings"].as_array().unwrap();
+    assert!(
+        settings.iter().all(|s| s["origin"] == "default"),
+        "{list:#}"
+    );
+    sandbox.expect(0, &["run", "plan.toml", "--dry-run"]);
+    sandbox.write("skep.local.toml", "[policy]\ntimbox = \"1m\"\n");
+    let doctor = sandbox.expect(1, &["doctor"]).out;
+    let doctor = doctor.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(doctor.contains("skep.local.toml:2:1"), "{doctor}");
+    assert!(doctor.contains("did you mean `timebox`?"), "{doctor}");
+    sandbox.write("skep.local.toml", "[policy]\ntimebox = \"1m\"\n");
+    let doctor = sandbox.skep(&["doctor"]).out;
+    assert!(
+        doctor.contains("could be committed by accident"),
+        "{doctor}"
+    );
+    sandbox.git(&["add", "-f", "skep.local.toml"]);
+    let doctor = sandbox.skep(&["doctor"]).out;
+    assert!(doctor.contains("skep.local.toml is committed"), "{doctor}");
+}
