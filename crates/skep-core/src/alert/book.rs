@@ -122,7 +122,14 @@ impl Book {
         let grades: Vec<Option<u32>> = grades.collect();
         for (spell, grade) in self.spells.iter_mut().zip(grades) {
             match grade {
-                Some(grade) => (spell.grade, spell.over) = (grade, None),
+                Some(grade) => {
+                    // What nobody was told of, and was over for long enough, begins anew.
+                    let over = spell.over.filter(|over| *over + policy.settle <= now);
+                    if over.is_some() && spell.raised.is_none() {
+                        spell.since = now;
+                    }
+                    (spell.grade, spell.over) = (grade, None);
+                }
                 None => {
                     spell.over.get_or_insert(now);
                 }
