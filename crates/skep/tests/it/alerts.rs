@@ -51,20 +51,29 @@ fn list(sandbox: &Sandbox) -> Value {
 /// What each delivery of an alert came to.
 fn states(list: &Value) -> Vec<String> {
     let deliveries = list["deliveries"].as_array().unwrap().iter();
-    let one = |d: &Value| format!("{} {}", d["key"].as_str().unwrap_or("test"), d["state"].as_str().unwrap());
+    let one = |d: &Value| {
+        format!(
+            "{} {}",
+            d["key"].as_str().unwrap_or("test"),
+            d["state"].as_str().unwrap()
+        )
+    };
     deliveries.map(one).collect()
 }
 
 // proves: U-6, T-2
 #[test]
-fn a_failed_task_reaches_a_webhook_signed_before_the_run_ends_and_the_secret_stays_out_of_everything() {
+fn a_failed_task_reaches_a_webhook_signed_before_the_run_ends_and_the_secret_stays_out_of_everything()
+ {
     let sandbox = Sandbox::new();
     let hook = Hook::start(|_| "HTTP/1.1 204 No Content\r\n\r\n".into());
     let more = "secret_env = \"OPS_SECRET\"\nallow_private = true";
     sandbox.write("plan.toml", &webhook(&hook, more));
     run(&sandbox, 1);
     let posts = hook.posts();
-    let [post] = &posts[..] else { panic!("{posts:?}") };
+    let [post] = &posts[..] else {
+        panic!("{posts:?}")
+    };
     assert!(receivers::is_signed(post, SECRET), "{post:?}");
     let said: Value = serde_json::from_slice(&post.body).unwrap();
     assert_eq!(said["swarm"], "alerts");
@@ -78,7 +87,10 @@ fn a_failed_task_reaches_a_webhook_signed_before_the_run_ends_and_the_secret_sta
     for text in [&events, &shown] {
         assert!(!text.contains(SECRET), "{text}");
     }
-    assert!(shown.contains("task a needs a person") && shown.contains("ops (webhook)"), "{shown}");
+    assert!(
+        shown.contains("task a needs a person") && shown.contains("ops (webhook)"),
+        "{shown}"
+    );
     let log = std::fs::read(sandbox.path().join(".skep/log.db")).unwrap();
     assert!(!String::from_utf8_lossy(&log).contains(SECRET));
 }
@@ -118,7 +130,11 @@ fn what_a_killed_keeper_did_not_send_the_next_one_does_under_the_same_name() {
 #[test]
 fn what_a_receiver_refuses_and_what_no_webhook_may_reach_is_given_up_and_told() {
     for (more, answer, wanted) in [
-        ("allow_private = true", "HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", "404"),
+        (
+            "allow_private = true",
+            "HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n",
+            "404",
+        ),
         (
             "allow_private = true",
             "HTTP/1.1 302 There\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
@@ -134,20 +150,36 @@ fn what_a_receiver_refuses_and_what_no_webhook_may_reach_is_given_up_and_told() 
         assert_eq!(states(&list), ["task_failed/a given_up"], "{list}");
         let trouble = list["routes"][0]["trouble"].as_str().unwrap();
         assert!(trouble.contains(wanted), "{trouble}");
-        let keys: Vec<&Value> = list["alerts"].as_array().unwrap().iter().map(|a| &a["key"]).collect();
+        let keys: Vec<&Value> = list["alerts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| &a["key"])
+            .collect();
         assert_eq!(keys, ["task_failed/a", "undelivered/ops"]);
         assert_eq!(hook.posts().len(), usize::from(!more.is_empty()));
     }
     // Over TLS the address is looked at first, whatever it is called.
-    for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "169.254.169.254", "10.0.0.1"] {
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0x7f.1",
+        "169.254.169.254",
+        "10.0.0.1",
+    ] {
         let sandbox = Sandbox::new();
         let url = format!("name = \"ops\"\nkind = \"webhook\"\nurl = \"https://{host}:9/\"");
         sandbox.write("plan.toml", &plan(&url));
         run(&sandbox, 1);
         let list = list(&sandbox);
-        let trouble = list["deliveries"][0]["trouble"].as_str().unwrap_or_default();
+        let trouble = list["deliveries"][0]["trouble"]
+            .as_str()
+            .unwrap_or_default();
         assert!(
-            trouble.contains("of this machine or of a private network") || trouble.contains("cannot be looked up"),
+            trouble.contains("of this machine or of a private network")
+                || trouble.contains("cannot be looked up"),
             "{host}: {list}"
         );
     }
@@ -174,7 +206,10 @@ fn slack_gets_texts_that_call_nobody_and_mail_is_one_message_whatever_a_task_pri
     let said: Value = serde_json::from_slice(&posts[0].body).unwrap();
     let text = said["text"].as_str().unwrap();
     assert!(!text.contains(['<', '>']), "{text}");
-    assert!(text.contains("[Skep alerts] warning: task a needs a person"), "{text}");
+    assert!(
+        text.contains("[Skep alerts] warning: task a needs a person"),
+        "{text}"
+    );
     let heard = mail.heard();
     let text = heard.join("\n");
     for wanted in [
@@ -188,8 +223,14 @@ fn slack_gets_texts_that_call_nobody_and_mail_is_one_message_whatever_a_task_pri
     ] {
         assert_eq!(text.matches(wanted).count(), 1, "{wanted} in {text}");
     }
-    assert!(!text.contains(SECRET) && !text.contains("<!channel>"), "{text}");
-    assert_eq!(states(&list(&sandbox)), ["task_failed/a sent", "task_failed/a sent"]);
+    assert!(
+        !text.contains(SECRET) && !text.contains("<!channel>"),
+        "{text}"
+    );
+    assert_eq!(
+        states(&list(&sandbox)),
+        ["task_failed/a sent", "task_failed/a sent"]
+    );
 }
 
 // proves: U-6
@@ -202,14 +243,20 @@ fn a_test_says_whether_it_arrived_and_why_not() {
     sandbox.write("plan.toml", &webhook(&hook, &more));
     sandbox.expect(4, &["alerts", "test"]);
     let mut keeper = sandbox.command(&["up"]).spawn().unwrap();
-    until("the keeper", || sandbox.skep(&["run", "plan.toml"]).code == 1);
+    until("the keeper", || {
+        sandbox.skep(&["run", "plan.toml"]).code == 1
+    });
     let sent = sandbox.expect(0, &["alerts", "test", "ops"]);
     assert_eq!(sent.out, "ops: sent\n");
     let post: Post = hook.posts().remove(0);
     let said: Value = serde_json::from_slice(&post.body).unwrap();
     assert_eq!(said["kind"], "test");
     let failed = sandbox.expect(3, &["alerts", "test", "bad"]);
-    assert!(failed.out.contains("has no NOBODY_SET_THIS"), "{}", failed.out);
+    assert!(
+        failed.out.contains("has no NOBODY_SET_THIS"),
+        "{}",
+        failed.out
+    );
     let unknown = sandbox.expect(2, &["alerts", "silence", "task_fialed"]);
     assert!(unknown.err.contains("task_failed"), "{}", unknown.err);
     assert_ne!(sandbox.skep(&["alerts", "test", "nobody"]).code, 0);
