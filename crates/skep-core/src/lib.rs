@@ -39,6 +39,7 @@ pub mod routing;
 pub mod scale;
 pub mod spec;
 pub mod state;
+pub mod targets;
 pub mod task;
 pub mod time;
 pub mod violations;

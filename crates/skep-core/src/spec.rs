@@ -16,6 +16,7 @@ pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
 pub use policy::{
     Agents, Alerts, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo,
+    Targets,
 };
 pub use zone::{Span, Zone};
 

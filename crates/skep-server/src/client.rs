@@ -8,8 +8,8 @@ pub use attempt::Speaker;
 
 use crate::api::{
     AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
-    EventDoc, MemoList, PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList,
-    WhyDoc, WorkerList,
+    EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
+    SignInDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -21,6 +21,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use skep_core::time::Millis;
 use sse::Lines;
 use std::{
     io,
@@ -217,6 +218,32 @@ impl Client {
         self.get("prices").await
     }
 
+    /// What was counted and how long things took: in the last `window`, or of all time.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn metrics(&self, window: Option<Millis>) -> Result<MetricsDoc, ClientError> {
+        match window {
+            Some(window) => self.get(&format!("metrics?window={window}")).await,
+            None => self.get("metrics").await,
+        }
+    }
+    /// Whether the swarm comes to what it should.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn targets(&self) -> Result<TargetsDoc, ClientError> {
+        self.get("targets").await
+    }
+    /// What happened in the last `window`, in points of `step`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn series(&self, window: Millis, step: Millis) -> Result<SeriesDoc, ClientError> {
+        self.get(&format!("series?window={window}&step={step}"))
+            .await
+    }
+
     /// Sends a command. The same key again does nothing new.
     ///
     /// # Errors
@@ -283,6 +310,15 @@ impl Client {
             lines: Lines::default(),
             path: self.path.clone(),
         })
+    }
+
+    /// A page of what an attempt printed, from this place in it on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn log(&self, attempt: u64, from: u64) -> Result<LogPage, ClientError> {
+        self.get(&format!("attempts/{attempt}/log?from={from}"))
+            .await
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {

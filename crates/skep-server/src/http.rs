@@ -13,6 +13,8 @@ mod door;
 mod edge;
 mod events;
 mod guard;
+mod log;
+mod measure;
 mod openapi;
 mod page;
 mod read;
@@ -158,6 +160,8 @@ fn owner() -> Routes<App> {
             read::asks,
             op::<AskList>("listAsks", "What agents ask people"),
         )
+        .merge(log::routes())
+        .merge(measure::routes())
         .get(
             "/alerts",
             alerts::list,

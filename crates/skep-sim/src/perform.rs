@@ -179,7 +179,7 @@ impl World {
                 rung: *rung,
                 delivered: false,
             }),
-            // No agent of this world asks anything.
+            // No agent of this world asks by a protocol of its own: the state holds what they ask.
             Action::Answer { .. } => None,
             Action::Prepare { worker, base, turn } => Some(self.prepare(*worker, base, *turn)),
             Action::Remove { worker } if self.shares() => {

@@ -4,7 +4,7 @@ use crate::{
     commands::{
         alerts, ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor,
         down, events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema,
-        status, tasks, up, watchdog, why, workers,
+        status, tasks, top, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -81,6 +81,8 @@ pub(crate) enum Verb {
     Watchdog(watchdog::Args),
     /// Show the swarm at a glance
     Status(status::Args),
+    /// Watch and steer the swarm live, on a whole terminal
+    Top(top::Args),
     /// List and change tasks
     Tasks(tasks::Args),
     /// List and change workers

@@ -27,6 +27,7 @@ pub(crate) mod scale;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tasks;
+pub(crate) mod top;
 pub(crate) mod up;
 pub(crate) mod watchdog;
 pub(crate) mod why;
@@ -66,6 +67,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         // Has a runtime of its own.
         Verb::Watchdog(_) => Ok(Exit::Done),
         Verb::Status(args) => status::run(ctx, &args).await,
+        Verb::Top(args) => top::run(ctx, &args).await,
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,
         Verb::Attach(args) => attach::run(ctx, &args).await,

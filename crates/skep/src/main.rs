@@ -11,6 +11,7 @@ mod place;
 mod show;
 mod signals;
 mod term;
+mod top;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 

@@ -5,7 +5,12 @@ use crate::{
     failure::{Exit, Failure},
     term,
 };
-use skep_core::{id::TaskId, spec::Host, state::State, time::Time};
+use skep_core::{
+    id::{Attempt, TaskId},
+    spec::Host,
+    state::State,
+    time::Time,
+};
 use skep_host::{
     git::Repo,
     keeper::{self, Keeper, Presence, StartError},
@@ -35,6 +40,7 @@ use skep_server::{
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     sync::{Arc, Once},
     time::{Duration, Instant, SystemTime},
@@ -74,16 +80,26 @@ impl Place {
         if self.client.is_there().await? {
             return Ok(Source::Keeper(self.client.clone()));
         }
-        let state = self.fold()?;
+        let log = self.unattended()?;
         term::say("no keeper runs; this is what the log says\n");
-        // The log cannot know what has ended since; an attempt's own folder does.
-        let running = state.live().map(|live| live.attempt);
-        let running = running.filter(|attempt| {
+        Ok(Source::Log(Box::new(log)))
+    }
+
+    /// The swarm as it is while nobody keeps it.
+    pub(crate) fn unattended(&self) -> Result<Unattended, Failure> {
+        let state = self.fold()?;
+        let running = self.running(&state);
+        Ok(Unattended { state, running })
+    }
+
+    /// The attempts that still run. The log cannot know what has ended since; an attempt's own folder does.
+    pub(crate) fn running(&self, state: &State) -> BTreeSet<Attempt> {
+        let live = state.live().map(|live| live.attempt);
+        let runs = |attempt: &Attempt| {
             let folder = self.site.runs().join(format!("a{attempt}"));
             matches!(run::look(&folder), Look::Running(_))
-        });
-        let running = running.collect();
-        Ok(Source::Log(Box::new(Unattended { state, running })))
+        };
+        live.filter(runs).collect()
     }
 
     /// As [`source`](Place::source), for verbs that change something: where there was never a swarm there is none

@@ -5,12 +5,14 @@ mod alerts;
 mod budget;
 mod routing;
 mod scaling;
+mod targets;
 
 pub use agents::Agents;
 pub use alerts::Alerts;
 pub use budget::{Budget, Cap, OnCap};
 pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
+pub use targets::Targets;
 
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,8 @@ pub struct Policy {
     pub providers: Providers,
     /// From when on a worker, an agent or a model does badly.
     pub slo: Slo,
+    /// What the swarm should come to.
+    pub targets: Targets,
     /// How agents that speak a protocol are spoken with.
     pub agents: Agents,
     /// When people are told that something needs them.
@@ -155,6 +159,7 @@ impl Default for Policy {
             routing: Routing::default(),
             providers: Providers::default(),
             slo: Slo::default(),
+            targets: Targets::default(),
             agents: Agents::default(),
             alerts: Alerts::default(),
         }

@@ -29,7 +29,7 @@ fn placed(handle: &Handle, state: &State, workers: &mut [WorkerDoc]) {
     }
 }
 
-async fn view<T: Send + 'static>(
+pub(super) async fn view<T: Send + 'static>(
     app: &App,
     view: impl FnOnce(&State, Time) -> T + Send + 'static,
 ) -> Result<Json<T>, Problem> {

@@ -4,6 +4,7 @@
 mod alerts;
 mod budget;
 mod model;
+mod targets;
 
 use alerts::{AlertNumbersDoc, AlertsDoc};
 use budget::BudgetDoc;
@@ -15,6 +16,7 @@ use schemars::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use targets::TargetsDoc;
 
 /// The JSON Schema (draft 2020-12) of plan files, as pretty JSON.
 #[must_use]
@@ -501,6 +503,8 @@ struct PolicyDoc {
     providers: Option<ProvidersDoc>,
     /// From when on a worker, an agent or a model does badly.
     slo: Option<SloDoc>,
+    /// What the swarm should come to, and from where on somebody is told.
+    targets: Option<TargetsDoc>,
     /// How agents that speak a protocol are spoken with.
     agents: Option<TalkingDoc>,
     /// When people are told that something needs them.

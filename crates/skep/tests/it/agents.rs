@@ -129,6 +129,11 @@ fn an_agent_works_and_its_work_is_merged() {
     let home = bench.sandbox.path().join(".skep/agents/w1/claude");
     assert!(got.contains(&format!("HOME={}", home.display())), "{got}");
     assert!(got.contains("--permission-mode=acceptEdits"), "{got}");
+    let log = bench.sandbox.expect(0, &["logs", "hello"]).out;
+    let told = "I make it.\n> Bash\nMade.\n= 200 tokens in, 80 tokens out, $0.25\n";
+    assert!(log.ends_with(told), "{log}");
+    let raw = bench.sandbox.expect(0, &["logs", "hello", "--raw"]).out;
+    assert!(raw.contains(r#"{"type":"result""#), "{raw}");
     // Lent, not copied; and nothing of it stays when its worker is gone.
     assert_eq!(
         fs::read_link(home.join(".claude/.credentials.json")).unwrap(),

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod routing;
+mod targets;
 
 use super::{
     Fault, FaultKind, Faults, Step,
@@ -117,6 +118,7 @@ impl Values<'_> {
     fn policy(&mut self, policy: &Policy) {
         self.scaling(&policy.scaling);
         routing::check(self, policy);
+        targets::check(self, policy);
         let base = [Step::Key("policy")];
         for (key, length) in [
             ("timebox", policy.timebox),

@@ -33,6 +33,7 @@ provider = "p"
 [policy.routing]
 [policy.providers]
 [policy.slo]
+[policy.targets]
 [policy.agents]
 [policy.alerts]
 [[alerts.route]]
@@ -107,6 +108,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`routing`", "Routing"),
         ("`providers`", "Providers"),
         ("`slo`", "Slo"),
+        ("`targets`", "Targets"),
         ("the policy's `agents`", "Talking"),
         ("the policy's `alerts`", "AlertNumbers"),
         ("`alerts`", "Alerts"),
@@ -152,6 +154,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.routing", "Routing"),
         ("policy.providers", "Providers"),
         ("policy.slo", "Slo"),
+        ("policy.targets", "Targets"),
         ("policy.alerts", "AlertNumbers"),
     ] {
         text.push_str(&format!("[{table}]\n"));
@@ -165,6 +168,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
                 "routing",
                 "providers",
                 "slo",
+                "targets",
                 "budget",
             ]
             .contains(&key.as_str())

@@ -14,7 +14,7 @@ use skep_core::{
     spec::{
         AgentSpec, Agents, Alerts, Budget, Cap, Command, Complexity, Criterion, Health, Landing,
         ModelSpec, ModelWish, Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling,
-        Slo, SwarmSpec, TaskSpec, Workers,
+        Slo, SwarmSpec, Targets, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -371,6 +371,35 @@ impl Written for Slo {
     }
 }
 
+impl Written for Targets {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Targets of self:
+            window,
+            fewest,
+            duration,
+            duration_alert,
+            success_percent,
+            success_alert_percent,
+            concurrent_least,
+            concurrent_most,
+            concurrent_alert,
+            stale_percent,
+            stale_alert_percent,
+            restart_percent,
+            restart_alert_percent,
+            completion_percent,
+            mend,
+            merged_usd,
+            error_percent,
+            recovery,
+            escalation_least_percent,
+            escalation_most_percent,
+            decision,
+            waste_percent,
+        ))
+    }
+}
+
 fn numbers(policy: &Policy) -> Vec<Entry> {
     changed!(Policy of policy:
         concurrency,
@@ -398,6 +427,7 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         routing,
         providers,
         slo,
+        targets,
         agents,
         alerts,
     )
