@@ -23,6 +23,7 @@ pub mod fault;
 pub mod forecast;
 pub mod health;
 pub mod history;
+pub mod hook;
 pub mod id;
 pub mod judge;
 pub mod limits;

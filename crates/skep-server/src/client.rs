@@ -9,7 +9,7 @@ pub use attempt::Speaker;
 use crate::api::{
     AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
     EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
-    SignInDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
+    SignInDoc, StateDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -129,6 +129,13 @@ impl Client {
     /// [`ClientError`], as for every call.
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("status").await
+    }
+    /// How the swarm stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn standing(&self) -> Result<StateDoc, ClientError> {
+        self.get("state").await
     }
     /// All tasks.
     ///

@@ -30,8 +30,8 @@ pub use write::{act, digest, options};
 
 use crate::api::{
     AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
-    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, TestInput, WhyDoc,
-    WorkerList,
+    MemoList, PricesDoc, Problem, ReputationDoc, StateDoc, Status, TaskDetail, TaskList, TestInput,
+    WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use axum::{
@@ -95,6 +95,14 @@ fn owner() -> Routes<App> {
             "/status",
             read::status,
             op::<Status>("getStatus", "The swarm at a glance"),
+        )
+        .get(
+            "/state",
+            read::standing,
+            op::<StateDoc>(
+                "getState",
+                "How the swarm stands, as .skep/state.json has it",
+            ),
         )
         .get(
             "/tasks",

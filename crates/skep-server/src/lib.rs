@@ -11,6 +11,7 @@ pub mod http;
 pub mod mcp;
 pub mod models;
 mod near;
+pub mod state_file;
 mod unique;
 pub mod zones;
 

@@ -6,9 +6,9 @@ use skep_core::{
     money::Usd,
     scale::Mode,
     spec::{
-        AgentSpec, Alerts, Budget, Cap, Command, Criterion, Glob, Host, Landing, ModelSpec,
-        ModelWish, OnCap, Plan, Policy, Price, Priority, Scaling, SwarmSpec, TaskSpec, Tier,
-        Workers, Zone,
+        AgentSpec, Alerts, Budget, Cap, Command, Criterion, Glob, HookSpec, Host, Landing,
+        ModelSpec, ModelWish, Moment, OnCap, OnFail, Plan, Policy, Price, Priority, Scaling,
+        SwarmSpec, TaskSpec, Tier, Workers, Zone,
     },
     time::{Millis, Time},
 };
@@ -167,6 +167,19 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         built_in: Vec::new(),
         permission: None,
         routes: Vec::new(),
+        hooks: if checked {
+            let on = vec![Moment::AfterAttempt, Moment::Failed];
+            let hook = HookSpec {
+                on,
+                command: vec!["tell".into()],
+                timeout: HookSpec::TIMEOUT,
+                on_fail: OnFail::Refuse,
+            };
+            [("tell".into(), hook)].into()
+        } else {
+            BTreeMap::new()
+        },
+        origins: Default::default(),
         policy: policy(dice),
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     commands::{
         alerts, ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor,
         down, events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema,
-        status, tasks, top, up, watchdog, why, workers,
+        state, status, tasks, top, trust, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -83,6 +83,8 @@ pub(crate) enum Verb {
     Status(status::Args),
     /// Watch and steer the swarm live, on a whole terminal
     Top(top::Args),
+    /// Print how the swarm stands as JSON
+    State(state::Args),
     /// List and change tasks
     Tasks(tasks::Args),
     /// List and change workers
@@ -117,6 +119,8 @@ pub(crate) enum Verb {
     Costs(costs::Args),
     /// Show and change the numbers that steer the swarm
     Config(config::Args),
+    /// Let the repository's skep.toml run commands
+    Trust(trust::Args),
     /// List and restore saved work
     Salvage(salvage::Args),
     /// Remove what finished work left behind

@@ -25,9 +25,11 @@ pub(crate) mod salvage;
 pub(crate) mod say;
 pub(crate) mod scale;
 pub(crate) mod schema;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod tasks;
 pub(crate) mod top;
+pub(crate) mod trust;
 pub(crate) mod up;
 pub(crate) mod watchdog;
 pub(crate) mod why;
@@ -68,6 +70,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Watchdog(_) => Ok(Exit::Done),
         Verb::Status(args) => status::run(ctx, &args).await,
         Verb::Top(args) => top::run(ctx, &args).await,
+        Verb::State(args) => state::run(ctx, &args).await,
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,
         Verb::Attach(args) => attach::run(ctx, &args).await,
@@ -97,6 +100,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Memo(args) => say::memo(ctx, args).await,
         Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,
+        Verb::Trust(args) => trust::run(ctx, &args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),
     }

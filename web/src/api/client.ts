@@ -30,7 +30,10 @@ async function send(path: string, init: RequestInit): Promise<Response> {
     throw new Unreached(cause);
   }
   if (response.ok) return response;
-  throw new ApiError(await problem(response));
+  const said = await problem(response);
+  // Whoever stands before a keeper that is away, or one whose loop has just ended.
+  if ([502, 504].includes(said.status) || said.code === "keeper_gone") throw new Unreached(said.detail);
+  throw new ApiError(said);
 }
 
 async function problem(response: Response): Promise<ProblemDoc> {

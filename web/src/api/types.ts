@@ -7,6 +7,7 @@ import type { components, paths } from "./schema";
 type Docs = components["schemas"];
 
 export type Answer = Docs["AnswerDoc"];
+export type AlertList = Docs["AlertList"];
 export type AskDoc = Docs["AskDoc"];
 export type AskList = Docs["AskList"];
 export type CapDoc = Docs["CapDoc"];
@@ -15,10 +16,14 @@ export type ConcernList = Docs["ConcernList"];
 export type ConfigDoc = Docs["ConfigDoc"];
 export type ConflictList = Docs["ConflictList"];
 export type CostsDoc = Docs["CostsDoc"];
+export type LogLine = Docs["LogLine"];
+export type LogPage = Docs["LogPage"];
 export type MemoList = Docs["MemoList"];
 export type ProblemDoc = Docs["Problem"];
 export type ReputationDoc = Docs["ReputationDoc"];
+export type SeriesDoc = Docs["SeriesDoc"];
 export type Status = Docs["Status"];
+export type TargetsDoc = Docs["TargetsDoc"];
 export type TaskDetail = Docs["TaskDetail"];
 export type TaskDoc = Docs["TaskDoc"];
 export type TaskList = Docs["TaskList"];
@@ -38,10 +43,10 @@ export interface EventDoc {
 }
 
 type N<T> = T | null;
-export interface LogLine { kind: string; text: string }
-export interface LogPage { attempt: number; at: number; next: number; more: boolean; ended: boolean; lines: LogLine[] }
-export interface SeriesDoc {
-  step_ms: number; since: N<string>; at: number[]; counts: Record<string, number[]>; levels: Record<string, number[]>;
-  peak: number[]; utilisation_percent: N<number>[]; usd: Record<string, number[]>; tokens: Record<string, number[]>;
-  latency: Record<string, { count: number[]; mean_ms: N<number>[]; p50_ms: N<number>[]; p95_ms: N<number>[]; p99_ms: N<number>[] }>;
+export interface QueuedDoc { place: number; id: string; takes_ms: number; basis: string; begins: N<string>; eta: N<string> }
+export interface QueueDoc { closed: N<string>; total: number; done: N<string>; tasks: QueuedDoc[] }
+export interface AttemptDoc {
+  attempt: number; task: string; worker: string; model: N<string>; state: string; over: boolean; began: N<string>;
+  ended: N<string>; cost_usd: N<number>; tokens: N<number>; reason: N<string>;
 }
+export interface AttemptList { total: number; attempts: AttemptDoc[]; next: N<number> }

@@ -87,7 +87,7 @@ test("a worker is looked into and steered, by the keyboard", async () => {
   await page().keyboard.press("Enter");
   await dialog().getByText("Worker w1").waitFor();
   // The shell agent of `long` counts, and prints what would drive a terminal.
-  // LOG await dialog().getByText("line 3", { exact: true }).waitFor();
+  await dialog().getByText("line 3", { exact: true }).waitFor();
   await shot(page(), "worker");
   await accessible(page(), "worker");
   await button("Pause", dialog()).click();
@@ -201,11 +201,11 @@ test("charts are drawn, with the same as tables", async () => {
   await go(page(), "charts");
   for (const title of ["Tasks per hour", "Queue by state", "Utilisation", "Workers, attempts and scale events", "Spend"]) {
     const figure = main().locator("figure", { hasText: title }).first();
-    // CHARTS await figure.locator("canvas").waitFor();
+    await figure.locator("canvas").waitFor();
   }
-  // CHARTS  await main().getByLabel("The last").selectOption("15m");
-  // CHARTS  await main().locator("summary").first().click();
-  // CHARTS  await main().locator("figure table tbody tr").first().waitFor();
+   await main().getByLabel("The last").selectOption("15m");
+   await main().locator("summary").first().click();
+   await main().locator("figure table tbody tr").first().waitFor();
   await shot(page(), "charts");
 });
 

@@ -334,7 +334,7 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         }
         Event::ProviderResumed { provider, .. } => say(Plain, provider, "takes attempts again"),
         Event::SloBreached { subject, text, .. } => say(Care, subject, text.clone()),
-        _ => of_swarm(&record.event, state),
+        _ => of_swarm(record, state),
     }
 }
 
@@ -392,7 +392,7 @@ fn of_health(task: &TaskId, health: &Logged) -> Vec<Line> {
 }
 
 /// Events of merging and of the swarm as a whole.
-fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
+fn of_swarm(record: &Record, state: &State) -> Vec<Line> {
     use Style::{Bad, Care, Dim, Good, Plain, Strong};
     let wave = || {
         format!(
@@ -400,7 +400,7 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             state.merge().map_or_else(|| state.open_wave(), |m| m.wave)
         )
     };
-    match event {
+    match &record.event {
         Event::MergeStarted { wave, queue, .. } => say(
             Strong,
             format!("wave {wave}"),
@@ -460,6 +460,11 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             let target = state.swarm().map_or("target", |s| s.target.as_str());
             say(Care, target, format!("not moved: {reason}"))
         }
+        Event::HookRan { ran } => match (&ran.failed, ran.refused) {
+            (None, _) => say(Dim, &ran.hook, format!("hook run ({})", ran.on)),
+            (Some(why), false) => say(Care, &ran.hook, format!("hook failed ({}): {why}", ran.on)),
+            (Some(why), true) => say(Bad, &ran.hook, format!("hook refused ({}): {why}", ran.on)),
+        },
         Event::Signal { severity, text } => {
             let style = if *severity == Severity::Info {
                 Dim
