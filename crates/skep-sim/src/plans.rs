@@ -6,9 +6,9 @@ use skep_core::{
     money::Usd,
     scale::Mode,
     spec::{
-        AgentSpec, Budget, Cap, Command, Criterion, Glob, HookSpec, Host, Landing, ModelSpec,
-        ModelWish, Moment, OnCap, OnFail, Plan, Policy, Price, Priority, Scaling, SwarmSpec,
-        TaskSpec, Tier, Workers, Zone,
+        AgentSpec, Alerts, Budget, Cap, Command, Criterion, Glob, HookSpec, Host, Landing,
+        ModelSpec, ModelWish, Moment, OnCap, OnFail, Plan, Policy, Price, Priority, Scaling,
+        SwarmSpec, TaskSpec, Tier, Workers, Zone,
     },
     time::{Millis, Time},
 };
@@ -262,6 +262,11 @@ pub(crate) fn policy(dice: &mut Dice) -> Policy {
             ..Scaling::default()
         },
         budget: budget(dice),
+        // A world that is said again and again what it lacks never comes to rest.
+        alerts: Alerts {
+            remind: Millis(0),
+            ..Alerts::default()
+        },
         ..Policy::default()
     }
 }

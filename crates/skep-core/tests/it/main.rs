@@ -7,6 +7,7 @@ mod swarm;
 mod words;
 
 mod affinity;
+mod alerts;
 mod asks;
 mod backoff;
 mod budgets;

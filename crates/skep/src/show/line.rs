@@ -493,10 +493,9 @@ fn of_swarm(record: &Record, state: &State) -> Vec<Line> {
         Event::AlertRaised { .. } | Event::AlertReminded { .. } | Event::AlertResolved { .. } => {
             Vec::new()
         }
-        Event::AlertsSilenced { rule, until } if *until <= record.at => {
-            say(Plain, "alert", format!("{rule} is silenced no more"))
+        Event::AlertsSilenced { rule, .. } => {
+            say(Plain, "alert", format!("the silence of {rule} is set"))
         }
-        Event::AlertsSilenced { rule, .. } => say(Plain, "alert", format!("{rule} is silenced")),
         Event::AlertTested { .. } => say(Dim, "alert", "a test is sent"),
         Event::AlertSent { route, letters } => {
             let what = count(letters.len(), "alert");

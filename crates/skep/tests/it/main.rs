@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
 mod agents;
+mod alerts;
 mod asking;
 mod bad_commands;
 mod config;
