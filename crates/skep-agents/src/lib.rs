@@ -57,6 +57,7 @@ mod mcp;
 mod narrate;
 mod pi;
 mod protocol;
+pub mod redact;
 mod result;
 mod rpc;
 mod seen;

@@ -102,6 +102,14 @@ impl Adapter {
     }
 }
 
+impl Adapter {
+    /// Whether what it prints is text for people as it is.
+    #[must_use]
+    pub fn prints_text(&self) -> bool {
+        matches!(self, Adapter::Command(rules) if rules.lines == Format::Text)
+    }
+}
+
 impl Narrator {
     /// Who tells what a program printed of which nothing is known.
     #[must_use]

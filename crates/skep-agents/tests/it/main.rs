@@ -9,5 +9,6 @@ mod launches;
 mod metering;
 mod narrated;
 mod order;
+mod redact;
 mod replay;
 mod talk;
