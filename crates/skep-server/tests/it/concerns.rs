@@ -316,11 +316,13 @@ fn who_does_badly_is_said_wherever_people_look_and_on_the_workers_own_record() {
         let ended = json!({ "type": "attempt_ended", "task": "a", "worker": "w1", "failure": failure, "next": "flag",
             "worker_next": "go_on", "spawn_failed": false, "salvage": null });
         let again = json!({ "type": "task_requeued", "task": "a" });
+        let ready = json!({ "type": "tasks_ready", "tasks": ["a"] });
         events.extend([
             claimed,
             json!({ "type": "attempt_started", "attempt": attempt }),
             ended,
             again,
+            ready,
         ]);
     }
     let state = swarm(&events);
