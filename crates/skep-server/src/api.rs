@@ -3,6 +3,7 @@
 //! They are not the core's types: pure functions make them of a [`State`](skep_core::state::State), and
 //! everything a person sees (CLI, dashboard, API) is made of these, so that none has a private truth.
 
+mod alert;
 mod ask;
 mod attempt;
 mod command;
@@ -13,16 +14,21 @@ mod costs;
 mod event;
 mod input;
 mod log;
+mod metrics;
 mod problem;
 mod reputation;
+mod series;
 mod sign_in;
 mod stamp;
+mod state;
 mod status;
+mod targets;
 mod task;
 mod unattended;
 mod why;
 mod worker;
 
+pub use alert::{AlertDoc, AlertList, DeliveryDoc, RouteDoc, SilenceDoc, TestInput};
 pub use ask::{AskDoc, AskInput, AskList, HeardDoc};
 pub use attempt::{
     BlockInput, CheckpointDoc, CheckpointInput, ContextDoc, MemoDoc, MemoInput, MemoList, TakenDoc,
@@ -36,11 +42,15 @@ pub use costs::{BudgetDoc, By, CapDoc, CostRow, CostsDoc, PriceRow, PricesDoc, R
 pub use event::EventDoc;
 pub use input::{CommandInput, CriterionInput, RelationsInput, TaskInput};
 pub use log::{LogLine, LogPage};
+pub use metrics::{Latencies, LatencyDoc, MetricsDoc, WasteDoc};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use reputation::{ProviderDoc, RecordDoc, ReputationDoc};
+pub use series::{LatencyColumns, SeriesDoc};
 pub use sign_in::{SignInDoc, SignedOutDoc};
 pub use stamp::Stamp;
+pub use state::{DecisionDoc, OperationalDoc, StateDoc};
 pub use status::{Status, TaskCounts, WaveDoc};
+pub use targets::{TargetDoc, TargetsDoc};
 pub use task::{FailureDoc, PastDoc, ReceiptDoc, StepDoc, TaskDetail, TaskDoc, TaskList, UsageDoc};
 pub use unattended::Unattended;
 pub use why::WhyDoc;

@@ -7,9 +7,9 @@ mod sse;
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, EventDoc,
-    LogPage, MemoList, PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList,
-    WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+    EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
+    SignInDoc, StateDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -21,6 +21,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use skep_core::time::Millis;
 use sse::Lines;
 use std::{
     io,
@@ -129,6 +130,13 @@ impl Client {
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("status").await
     }
+    /// How the swarm stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn standing(&self) -> Result<StateDoc, ClientError> {
+        self.get("state").await
+    }
     /// All tasks.
     ///
     /// # Errors
@@ -180,6 +188,13 @@ impl Client {
     pub async fn asks(&self) -> Result<AskList, ClientError> {
         self.get("asks").await
     }
+    /// What people were told of, and what became of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn alerts(&self) -> Result<AlertList, ClientError> {
+        self.get("alerts").await
+    }
     /// What needs a person, or is about to.
     ///
     /// # Errors
@@ -208,6 +223,32 @@ impl Client {
     /// [`ClientError`].
     pub async fn prices(&self) -> Result<PricesDoc, ClientError> {
         self.get("prices").await
+    }
+
+    /// What was counted and how long things took: in the last `window`, or of all time.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn metrics(&self, window: Option<Millis>) -> Result<MetricsDoc, ClientError> {
+        match window {
+            Some(window) => self.get(&format!("metrics?window={window}")).await,
+            None => self.get("metrics").await,
+        }
+    }
+    /// Whether the swarm comes to what it should.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn targets(&self) -> Result<TargetsDoc, ClientError> {
+        self.get("targets").await
+    }
+    /// What happened in the last `window`, in points of `step`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn series(&self, window: Millis, step: Millis) -> Result<SeriesDoc, ClientError> {
+        self.get(&format!("series?window={window}&step={step}"))
+            .await
     }
 
     /// Sends a command. The same key again does nothing new.

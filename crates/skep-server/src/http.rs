@@ -3,6 +3,7 @@
 //! The router knows nothing of how a request came. On the Unix [`socket`] the kernel says who asks; over [`tcp`] a
 //! [`Door`] looks at what a request brings.
 
+mod alerts;
 mod apart;
 mod asking;
 mod attempt;
@@ -13,6 +14,7 @@ mod edge;
 mod events;
 mod guard;
 mod log;
+mod measure;
 mod openapi;
 mod page;
 mod read;
@@ -27,8 +29,9 @@ pub use door::Door;
 pub use write::{act, digest, options};
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc, MemoList,
-    PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+    MemoList, PricesDoc, Problem, ReputationDoc, StateDoc, Status, TaskDetail, TaskList, TestInput,
+    WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use axum::{
@@ -94,6 +97,14 @@ fn owner() -> Routes<App> {
             op::<Status>("getStatus", "The swarm at a glance"),
         )
         .get(
+            "/state",
+            read::standing,
+            op::<StateDoc>(
+                "getState",
+                "How the swarm stands, as .skep/state.json has it",
+            ),
+        )
+        .get(
             "/tasks",
             read::tasks,
             op::<TaskList>("listTasks", "All tasks"),
@@ -157,12 +168,21 @@ fn owner() -> Routes<App> {
             read::asks,
             op::<AskList>("listAsks", "What agents ask people"),
         )
+        .merge(log::routes())
+        .merge(measure::routes())
+        .get(
+            "/alerts",
+            alerts::list,
+            op::<AlertList>(
+                "listAlerts",
+                "What people were told of, and what became of it",
+            ),
+        )
         .get(
             "/config",
             config::show,
             op::<ConfigDoc>("getConfig", "Every number that steers the swarm"),
         )
-        .get("/attempts/{attempt}/log", log::log, log::about())
         .get("/events", events::events, events::about());
     let commands = Routes::new()
         .post(
@@ -170,6 +190,13 @@ fn owner() -> Routes<App> {
             write::command,
             op::<AnswerDoc>("sendCommand", "Do something")
                 .takes::<CommandDoc>()
+                .once_a_key(),
+        )
+        .post(
+            "/alerts/test",
+            alerts::test,
+            op::<AnswerDoc>("testAlerts", "Send a test by a route of alerts, or by each")
+                .takes::<TestInput>()
                 .once_a_key(),
         )
         .patch(

@@ -115,6 +115,19 @@ impl State {
         all
     }
 
+    /// All that ever happened. Its levels are those of now.
+    #[must_use]
+    pub fn all_time(&self, now: Time) -> Bucket {
+        let history = self.history();
+        let mut all = history.totals.clone();
+        if history.since.is_some() {
+            let (live, workers) = (self.live().len() as u64, self.workers().len() as u64);
+            all.last(now.since(history.at), live, workers);
+        }
+        all.levels = levels(self);
+        all
+    }
+
     /// What happened in the last `length`, in points of `step` or, where there are no such fine ones, of the next
     /// that there are.
     #[must_use]

@@ -5,7 +5,10 @@ use super::{
     span::Spans,
     tally::Tally,
 };
-use crate::time::{Millis, Time};
+use crate::{
+    money::Usd,
+    time::{Millis, Time},
+};
 use alloc::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +51,32 @@ impl Bucket {
         self.counts.add(Count::WorkingMs, length.times(live).0);
         self.counts.add(Count::WorkerMs, length.times(workers).0);
         self.peak = self.peak.max(u32::try_from(live).unwrap_or(u32::MAX));
+    }
+
+    /// What was spent on results that were not accepted, or not merged after all (G-9).
+    #[must_use]
+    pub fn wasted(&self) -> Usd {
+        let each = Count::WASTE.iter().map(|(_, what)| self.counts.get(*what));
+        each.fold(Usd(0), |sum, usd| sum.plus(Usd(usd)))
+    }
+
+    /// Of what ended attempts are known to have cost, so many hundredths of a percent; `None` while nothing is known
+    /// to have cost anything. What is discarded may have been paid for before this bucket.
+    #[must_use]
+    pub fn waste_share(&self) -> Option<u64> {
+        let (wasted, of) = (self.wasted().0, self.counts.get(Count::Settled));
+        let share = u128::from(wasted) * 10_000;
+        let share = share.checked_div(u128::from(of))?;
+        u64::try_from(share.min(10_000)).ok()
+    }
+
+    /// Of the workers' time they had an attempt, in hundredths of a percent; `None` where there were no workers. An
+    /// attempt may outlive its worker by a moment.
+    #[must_use]
+    pub fn utilisation(&self) -> Option<u64> {
+        let working = u128::from(self.counts.get(Count::WorkingMs)) * 10_000;
+        let share = working.checked_div(u128::from(self.counts.get(Count::WorkerMs)))?;
+        u64::try_from(share.min(10_000)).ok()
     }
 
     /// How many numbers it keeps.

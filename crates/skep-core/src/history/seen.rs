@@ -177,6 +177,17 @@ pub(super) fn see(history: &mut History, before: &State, record: &Record) {
         | Event::SwarmPaused { .. }
         | Event::SwarmResumed { .. }
         | Event::SwarmDraining { .. }
+        | Event::AlertRaised { .. }
+        | Event::AlertReminded { .. }
+        | Event::AlertResolved { .. }
+        | Event::AlertsSilenced { .. }
+        | Event::AlertTested { .. }
+        | Event::AlertSent { .. }
+        | Event::AlertDelayed { .. }
+        | Event::AlertUndelivered { .. }
+        | Event::KeeperRestarted {}
+        | Event::DiskSeen { .. }
+        | Event::HookRan { .. }
         | Event::Finished { .. } => {}
     }
 }

@@ -27,6 +27,7 @@ mod scaling;
 mod scripts;
 mod sharing;
 mod tables;
+mod targets;
 mod waves;
 mod why;
 mod workers;

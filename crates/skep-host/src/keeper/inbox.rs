@@ -188,6 +188,12 @@ impl Handle {
         self.held.borrow().clone()
     }
 
+    /// The same, for whoever waits for a change of it.
+    #[must_use]
+    pub fn holding(&self) -> watch::Receiver<Option<Held>> {
+        self.held.subscribe()
+    }
+
     pub(super) fn hold(&self, held: Option<Held>) {
         self.held.send_if_modified(|now| {
             let news = *now != held;

@@ -105,6 +105,11 @@ impl ConcernList {
         all.extend(workers::concerns(state, now));
         all.extend(money::providers(state, now));
         all.extend(money::caps(state, now));
+        for concern in &mut all {
+            // Agents' words in it may go over lines.
+            let words: Vec<&str> = concern.sentence.split_whitespace().collect();
+            concern.sentence = words.join(" ");
+        }
         // Stable: within a gravity, the order above is that in which a person would look.
         all.sort_by_key(|concern| concern.severity);
         let more = all.len().saturating_sub(LISTED);

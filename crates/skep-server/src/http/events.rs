@@ -36,6 +36,9 @@ pub(super) struct EventsAsked {
     /// Only events after this one.
     #[serde(default)]
     after: Option<u64>,
+    /// Only so many of those that are there already.
+    #[serde(default)]
+    tail: Option<u64>,
     /// Go on with what happens from now on.
     #[serde(default = "yes")]
     follow: bool,
@@ -72,7 +75,16 @@ pub(super) async fn events(
     let after = resumed.or(asked.after).unwrap_or(0);
     // Asked before anything is read: what is committed from here on reaches the watcher.
     let watch = app.handle.watch();
-    app.handle.query(|_, _| ()).await.map_err(gone)?;
+    let committed = app.handle.query(|state, _| state.seq()).await;
+    let committed = committed.map_err(gone)?;
+    // A number that the log has not reached, such as that of another log, means "from now on": waiting for the log
+    // to come so far would be silence.
+    let after = after.min(committed);
+    let after = match asked.tail {
+        // Whoever resumes has the ones before, and misses none.
+        Some(tail) if resumed.is_none() => after.max(committed.saturating_sub(tail)),
+        _ => after,
+    };
     let (sender, receiver) = mpsc::channel(BUFFER);
     tokio::spawn(follow(app.handle, watch, after, asked.follow, sender));
     Ok(Sse::new(Stream(receiver))

@@ -3,9 +3,9 @@
 use super::{Problem, door::Door, edge::Asked, no_such_method, page, write};
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, HttpBody, to_bytes},
     extract::{Request, State as Shared},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -94,27 +94,31 @@ async fn inside(Shared(guard): Shared<Guard>, request: Request, next: Next) -> R
         }
         return response;
     }
-    // Read here and whole, as every route would, because here there is a limit on how long that takes.
-    let read = tokio::time::timeout(guard.body, to_bytes(body, crate::plan::MAX_BYTES));
-    match read.await {
-        Ok(Ok(body)) => next.run(Request::from_parts(head, Body::from(body))).await,
-        Ok(Err(_)) => unread(&head.headers).into_response(),
-        Err(_) => {
-            let detail = "the body did not come in time";
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).into_response()
-        }
+    match read(body, guard.body).await {
+        Ok(body) => next.run(Request::from_parts(head, body)).await,
+        Err(problem) => problem.into_response(),
     }
 }
 
-/// A body that is larger than any route takes, or that broke off.
-fn unread(headers: &HeaderMap) -> Problem {
-    let length = headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|l| l.to_str().ok()?.parse::<usize>().ok());
-    match length {
-        Some(length) if length <= crate::plan::MAX_BYTES => {
-            Problem::new(StatusCode::BAD_REQUEST, "bad_body", "the body broke off")
+/// Reads a body here and whole, as every route would, because here there is a limit on how long that takes.
+async fn read(body: Body, most: Duration) -> Result<Body, Problem> {
+    let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if said > crate::plan::MAX_BYTES {
+        return Err(write::too_large());
+    }
+    let whole = body.size_hint().exact().is_some();
+    match tokio::time::timeout(most, to_bytes(body, crate::plan::MAX_BYTES)).await {
+        Ok(Ok(body)) => Ok(Body::from(body)),
+        Ok(Err(_)) if whole => {
+            let detail = "the body broke off";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "bad_body", detail))
         }
-        _ => write::too_large(),
+        Ok(Err(_)) => Err(write::too_large()),
+        Err(_) => {
+            let detail = "the body did not come in time";
+            let slow = StatusCode::REQUEST_TIMEOUT;
+            Err(Problem::new(slow, "too_slow", detail))
+        }
     }
 }
 

@@ -2,14 +2,12 @@
 
 use super::{
     App,
-    openapi::{Operation, op},
+    edge::{Asked, Named, bad_query},
+    openapi::op,
+    routes::Routes,
 };
 use crate::api::{LogPage, Problem};
-use axum::{
-    Json,
-    extract::{Path, Query, State as Shared, rejection::QueryRejection},
-    http::StatusCode,
-};
+use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use skep_core::id::Attempt;
 use skep_host::run::{narrated, tail_output};
@@ -19,9 +17,22 @@ const PAGE: usize = 64 * 1024;
 /// The most of the end that can be asked for.
 const TAIL: usize = 1024 * 1024;
 
+pub(super) fn routes() -> Routes<App> {
+    Routes::new().get(
+        "/attempts/{attempt}/log",
+        log,
+        op::<LogPage>("getLog", "What an attempt printed, in readable lines")
+            .part::<u64>("attempt", "The attempt's number")
+            .asks::<Option<u64>>("from", "From this place on: where a page said `next`")
+            .asks::<Option<u64>>("tail", "Or: about so many bytes of its end")
+            .asks::<Option<u64>>("bytes", "About so many bytes of output in one page")
+            .refuses(&[StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR]),
+    )
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+struct Wanted {
     /// From this place in the whole output on: where a page said `next`.
     from: Option<u64>,
     /// Or: about so many bytes of its end.
@@ -30,40 +41,20 @@ pub(super) struct Asked {
     bytes: Option<usize>,
 }
 
-/// What the OpenAPI document says of it.
-pub(super) fn about() -> Operation {
-    op::<LogPage>(
-        "getLog",
-        "A page of what an attempt printed, in lines that people read, without its secrets",
-    )
-    .part::<u64>("attempt", "The attempt's number")
-    .asks::<u64>(
-        "from",
-        "From this place in the whole output on: a page's `next`",
-    )
-    .asks::<u64>("tail", "Instead: about so many bytes of its end")
-    .asks::<u64>(
-        "bytes",
-        "About so many bytes of output in one page; at most, and without it, 65536",
-    )
-}
-
-pub(super) async fn log(
+async fn log(
     Shared(app): Shared<App>,
-    Path(attempt): Path<String>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Named(attempt): Named,
+    Asked(asked): Asked<Wanted>,
 ) -> Result<Json<LogPage>, Problem> {
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail);
-    let Query(asked) = asked.map_err(|error| bad(error.body_text()))?;
     if asked.from.is_some() && asked.tail.is_some() {
-        return Err(bad("from and tail exclude each other".into()));
+        return Err(bad_query("from and tail exclude each other"));
     }
     // Digits alone: the name of a folder is made of it.
     let number = Some(&attempt)
         .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
         .and_then(|text| text.parse().ok())
         .map(Attempt)
-        .ok_or_else(|| bad("an attempt is named by its number, such as 7".into()))?;
+        .ok_or_else(|| bad_query("an attempt is named by its number, such as 7"))?;
     let folder = app.handle.site().runs().join(format!("a{number}"));
     if !folder.is_dir() {
         let detail = format!("there is no output of attempt {number}");

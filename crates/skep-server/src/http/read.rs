@@ -8,7 +8,8 @@ use super::{
 use crate::{
     api::{
         AskList, By, ConcernList, ConflictList, CostsDoc, MemoList, PricesDoc, Problem,
-        ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
+        ReputationDoc, StateDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList,
+        measured,
     },
     near,
 };
@@ -29,7 +30,7 @@ fn placed(handle: &Handle, state: &State, workers: &mut [WorkerDoc]) {
     }
 }
 
-async fn view<T: Send + 'static>(
+pub(super) async fn view<T: Send + 'static>(
     app: &App,
     view: impl FnOnce(&State, Time) -> T + Send + 'static,
 ) -> Result<Json<T>, Problem> {
@@ -46,6 +47,10 @@ pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Pro
     .await?;
     status.held = app.handle.held().map(|held| held.why);
     Ok(Json(status))
+}
+
+pub(super) async fn standing(Shared(app): Shared<App>) -> Result<Json<StateDoc>, Problem> {
+    view(&app, |state, now| StateDoc::of(state, now, true)).await
 }
 
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {

@@ -1,5 +1,7 @@
 //! The API over a real Unix socket, with a real keeper behind it.
 
+mod measured;
+
 use skep_host::{
     command::command,
     git::Repo,
@@ -61,7 +63,8 @@ fn git(dir: &Path, args: &[&str]) {
     );
 }
 
-pub(crate) fn serve() -> Served {
+/// A keeper of a repository that nothing has happened in, and its app.
+pub(crate) fn begin() -> (TempDir, Keeper, App) {
     let dir = tempfile::tempdir().unwrap();
     git(dir.path(), &["init", "-q", "-b", "main"]);
     git(
@@ -78,12 +81,16 @@ pub(crate) fn serve() -> Served {
         host: None,
     };
     let runtime = tokio::runtime::Handle::current();
-    let keeper = Keeper::start(repo.clone(), site.clone(), options, &runtime).unwrap();
+    let keeper = Keeper::start(repo.clone(), site, options, &runtime).unwrap();
+    let handle = keeper.handle();
+    (dir, keeper, App { handle, repo })
+}
+
+pub(crate) fn serve() -> Served {
+    let (dir, keeper, app) = begin();
+    let site = keeper.handle().site().clone();
     let socket = Socket::bind(&site.socket()).unwrap();
-    let router = http::router(App {
-        handle: keeper.handle(),
-        repo,
-    });
+    let router = http::router(app);
     tokio::spawn(socket.serve(router, std::future::pending()));
     Served {
         client: Client::new(&site.socket(), "test"),
@@ -330,10 +337,21 @@ async fn events_come_from_history_and_then_live_without_gap_or_repeat() {
         "{answer}"
     );
     assert!(!answer.contains("id: 49\n"), "{answer}");
+    // Who names more than there is hears what comes from now on.
+    let mut ahead = served.client.events(u64::MAX, true).await.unwrap();
+    served.client.command(&add, "one-more").await.unwrap();
+    assert_eq!(ahead.next().await.unwrap().unwrap().seq, 51);
     // Without following, the stream ends with the history.
     let mut past = served.client.events(45, false).await.unwrap();
     assert_eq!(past.next().await.unwrap().unwrap().seq, 46);
     while past.next().await.unwrap().is_some() {}
+    // A page that has just been opened wants the last ones alone.
+    let tail = get("/api/v1/events?tail=2&follow=false", "");
+    let answer = raw(&served.socket, &tail, "data:").await;
+    assert!(!answer.contains("id: 48\n"), "{answer}");
+    let resumed = get("/api/v1/events?tail=1", "Last-Event-ID: 47\r\n");
+    let answer = raw(&served.socket, &resumed, "id: 50").await;
+    assert!(answer.contains("id: 48\n"), "{answer}");
 }
 
 // proves: T-2

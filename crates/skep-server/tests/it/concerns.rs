@@ -105,7 +105,7 @@ fn each_kind_says_how_grave_it_is_what_is_the_matter_and_what_mends_it() {
     let work = |task: &str, worker: &str| json!({ "task": task, "attempt": 1, "worker": worker });
     let conflict = json!({ "file": "f", "workers": ["w1", "w2"], "tasks": ["a", "b"],
         "severity": "critical", "description": "both sides changed the same lines" });
-    let question = json!({ "number": 1, "tool": null, "text": "Which db?", "options": ["pg"] });
+    let question = json!({ "number": 1, "tool": null, "text": "Which\ndb?", "options": ["pg"] });
     let permission = json!({ "number": 1, "tool": "Bash", "text": "rm -r x", "options": [] });
     for (events, severity, kind, subject, says, shell) in [
         (
@@ -150,7 +150,7 @@ fn each_kind_says_how_grave_it_is_what_is_the_matter_and_what_mends_it() {
             "ask",
             "1.1",
             "w1 (a) asks: Which db?",
-            "skep answer 1.1 --option 1",
+            "skep answer 1.1 TEXT",
         ),
         (
             vec![

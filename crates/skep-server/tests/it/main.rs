@@ -6,6 +6,7 @@ mod api;
 mod bad_plans;
 mod concerns;
 mod events;
+mod front;
 mod good_plans;
 mod log;
 mod markdown;

@@ -248,7 +248,7 @@ fn print_safe(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Takes out `ESC [ … m`, and nothing else.
-fn without_colours(text: &str) -> String {
+pub(crate) fn without_colours(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let mut out = parts.next().unwrap_or_default().to_string();
     for part in parts {

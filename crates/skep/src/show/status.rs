@@ -64,6 +64,13 @@ pub(crate) fn status(status: &Status, concerns: &ConcernList, look: Look) -> Str
         out.push('\n');
     }
     out.push_str(&super::concerns::brief(concerns, look));
+    if status.alerts > 0 {
+        let _ = writeln!(
+            out,
+            "{} raised: `skep alerts`",
+            count(status.alerts as usize, "alert")
+        );
+    }
     if !status.workers.is_empty() {
         out.push('\n');
         out.push_str(&worker_table(&status.workers, look));

@@ -39,7 +39,7 @@ pub(crate) fn withheld(agent: &'static str) {
     };
     let calls = [
         call("cancel", json!({"tasks": ["other"], "task": "other"})),
-        call("config_set", json!({"key": "budget.usd", "value": "1000"})),
+        call("pause", json!({})),
         call(
             "memo",
             json!({"key": "who", "value": "me", "source": "here"}),

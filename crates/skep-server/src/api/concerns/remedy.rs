@@ -1,7 +1,7 @@
 //! What a person can do about a concern: as a command line, and as the command that a button sends.
 
 use crate::api::CommandDoc;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// One thing that mends a concern.
@@ -12,7 +12,14 @@ pub struct RemedyDoc {
     /// What to type for it. Words in capitals are the person's to fill in.
     pub shell: String,
     /// The same as a command to send; null where that takes words of the person's own, or where only the shell can.
+    #[schemars(schema_with = "takeable")]
     pub command: Option<CommandDoc>,
+}
+
+/// A command as `POST /commands` takes it. What is sent here has every key, too, and would be a second type beside
+/// that one for no use.
+fn takeable(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "$ref": "#/components/schemas/CommandDoc" }, { "type": "null" }] })
 }
 
 impl RemedyDoc {

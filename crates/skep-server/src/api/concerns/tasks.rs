@@ -27,13 +27,10 @@ fn ask(ask: AskDoc) -> ConcernDoc {
         ),
         None => {
             let options = ask.options.iter().zip(1..);
-            let mut remedies: Vec<RemedyDoc> = options
-                .map(|(said, number)| RemedyDoc::option(id, number, said))
-                .collect();
-            remedies.push(RemedyDoc::shell(
-                "answer it",
-                format!("skep answer {id} TEXT"),
-            ));
+            // None of the options is likelier than the person's own words.
+            let own = RemedyDoc::shell("answer it", format!("skep answer {id} TEXT"));
+            let mut remedies = vec![own];
+            remedies.extend(options.map(|(said, number)| RemedyDoc::option(id, number, said)));
             remedies.push(RemedyDoc {
                 label: "let it decide by itself".into(),
                 ..RemedyDoc::allow(id, false)
