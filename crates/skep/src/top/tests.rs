@@ -334,6 +334,7 @@ fn keys_send_the_commands_that_they_say() {
         let mut view = seen(&state, Link::Kept);
         match press(&mut view, keys) {
             Some(Effect::Send(command, _)) => Some(serde_json::to_value(command).unwrap()),
+            Some(Effect::Toggle(either)) => Some(serde_json::to_value(&either[0].0).unwrap()),
             _ => None,
         }
     };
