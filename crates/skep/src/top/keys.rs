@@ -291,10 +291,14 @@ impl View {
 
     fn rest_swarm(&mut self) -> Option<Effect> {
         let status = self.data.status.as_ref()?;
-        Some(match status.status.as_str() {
-            "paused" | "halted" | "draining" => Effect::Send(CommandDoc::Resume, "resumed".into()),
-            _ => Effect::Send(CommandDoc::Pause, "paused: nothing more is claimed".into()),
-        })
+        let pause = (CommandDoc::Pause, "paused: nothing more is claimed".into());
+        let resume = (CommandDoc::Resume, "resumed".into());
+        // What the screen shows may be a moment old.
+        let both = match status.status.as_str() {
+            "paused" | "halted" | "draining" => [resume, pause],
+            _ => [pause, resume],
+        };
+        Some(Effect::Toggle(Box::new(both)))
     }
 
     /// Allows or denies what the ask under the cursor wants to do.
