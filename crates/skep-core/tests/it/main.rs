@@ -18,6 +18,7 @@ mod landing;
 mod live_changes;
 mod merging;
 mod providers;
+mod queue;
 mod reputation;
 mod retries;
 mod routing;

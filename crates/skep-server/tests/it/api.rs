@@ -338,6 +338,55 @@ async fn events_come_from_history_and_then_live_without_gap_or_repeat() {
     while past.next().await.unwrap().is_some() {}
 }
 
+// proves: U-2
+#[tokio::test]
+async fn many_clients_hear_the_same_and_those_who_choose_hear_what_they_chose() {
+    let served = serve();
+    load(&served).await;
+    let add = CommandDoc::AddWorkers {
+        count: 1,
+        role: None,
+    };
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        clients.push(served.client.events(0, true).await.unwrap());
+    }
+    // One that reads nothing holds up nobody.
+    let _idle = served.client.events(0, true).await.unwrap();
+    let chosen = get("/api/v1/events?kinds=tasks_ready,worker_added", "");
+    let chosen = raw(&served.socket, &chosen, "\"worker_added\"");
+    let writer = async {
+        for n in 0..30 {
+            let key = format!("add-{n}");
+            served.client.command(&add, &key).await.unwrap();
+        }
+    };
+    let readers = async {
+        for client in &mut clients {
+            for seq in 1..=32 {
+                assert_eq!(client.next().await.unwrap().unwrap().seq, seq);
+            }
+        }
+    };
+    let (chosen, (), ()) = tokio::join!(chosen, writer, readers);
+    assert!(
+        chosen.contains("\"tasks_ready\"") && !chosen.contains("\"plan_loaded\""),
+        "{chosen}"
+    );
+    for bad in ["", "Claimed", "a,,b", "../x", "a%0ab"] {
+        let no = raw(
+            &served.socket,
+            &get(&format!("/api/v1/events?kinds={bad}"), ""),
+            "",
+        )
+        .await;
+        assert!(
+            no.starts_with("HTTP/1.1 400 ") && no.contains("bad_query"),
+            "{bad}: {no}"
+        );
+    }
+}
+
 // proves: T-2
 #[tokio::test]
 async fn the_socket_is_this_users_alone_and_has_one_keeper() {
