@@ -5,6 +5,7 @@
 mod agents;
 mod bad_commands;
 mod config;
+mod contract;
 mod costs;
 mod dash;
 mod deeds;
