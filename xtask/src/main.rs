@@ -12,8 +12,12 @@ use std::{
 /// One step of a chore: what it is, and the command line.
 type Step = (&'static str, &'static [&'static str]);
 
-/// A program that tests need: itself, the Debian package that has it, and what it is for.
-const NEEDS: &[(&str, &str, &str)] = &[("tmux", "tmux", "workers in panes (W-2)")];
+/// A program that tests need: itself, the Debian package that has it, what it is for, and whether there is no testing
+/// without it. Tests that can do without say that they are skipped.
+const NEEDS: &[(&str, &str, &str, bool)] = &[
+    ("tmux", "tmux", "workers in panes (W-2)", true),
+    ("chromium", "chromium", "the dashboard (U-3)", false),
+];
 
 /// Everything that must hold before a commit lands, cheapest first.
 const TEST: &[Step] = &[
@@ -58,8 +62,9 @@ fn main() -> ExitCode {
 /// Whether every program that tests need is there; what is missing is installed where that is allowed.
 #[allow(clippy::disallowed_methods)] // The chores run where cargo stands, the root.
 fn needs() -> bool {
-    NEEDS.iter().all(|(program, package, what)| {
-        let there = || Command::new(program).arg("-V").output().is_ok();
+    NEEDS.iter().all(|(program, package, what, must)| {
+        // Of those that know no `--version`, too, it is known then that they are there.
+        let there = || Command::new(program).arg("--version").output().is_ok();
         let root = || std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
         if there() {
             return true;
@@ -74,8 +79,9 @@ fn needs() -> bool {
                 .is_ok_and(|s| s.success())
         };
         if !installed || !there() {
-            println!("== needs: failed; install {program} (`apt-get install {package}`)");
-            return false;
+            let word = if *must { "failed" } else { "SKIPPED" };
+            println!("== needs: {word}; install {program} (`apt-get install {package}`)");
+            return !must;
         }
         true
     })

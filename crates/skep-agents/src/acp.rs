@@ -7,10 +7,12 @@
 //!
 //! Of the optional parts none is offered (`fs`, `terminal`): agents work on the worktree themselves.
 
+mod narrate;
 mod permission;
 mod program;
 mod update;
 
+pub(crate) use narrate::narrate;
 use permission::Ask;
 pub(crate) use program::{CONFIGURED, GEMINI, OPENCODE, launch};
 pub use program::{Model, Program};

@@ -4,14 +4,18 @@
 //! - Exit 0 says nothing: an interrupt before the first reply gives 0 and no `result`. `subtype` says "success"
 //!   when every request was refused; `is_error` is the field that counts.
 //! - There is one `assistant` line for each block of a message, each with the usage of the whole message, and its
-//!   `output_tokens` is a stub. So usage counts once for each message id, without output, until a `result` tells
-//!   the totals.
+//!   `output_tokens` is a stub. So usage counts once for each message id, without output. What was written the
+//!   `message_delta` at a message's end tells, which is passed on because partial messages are asked for: without
+//!   them nothing tells it before the `result`, and an attempt could pass its budget by all that it writes.
+//! - A `message_start` is no reply: of a stream that is cut again and again there is one each time.
 //! - In a `result`, `usage` is of the turn and `modelUsage` and `total_cost_usd` are of the process.
 
 mod launch;
+mod narrate;
 mod result;
 
 pub(crate) use launch::{ABOUT, launch};
+pub(crate) use narrate::narrate;
 
 use crate::{
     dialogue::CannotSay,
@@ -24,7 +28,7 @@ use crate::{
 };
 use alloc::{
     borrow::ToOwned,
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     format,
     string::{String, ToString},
     vec::Vec,
@@ -36,13 +40,18 @@ use skep_core::time::{Millis, Time};
 /// An input of a tool that is larger than this cannot be asked about: it must be sent back whole.
 const INPUT_MAX: usize = 1024 * 1024;
 
+/// So many messages at once are told apart: a conversation has one open, and it has a few helpers.
+const OPEN_MAX: usize = 32;
+
 /// The protocol's state.
 #[derive(Debug)]
 pub(crate) struct Claude {
     prompt: String,
     session: String,
-    /// The message whose usage was counted last.
-    message: String,
+    /// The messages whose usage was counted last: those of helpers come between those of the main conversation.
+    counted: VecDeque<String>,
+    /// What is counted of what each conversation's open message wrote, by the call of a tool that it is within.
+    written: BTreeMap<String, u64>,
     /// What the last message of the main conversation read, and the size of its context.
     used: Option<u64>,
     window: Option<u64>,
@@ -70,7 +79,8 @@ impl Claude {
         Claude {
             prompt: crate::launch::not_a_command(prompt).into_owned(),
             session: String::new(),
-            message: String::new(),
+            counted: VecDeque::new(),
+            written: BTreeMap::new(),
             used: None,
             window: None,
             earlier: Tokens::default(),
@@ -132,10 +142,14 @@ impl Claude {
     fn count(&mut self, message: &Json, aside: bool, out: &mut Out) {
         let id = message.at("id").str();
         let usage = message.at("usage");
-        if id.is_empty() || id == self.message || usage.is_null() {
+        let id = excerpt(id, NAME);
+        if id.is_empty() || self.counted.contains(&id) || usage.is_null() {
             return;
         }
-        self.message = excerpt(id, NAME);
+        if self.counted.len() == OPEN_MAX {
+            self.counted.pop_front();
+        }
+        self.counted.push_back(id);
         let tokens = Tokens {
             output: None,
             ..tokens(usage)
@@ -150,23 +164,42 @@ impl Claude {
         }
     }
 
-    /// With `--include-partial-messages` among the user's arguments: every word is a mark of life, and the end
-    /// of a message tells what it wrote.
-    fn event(&mut self, event: &Json, aside: bool, out: &mut Out) {
+    /// A part of a message of one conversation. Every word is a mark of life, and the end tells what was written.
+    fn event(&mut self, event: &Json, within: &str, out: &mut Out) {
         match event.at("type").str() {
-            "message_start" => self.count(event.at("message"), aside, out),
-            "message_delta" if event.path("usage.output_tokens").u64().is_some() => {
-                out.see(Seen::Usage {
-                    tokens: Tokens {
-                        output: event.path("usage.output_tokens").u64(),
-                        ..Tokens::default()
-                    },
-                    span: Span::Step,
-                });
+            "message_delta" => {
+                let sum = event.path("usage.output_tokens").u64();
+                match sum.and_then(|sum| self.wrote(within, sum)) {
+                    Some(more) => out.see(Seen::Usage {
+                        tokens: Tokens {
+                            output: Some(more),
+                            ..Tokens::default()
+                        },
+                        span: Span::Step,
+                    }),
+                    None => out.see(Seen::Progress),
+                }
             }
             "content_block_delta" => out.see(Seen::Writing),
-            _ => out.see(Seen::Progress),
+            kind => {
+                if matches!(kind, "message_start" | "message_stop") {
+                    self.written.remove(&excerpt(within, NAME));
+                }
+                out.see(Seen::Progress);
+            }
         }
+    }
+
+    /// What is new in a sum of what an open message wrote. Of more helpers than anybody has at once the `result` tells.
+    fn wrote(&mut self, within: &str, sum: u64) -> Option<u64> {
+        let within = excerpt(within, NAME);
+        if self.written.len() >= OPEN_MAX && !self.written.contains_key(&within) {
+            return None;
+        }
+        let known = self.written.entry(within).or_default();
+        let more = sum.checked_sub(*known).filter(|more| *more > 0)?;
+        *known = sum;
+        Some(more)
     }
 
     fn tool_results(line: &Json, out: &mut Out) {
@@ -294,12 +327,13 @@ impl Protocol for Claude {
         let Some(line) = Json::object(text) else {
             return;
         };
-        let aside = !line.at("parent_tool_use_id").is_null();
         match line.at("type").str() {
             "system" => self.system(&line, out),
             "assistant" => self.assistant(&line, out),
             "user" => Claude::tool_results(&line, out),
-            "stream_event" => self.event(line.at("event"), aside, out),
+            "stream_event" => {
+                self.event(line.at("event"), line.at("parent_tool_use_id").str(), out);
+            }
             "control_request" => self.request(text, out),
             "control_cancel_request" => self.withdrawn(line.at("request_id").str(), out),
             "rate_limit_event" => self.limit(line.at("rate_limit_info"), out),

@@ -6,9 +6,11 @@
 //!   the reset times of limits.
 
 mod exec;
+mod narrate;
 mod server;
 
 pub(crate) use exec::{ABOUT, Exec, launch};
+pub(crate) use narrate::{narrate, narrate_server};
 pub(crate) use server::{ABOUT as SERVER, Server, launch as launch_server};
 
 use crate::{

@@ -9,9 +9,11 @@
 //! good as the order of lines: end a good reply by a rule that says `done`, which stands after the agent's words,
 //! and what those words forged is overridden. JSON has no such doubt.
 
+mod narrate;
 mod pattern;
 mod reader;
 
+pub(crate) use narrate::narrate;
 pub(crate) use reader::Reader;
 
 use crate::{fault::ErrorKind, seen::Span};

@@ -54,8 +54,10 @@ mod json;
 mod launch;
 mod lines;
 mod mcp;
+mod narrate;
 mod pi;
 mod protocol;
+pub mod redact;
 mod result;
 mod rpc;
 mod seen;
@@ -74,6 +76,7 @@ pub use launch::{
     HomeFile, Launch, LaunchFault, Login, Permission, Place, Settings, Stdin, launch,
 };
 pub use lines::LINE_MAX;
+pub use narrate::{Kind, Narrator, Telling};
 pub use protocol::Answer;
 pub use result::{RESULT_MAX, result_file};
 pub use seen::{Seen, Span, Tokens, Until};

@@ -46,6 +46,9 @@ pub(crate) fn codex(command: &[String]) -> Vec<String> {
         set("command", program.into()),
         set("args", args.into()),
         set("env_vars", NEEDS.as_slice().into()),
+        // To speak of its own attempt it need not ask. By default it asks, and where nobody can be asked, as in
+        // `exec`, that is a refusal.
+        set("default_tools_approval_mode", "approve".into()),
         // It asks the keeper, which may have to wait for room on its disk.
         set("tool_timeout_sec", 90.into()),
     ]

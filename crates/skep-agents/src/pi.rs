@@ -5,6 +5,10 @@
 //! - `agent_end` repeats the whole conversation and can be longer than any line that is kept.
 //! - It has no permissions: it does everything at once.
 
+mod narrate;
+
+pub(crate) use narrate::narrate;
+
 use crate::{
     adapter::{About, Can, Cancel, LoginBy, Resume, Told},
     dialogue::CannotSay,

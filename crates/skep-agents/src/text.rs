@@ -42,6 +42,33 @@ pub fn excerpt(text: &str, most: usize) -> String {
     kept
 }
 
+/// All of `text` without anything that drives a terminal or reorders what a person reads, its lines kept and its
+/// tabs made spaces.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\u{9b}' => skip_csi(&mut chars),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut chars),
+            '\n' => kept.push('\n'),
+            '\t' => kept.push_str("    "),
+            // What a bar was redrawn over is of no interest.
+            '\r' if chars.peek().is_some_and(|next| *next != '\n') => {
+                let line = kept.rfind('\n').map_or(0, |at| at + 1);
+                kept.truncate(line);
+            }
+            c if c.is_control() || invisible(c) => {}
+            // Other separators of lines would make two of one.
+            '\u{2028}' | '\u{2029}' => kept.push(' '),
+            c => kept.push(c),
+        }
+    }
+    kept
+}
+
 /// Marks that turn the direction of text or are not seen at all: they make a line look like another one.
 fn invisible(c: char) -> bool {
     matches!(c,

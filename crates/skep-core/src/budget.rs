@@ -315,7 +315,8 @@ pub fn asks(state: &State, now: Time) -> Option<Shortfall> {
 }
 
 /// What a person is to be told when a cap's level has changed.
-fn text(standing: &Standing, level: Level) -> String {
+#[must_use]
+pub fn text(standing: &Standing, level: Level) -> String {
     let Some((measure, spent, cap)) = standing.fullest() else {
         return String::new();
     };

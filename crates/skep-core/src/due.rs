@@ -4,7 +4,7 @@
 //! and when [`wake_at`] comes. Each policy is a small function, in the order in which they matter.
 
 use crate::{
-    affinity, ask,
+    affinity, alert, ask,
     attempt::{Failure, Live, Outcome, StopWhy},
     budget, claim, deadlock,
     event::{Event, Next, WorkerNext},
@@ -51,6 +51,7 @@ pub fn next(state: &State, now: Time) -> Option<Event> {
         .or_else(|| merge_goes_on(state))
         .or_else(|| empty_merge_lands(state))
         .or_else(|| finished(state))
+        .or_else(|| alert::next(state, now))
 }
 
 /// When something will next be due without anything else happening: now, if it fell due since the last
@@ -61,7 +62,8 @@ pub fn wake_at(state: &State, now: Time) -> Option<Time> {
     let told = deadlock::tells_at(state).filter(|at| *at > now);
     let looks = forecast::due_at(state, now);
     let moves = moves_at(state, now).into_iter();
-    moves.chain(told).chain(looks).min()
+    let alerts = alert::wake_at(state, now);
+    moves.chain(told).chain(looks).chain(alerts).min()
 }
 
 /// The same without what only tells a person something: whether the swarm goes on by itself hangs on this.
@@ -376,7 +378,8 @@ fn idle(state: &State) -> bool {
 
 fn finished(state: &State) -> Option<Event> {
     let swarm = state.swarm()?;
-    if state.finished().is_some() || !idle(state) {
+    // What is owed to hooks is a part of the work.
+    if state.finished().is_some() || !idle(state) || !state.hooks_owed().is_empty() {
         return None;
     }
     let landing_open = swarm.spec.landing == Landing::Main

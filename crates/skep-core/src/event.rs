@@ -2,12 +2,14 @@
 //! only thing that is stored.
 
 use crate::{
+    alert::{self, Alert, Rule},
     ask::{Question, Reply},
     attempt::{Failure, StopWhy},
     budget::{Amounts, Charge, Scope, Told},
     fault::ErrorKind,
     forecast::{Collision, Gone, Work},
     health::{Logged, Rung},
+    hook::Ran,
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
     reputation::{Breach, Subject},
@@ -513,6 +515,11 @@ pub enum Event {
         /// In a sentence.
         text: String,
     },
+    /// A hook of the user's was run (U-11).
+    HookRan {
+        /// Which, and what came of it.
+        ran: Box<Ran>,
+    },
     /// Something was noticed.
     Signal {
         /// How much it matters.
@@ -562,6 +569,69 @@ pub enum Event {
         reason: String,
         /// One attempt is tried at this moment; `None`: a person must resume.
         probe_at: Option<Time>,
+    },
+    /// Something needs a person; or what was raised has become worse (U-6).
+    AlertRaised {
+        /// What.
+        alert: Box<Alert>,
+        /// How bad, in steps of its own.
+        grade: u32,
+    },
+    /// What was raised still holds.
+    AlertReminded {
+        /// Of what.
+        of: alert::Key,
+    },
+    /// What was raised is over.
+    AlertResolved {
+        /// Of what.
+        of: alert::Key,
+    },
+    /// Nobody wants to hear of a rule for a while.
+    AlertsSilenced {
+        /// Which.
+        rule: Rule,
+        /// Until this moment.
+        until: Time,
+    },
+    /// Somebody wants to see whether alerts arrive.
+    AlertTested {
+        /// By which route; none: by each.
+        route: Option<String>,
+    },
+    /// A route's letters arrived.
+    AlertSent {
+        /// By which route.
+        route: String,
+        /// The letters, by the numbers of their events.
+        letters: Vec<u64>,
+    },
+    /// A route's letters did not arrive, and are sent again.
+    AlertDelayed {
+        /// By which route.
+        route: String,
+        /// The letters.
+        letters: Vec<u64>,
+        /// Why.
+        reason: String,
+        /// Not before this moment.
+        until: Time,
+    },
+    /// A route's letters did not arrive, and are given up.
+    AlertUndelivered {
+        /// By which route.
+        route: String,
+        /// The letters.
+        letters: Vec<u64>,
+        /// Why.
+        reason: String,
+    },
+    /// A keeper took the place of one that died.
+    KeeperRestarted {},
+    /// The disk has become full, or has room again.
+    DiskSeen {
+        /// What it lacks.
+        lacking: Option<String>,
     },
     /// All that can be done is done.
     Finished {},
@@ -623,6 +693,7 @@ impl Event {
             Event::ProviderParked { .. } => "provider_parked",
             Event::ProviderResumed { .. } => "provider_resumed",
             Event::SloBreached { .. } => "slo_breached",
+            Event::HookRan { .. } => "hook_ran",
             Event::Signal { .. } => "signal",
             Event::CollisionForeseen { .. } => "collision_foreseen",
             Event::CollisionGone { .. } => "collision_gone",
@@ -633,6 +704,16 @@ impl Event {
             Event::SwarmResumed { .. } => "swarm_resumed",
             Event::SwarmDraining { .. } => "swarm_draining",
             Event::SwarmHalted { .. } => "swarm_halted",
+            Event::AlertRaised { .. } => "alert_raised",
+            Event::AlertReminded { .. } => "alert_reminded",
+            Event::AlertResolved { .. } => "alert_resolved",
+            Event::AlertsSilenced { .. } => "alerts_silenced",
+            Event::AlertTested { .. } => "alert_tested",
+            Event::AlertSent { .. } => "alert_sent",
+            Event::AlertDelayed { .. } => "alert_delayed",
+            Event::AlertUndelivered { .. } => "alert_undelivered",
+            Event::KeeperRestarted { .. } => "keeper_restarted",
+            Event::DiskSeen { .. } => "disk_seen",
             Event::Finished { .. } => "finished",
         }
     }

@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod affinity;
+pub mod alert;
 pub mod ask;
 pub mod attempt;
 pub mod budget;
@@ -21,6 +22,8 @@ pub mod event;
 pub mod fault;
 pub mod forecast;
 pub mod health;
+pub mod history;
+pub mod hook;
 pub mod id;
 pub mod judge;
 pub mod limits;
@@ -38,6 +41,7 @@ pub mod routing;
 pub mod scale;
 pub mod spec;
 pub mod state;
+pub mod targets;
 pub mod task;
 pub mod time;
 pub mod violations;

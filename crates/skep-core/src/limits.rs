@@ -34,6 +34,8 @@ pub const SIGHTS: usize = 32;
 /// How many pairs one look merges: at some 10 ms each, two thirds of a second. The others have their turn at the
 /// next look, since what was merged once is not merged again.
 pub const FORECAST_PAIRS: usize = 64;
+/// How many hooks are owed at once: a user's command that hangs must not make the state grow without end.
+pub const HOOKS_OWED: usize = 1_000;
 /// How many folders of ended attempts are kept: more than a person looks back over.
 pub const RUNS_KEPT: usize = 1_000;
 /// How much disk the folders of ended attempts may take together; the newest are kept.
@@ -64,5 +66,25 @@ pub const SPARED: u32 = 12;
 /// Of how many workers, agents, models and kinds of task with them the record is kept. Those that were used least
 /// recently go first.
 pub const REPUTATIONS: usize = 1_024;
+/// Of how many models the spending and the latencies are kept apart (U-5); the others are one.
+pub const NAMES: usize = 32;
+/// Of how many workers the latencies are kept. Those that were not seen for longest go first.
+pub const WORKERS_TIMED: usize = 128;
 /// How many attempts of each are remembered one by one: enough for a 95th percentile, few enough to follow a change.
 pub const RECENT: usize = 40;
+/// How many alerts are open at once: more than a person acts on. What else goes wrong is raised as others end.
+pub const ALERTS: usize = 100;
+/// How many conditions are watched at once, raised or not.
+pub const SPELLS: usize = 1_000;
+/// How many crashes are remembered for alerts: the most that can be asked to count.
+pub const COUNTED: usize = 100;
+/// How many letters wait at once: some hours without a network. The oldest is given up for a new one.
+pub const LETTERS: usize = 500;
+/// How many letters are remembered that wait no more.
+pub const LETTERS_KEPT: usize = 50;
+/// How many letters go into one message.
+pub const DIGEST: usize = 50;
+/// How many ways to people a plan can name.
+pub const ROUTES: usize = 32;
+/// The longest that alerts of a rule are silenced: longer is turning it off.
+pub const SILENCE: Millis = Millis::mins(30 * 24 * 60);

@@ -42,7 +42,8 @@ shows no sign of life is ended.
 - Nothing to do: write {\"no_op\": \"why\"} to the file named by SKEP_RESULT and exit 0.
 - Stuck: say why and exit with a code other than 0. Work so far is kept.
 - Also: `$SKEP_BIN checkpoint TEXT`, `$SKEP_BIN memo KEY VALUE --source HOW` (others can read it), `$SKEP_BIN block REASON \
-[--on TASK]` (ends this attempt; TASK, or a person, must come first). The tools of the MCP server `skep` do the same.
+[--on TASK]` (ends this attempt; TASK, or a person, must come first), `$SKEP_BIN ask QUESTION` (waits for a person; only \
+for what you cannot decide). The tools of the MCP server `skep` do the same.
 - SKEP_TOKEN is the key to these: never print it, never write it down.
 ";
 

@@ -1,11 +1,13 @@
 //! What can be asked and what can be seen: the only inputs of the decider.
 
 use crate::{
+    alert::{Rule, post::Posted},
     ask::{AskId, Given, Question},
     attempt::{Reading, Report, Saved},
     event::By,
     forecast::Meeting,
     health::{Rung, Sample},
+    hook::Ran,
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Link, Severity},
     scale::Mode,
@@ -165,6 +167,18 @@ pub enum Command {
         /// The model.
         model: Option<String>,
     },
+    /// Hear nothing of a rule for so long; for no time at all: hear of it again.
+    SilenceAlerts {
+        /// Which.
+        rule: Rule,
+        /// How long.
+        lasts: Millis,
+    },
+    /// Send a test by a route; none: by each.
+    TestAlerts {
+        /// Which.
+        route: Option<String>,
+    },
 }
 
 impl Command {
@@ -311,12 +325,33 @@ pub enum Observation {
         /// Which.
         attempt: Attempt,
     },
+    /// A hook of the user's was run.
+    HookRan {
+        /// Which, and what came of it.
+        ran: Ran,
+    },
     /// A host noticed something that changes no task and no worker, but that people should know.
     Noticed {
         /// How much it matters.
         severity: Severity,
         /// What, in a sentence.
         text: String,
+    },
+    /// A message to people was sent, or was not.
+    Posted {
+        /// By which route.
+        route: String,
+        /// The letters that it held.
+        letters: Vec<u64>,
+        /// What became of it.
+        posted: Posted,
+    },
+    /// This keeper takes the place of one that died.
+    Restarted,
+    /// The disk lacks something, or lacks nothing any more.
+    Disk {
+        /// What.
+        lacking: Option<String>,
     },
     /// A chain was built.
     Built {
@@ -455,6 +490,9 @@ pub enum Refusal {
     /// A bound was reached.
     #[error("{0}")]
     Limit(String),
+    /// No such route of alerts.
+    #[error("there is no route {0:?}")]
+    NoSuchRoute(String),
     /// Nobody waits for that answer.
     #[error("no ask {0} waits for an answer")]
     NoSuchAsk(AskId),

@@ -10,10 +10,13 @@ mod stored;
 pub use stored::FOLD;
 
 use crate::{
+    alert,
     attempt::{Live, Phase, Reading},
     budget::Ledger,
     forecast::{Collision, Looked},
     health::{Facts, Pace, Sample},
+    history::History,
+    hook::Owed,
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Conflict, Merge},
@@ -27,6 +30,7 @@ use crate::{
     worker::Worker,
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::String,
     vec::Vec,
@@ -72,6 +76,9 @@ pub struct State {
     /// What agents have found out in this plan; bounded by [`limits::MEMOS`].
     #[serde(default)]
     memos: Vec<Memo>,
+    /// Hooks that are to be run because of what has happened; bounded by [`limits::HOOKS_OWED`].
+    #[serde(default)]
+    hooks: Vec<Owed>,
     /// Who serves attempts, and who refuses to.
     #[serde(default)]
     providers: provider::Book,
@@ -81,6 +88,12 @@ pub struct State {
     /// How workers, agents and models do.
     #[serde(default)]
     reputations: reputation::Book,
+    /// What needs a person, and who was told.
+    #[serde(default)]
+    alerts: alert::Book,
+    /// What happened when, and how long it took; bounded whatever happens.
+    #[serde(default)]
+    history: History,
     #[serde(skip)]
     index: Index,
     /// What hosts measure: beside the state, never of it.
@@ -111,6 +124,17 @@ pub struct Swarm {
     pub target_diverged: bool,
     /// When the plan began.
     pub since: Time,
+    /// The numbers as the plan has them, while a live change makes them others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured: Option<Box<Policy>>,
+}
+
+impl Swarm {
+    /// The numbers as the plan and the configuration have them, whatever was changed since.
+    #[must_use]
+    pub fn configured(&self) -> &Policy {
+        self.configured.as_deref().unwrap_or(&self.spec.policy)
+    }
 }
 
 /// A wave that has landed.
@@ -306,6 +330,11 @@ impl State {
     pub fn memos(&self) -> &[Memo] {
         &self.memos
     }
+    /// Hooks that are to be run because of what has happened, oldest first.
+    #[must_use]
+    pub fn hooks_owed(&self) -> &[Owed] {
+        &self.hooks
+    }
     /// Whether a person paused the swarm.
     #[must_use]
     pub fn paused(&self) -> bool {
@@ -443,10 +472,20 @@ impl State {
     pub fn reputations(&self) -> &reputation::Book {
         &self.reputations
     }
+    /// What needs a person, and who was told.
+    #[must_use]
+    pub fn alerts(&self) -> &alert::Book {
+        &self.alerts
+    }
     /// What is known under a key of [`reputation`].
     #[must_use]
     pub fn reputation(&self, key: &str) -> Option<&reputation::Record> {
         self.reputations.get(key)
+    }
+    /// What happened when, how often, and how long it took.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
     }
     /// What hosts have measured of live attempts, since this keeper began.
     #[must_use]

@@ -248,6 +248,9 @@ pub struct Task {
     pub origin: Origin,
     /// Its place in the order of arrival: the smaller, the older.
     pub order: u64,
+    /// When it arrived.
+    #[serde(default)]
+    pub arrived: Time,
     /// Where it stands.
     pub state: TaskState,
     /// Since when.
@@ -305,6 +308,7 @@ impl Task {
             spec,
             origin,
             order,
+            arrived: now,
             state: TaskState::Waiting,
             since: now,
             wave: 1,

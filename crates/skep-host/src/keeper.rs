@@ -7,6 +7,7 @@
 pub mod clock;
 mod codec;
 mod fold;
+mod guard;
 mod inbox;
 mod memory;
 pub mod opening;

@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod command;
+pub mod desktop;
 pub mod git;
 pub mod keeper;
 pub mod litter;
@@ -17,4 +18,5 @@ pub mod shim;
 pub mod site;
 pub mod tmux;
 pub mod token;
+pub mod trust;
 pub mod watchdog;

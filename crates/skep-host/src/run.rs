@@ -5,6 +5,7 @@
 
 pub mod files;
 pub(crate) mod handover;
+mod narrated;
 mod output;
 mod placed;
 pub(crate) mod procfs;
@@ -15,10 +16,12 @@ pub mod talk;
 pub(crate) mod usage;
 mod waited;
 
+pub use narrated::{Page, is_told, narrated};
 pub use output::{Chunk, Output, output, read_output, tail_output};
 pub use placed::{ShimCommand, start_placed};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};
+pub use skep_agents::{Kind, Telling};
 pub use sweep::{SweepError, survivors, sweep, unfinished};
 pub use waited::{attempt_of, end, end_waited_for, waited_for};
 
@@ -47,6 +50,8 @@ use std::{
 pub(crate) const COOKIE: &str = "SKEP_RUN";
 pub(crate) const SPEC: &str = "spec.json";
 pub(crate) const STARTED: &str = "started.json";
+/// Where an agent may say that there was nothing to do.
+pub(crate) const RESULT: &str = "result.json";
 pub(crate) const EXIT: &str = "exit.json";
 
 /// Why a run could not be started.

@@ -7,6 +7,7 @@
 
 mod claim;
 mod exec;
+mod guard;
 mod holder;
 mod output;
 mod report;
@@ -31,12 +32,14 @@ use crate::{
 };
 use claim::Claim;
 use holder::Mode;
+use skep_agents::redact::Secrets;
 use std::{
     collections::BTreeMap,
     fs, io,
     os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::Path,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -137,6 +140,10 @@ struct Shim<'a> {
     cut: Option<Cut>,
     at_once: bool,
     survivors: u32,
+    /// What the running step knows and nobody may keep.
+    secrets: Arc<Secrets>,
+    /// What was read, without it.
+    clean: Vec<u8>,
     /// What the agent made that git ignores, where that is all.
     ignored: Vec<String>,
     notify: Option<UnixDatagram>,
@@ -194,6 +201,8 @@ impl<'a> Shim<'a> {
             cut: None,
             at_once: false,
             survivors: 0,
+            secrets: Arc::default(),
+            clean: Vec::new(),
             ignored: Vec::new(),
             notify,
             screen: Screen::own(),
@@ -214,6 +223,7 @@ impl<'a> Shim<'a> {
             let failed = !report.went_well();
             steps.push(report);
             if step.kind == StepKind::Agent {
+                guard::clean_result(self.folder, &self.secrets);
                 (saved, exists) = self.save(saved);
                 // Before the checks: what they build is not the agent's.
                 self.ignored = ignored(self.spec, &saved, began);

@@ -1,13 +1,15 @@
 //! The client of a keeper's Unix socket: typed calls, and errors that tell "no keeper" from "no".
 
+mod asking;
 mod attempt;
 mod sse;
 
 pub use attempt::Speaker;
 
 use crate::api::{
-    AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, EventDoc, MemoList,
-    PricesDoc, Problem, ReputationDoc, SignInDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
+    EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
+    SignInDoc, StateDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -19,6 +21,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use skep_core::time::Millis;
 use sse::Lines;
 use std::{
     io,
@@ -127,6 +130,13 @@ impl Client {
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("status").await
     }
+    /// How the swarm stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn standing(&self) -> Result<StateDoc, ClientError> {
+        self.get("state").await
+    }
     /// All tasks.
     ///
     /// # Errors
@@ -178,6 +188,20 @@ impl Client {
     pub async fn asks(&self) -> Result<AskList, ClientError> {
         self.get("asks").await
     }
+    /// What people were told of, and what became of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn alerts(&self) -> Result<AlertList, ClientError> {
+        self.get("alerts").await
+    }
+    /// What needs a person, or is about to.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn concerns(&self) -> Result<ConcernList, ClientError> {
+        self.get("concerns").await
+    }
     /// All conflicts.
     ///
     /// # Errors
@@ -199,6 +223,32 @@ impl Client {
     /// [`ClientError`].
     pub async fn prices(&self) -> Result<PricesDoc, ClientError> {
         self.get("prices").await
+    }
+
+    /// What was counted and how long things took: in the last `window`, or of all time.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn metrics(&self, window: Option<Millis>) -> Result<MetricsDoc, ClientError> {
+        match window {
+            Some(window) => self.get(&format!("metrics?window={window}")).await,
+            None => self.get("metrics").await,
+        }
+    }
+    /// Whether the swarm comes to what it should.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn targets(&self) -> Result<TargetsDoc, ClientError> {
+        self.get("targets").await
+    }
+    /// What happened in the last `window`, in points of `step`.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn series(&self, window: Millis, step: Millis) -> Result<SeriesDoc, ClientError> {
+        self.get(&format!("series?window={window}&step={step}"))
+            .await
     }
 
     /// Sends a command. The same key again does nothing new.
@@ -267,6 +317,15 @@ impl Client {
             lines: Lines::default(),
             path: self.path.clone(),
         })
+    }
+
+    /// A page of what an attempt printed, from this place in it on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn log(&self, attempt: u64, from: u64) -> Result<LogPage, ClientError> {
+        self.get(&format!("attempts/{attempt}/log?from={from}"))
+            .await
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &str) -> Result<T, ClientError> {

@@ -3,6 +3,7 @@
 //! The router knows nothing of how a request came. On the Unix [`socket`] the kernel says who asks; over [`tcp`] a
 //! [`Door`] looks at what a request brings.
 
+mod alerts;
 mod apart;
 mod asking;
 mod attempt;
@@ -13,6 +14,8 @@ mod edge;
 mod events;
 mod feed;
 mod guard;
+mod log;
+mod measure;
 mod openapi;
 mod page;
 mod read;
@@ -28,9 +31,9 @@ pub use door::Door;
 pub use write::{act, digest, options};
 
 use crate::api::{
-    AnswerDoc, AskList, AttemptDetail, AttemptList, By, CommandDoc, ConfigDoc, ConflictList,
-    CostsDoc, GraphDoc, MemoList, PricesDoc, Problem, QueueDoc, ReputationDoc, Status, TaskDetail,
-    TaskList, WhyDoc, WorkerList,
+    AlertList, AnswerDoc, AskList, AttemptDetail, AttemptList, By, CommandDoc, ConcernList,
+    ConfigDoc, ConflictList, CostsDoc, GraphDoc, MemoList, PricesDoc, Problem, QueueDoc,
+    ReputationDoc, StateDoc, Status, TaskDetail, TaskList, TestInput, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use axum::{
@@ -100,6 +103,14 @@ fn owner() -> Routes<App> {
             op::<Status>("getStatus", "The swarm at a glance"),
         )
         .get(
+            "/state",
+            read::standing,
+            op::<StateDoc>(
+                "getState",
+                "How the swarm stands, as .skep/state.json has it",
+            ),
+        )
+        .get(
             "/tasks",
             read::tasks,
             op::<TaskList>("listTasks", "All tasks"),
@@ -130,6 +141,11 @@ fn owner() -> Routes<App> {
             op::<ConflictList>("listConflicts", "Conflicts met so far in this plan"),
         )
         .get(
+            "/concerns",
+            read::concerns,
+            op::<ConcernList>("listConcerns", "What needs a person, or is about to"),
+        )
+        .get(
             "/costs",
             read::costs,
             op::<CostsDoc>("getCosts", "What was spent, and where the caps stand")
@@ -157,6 +173,16 @@ fn owner() -> Routes<App> {
             "/asks",
             read::asks,
             op::<AskList>("listAsks", "What agents ask people"),
+        )
+        .merge(log::routes())
+        .merge(measure::routes())
+        .get(
+            "/alerts",
+            alerts::list,
+            op::<AlertList>(
+                "listAlerts",
+                "What people were told of, and what became of it",
+            ),
         )
         .get(
             "/config",
@@ -194,6 +220,13 @@ fn owner() -> Routes<App> {
             write::command,
             op::<AnswerDoc>("sendCommand", "Do something")
                 .takes::<CommandDoc>()
+                .once_a_key(),
+        )
+        .post(
+            "/alerts/test",
+            alerts::test,
+            op::<AnswerDoc>("testAlerts", "Send a test by a route of alerts, or by each")
+                .takes::<TestInput>()
                 .once_a_key(),
         )
         .patch(

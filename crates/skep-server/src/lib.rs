@@ -3,6 +3,7 @@
 
 pub mod plan;
 
+pub mod alerts;
 pub mod api;
 pub mod client;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod http;
 pub mod mcp;
 pub mod models;
 mod near;
+pub mod state_file;
 mod unique;
 pub mod zones;
 

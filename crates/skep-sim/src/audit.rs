@@ -1,5 +1,6 @@
 //! What must hold in every world, checked against the log and the world, never against the keeper's word.
 
+mod asks;
 mod providers;
 mod scaling;
 mod spending;
@@ -19,6 +20,7 @@ use skep_core::{
     spec::{Budget, Plan, Policy},
     state::State,
     task::TaskState,
+    time::Millis,
     violations, waiting,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -69,6 +71,7 @@ pub(crate) struct Audit {
     looked: u64,
     coming: scaling::Coming,
     pub(crate) spending: spending::Spending,
+    asks: asks::Asks,
 }
 
 impl Audit {
@@ -90,6 +93,7 @@ impl Audit {
             looked: 0,
             coming: scaling::Coming::default(),
             spending: spending::Spending::default(),
+            asks: asks::Asks::default(),
         }
     }
 
@@ -102,6 +106,11 @@ impl Audit {
                 (policy.backoff.0, policy.backoff_cap.0) = (0, 0);
             }
             Some(Mutant::IgnoreCap) => policy.concurrency = 1_000,
+            Some(Mutant::AskForEver) => {
+                policy.agents.ask_timeout = Millis::mins(90 * 24 * 60);
+                policy.agents.ask_total = policy.agents.ask_timeout;
+            }
+            Some(Mutant::HurryPeople) => policy.agents.ask_timeout = Millis::secs(1),
             Some(Mutant::NoCaps) => policy.budget = Budget::default(),
             Some(Mutant::IgnoreBulkhead) => policy.providers.attempts = 1_000,
             Some(Mutant::ParkBriefly) => policy.providers.longest_park.0 = 1,
@@ -112,6 +121,11 @@ impl Audit {
             _ => {}
         }
         plan
+    }
+
+    /// The policy as people know it.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub(crate) fn fail(&mut self, kind: Kind, invariant: &'static str, text: String) {
@@ -208,6 +222,8 @@ impl World {
         self.audit_scaling(record);
         self.audit_spending(record);
         self.audit_providers(record);
+        self.audit_given_up(record);
+        self.audit_asks(record);
         match &record.event {
             Event::PlanLoaded { .. } => {
                 self.audit.accepted.clear();

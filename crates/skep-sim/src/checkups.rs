@@ -116,9 +116,12 @@ impl World {
             let folder = self.hosts.folders.get(attempt)?;
             let alive = folder.state == FolderState::Running { agent_alive: true };
             folder.script.life.manner.limit().filter(|_| alive)?;
-            let silent = self
-                .now
-                .saturating_sub(last_sign(folder).max(folder.paid).max(since));
+            let silent = self.now.saturating_sub(
+                last_sign(folder)
+                    .max(folder.paid)
+                    .max(folder.stood)
+                    .max(since),
+            );
             // Without restarts left, it is the longer limit that counts.
             let policy = self.audit.state.policy();
             (silent > policy.health.silent.0 + policy.grace.0 + SLACK).then_some(silent)

@@ -2,6 +2,7 @@
 
 use crate::{
     agents::{Character, Deed, Script},
+    asks::Asking,
     bills::Bill,
     dice::Dice,
     git::{Works, file_name},
@@ -45,6 +46,8 @@ pub(crate) struct Folder {
     no_op_allowed: bool,
     checks: usize,
     pub(crate) began: u64,
+    /// Its shim ends it then, if it has waited for nobody.
+    pub(crate) ceiling: u64,
     /// When the keeper gives the attempt up, about.
     given_up: u64,
     /// Heeds nothing: its disk hangs.
@@ -61,6 +64,12 @@ pub(crate) struct Folder {
     pub(crate) paid: u64,
     /// Its provider refused it.
     pub(crate) refusal: Option<Refusal>,
+    /// What it waits for a person to answer.
+    pub(crate) asking: Option<Asking>,
+    /// By how much its deadlines are later for that, as a keeper has left it.
+    pub(crate) stands: u64,
+    /// When it last waited.
+    pub(crate) stood: u64,
 }
 
 impl Folder {
@@ -99,6 +108,8 @@ pub(crate) enum ShimStep {
         boot: u32,
     },
     Write,
+    /// An agent that waits for an answer looks for it.
+    Looks,
     AgentEnds,
     Ends,
     /// SIGTERM's grace is over, or the agent heeded it.
@@ -119,15 +130,24 @@ impl World {
         let FolderState::Running { agent_alive } = folder.state else {
             return;
         };
+        let (stalled, stopped, ceiling) = (folder.stalled, folder.told_to_stop, folder.ceiling);
         match step {
             ShimStep::Begin { .. } => {}
             ShimStep::Write if agent_alive => {
                 self.agent_writes(attempt);
                 self.agent_speaks(attempt);
             }
-            ShimStep::AgentEnds if agent_alive => self.agent_ends(attempt),
+            ShimStep::Looks if agent_alive => self.agent_looks(attempt),
+            ShimStep::AgentEnds if agent_alive && !self.waits_on(attempt) => {
+                self.agent_ends(attempt);
+            }
             ShimStep::Ends if !agent_alive => self.shim_ends(attempt, None, None),
-            ShimStep::StopTakesEffect if !folder.stalled => {
+            ShimStep::StopTakesEffect if !stalled => {
+                let at = ceiling + self.ceiling_moves(attempt);
+                if !stopped && self.now < at {
+                    let step = ShimStep::StopTakesEffect;
+                    return self.after(at - self.now, Due::Shim(attempt, step));
+                }
                 let end = agent_alive.then_some(End::Stopped);
                 self.shim_ends(attempt, end, Some(Cut::Stopped));
             }
@@ -209,6 +229,7 @@ impl World {
             no_op_allowed: order.task.allow_no_op,
             checks: order.task.success.iter().filter(run).count(),
             began: self.now,
+            ceiling: self.now + ceiling,
             given_up: self.now + ceiling + order.limits.grace.0 * (2 + success) + 60_000,
             stalled: false,
             over_since: None,
@@ -219,6 +240,9 @@ impl World {
             spends_until: None,
             paid: 0,
             refusal,
+            asking: None,
+            stands: 0,
+            stood: 0,
         };
         self.hosts.folders.insert(attempt, folder);
         self.observe(Observation::Started { attempt });
@@ -246,6 +270,9 @@ impl World {
         // A month is about health; who gives up by itself says nothing of that.
         if self.options.days > 0 {
             return;
+        }
+        if World::asks(attempt) {
+            return self.agent_asks(attempt);
         }
         let word = match attempt.0 % 23 {
             3 | 11 => Word::Checkpoint {
@@ -460,6 +487,7 @@ impl World {
             no_op_allowed: false,
             checks: 0,
             began: 0,
+            ceiling: 0,
             given_up: 0,
             stalled: false,
             over_since: None,
@@ -470,6 +498,9 @@ impl World {
             spends_until: Some(0),
             paid: 0,
             refusal: None,
+            asking: None,
+            stands: 0,
+            stood: 0,
         });
     }
 }

@@ -357,6 +357,7 @@ impl World {
             self.measure();
             self.work();
             self.audit_silence();
+            self.audit_waits();
         }
         self.act();
     }

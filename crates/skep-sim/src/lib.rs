@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod agents;
+mod asks;
 mod audit;
 mod bills;
 mod checkups;

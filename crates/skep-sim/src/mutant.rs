@@ -31,6 +31,10 @@ pub enum Mutant {
     ParkBriefly,
     /// Adds workers beyond their most, and lets them go before they have been idle for long.
     ScaleWildly,
+    /// Waits for people for ever.
+    AskForEver,
+    /// Answers for people before their time.
+    HurryPeople,
     /// Knows no cap on spending.
     NoCaps,
     /// Goes on with its engine after an append that failed.
@@ -55,7 +59,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 24] = [
+    pub const ALL: [Mutant; 26] = [
         Mutant::ActBeforeAppend,
         Mutant::AnswerBeforeAppend,
         Mutant::IgnoreFence,
@@ -70,6 +74,8 @@ impl Mutant {
         Mutant::IgnoreBulkhead,
         Mutant::ParkBriefly,
         Mutant::ScaleWildly,
+        Mutant::AskForEver,
+        Mutant::HurryPeople,
         Mutant::NoCaps,
         Mutant::KeepEngine,
         Mutant::ForgetKeys,

@@ -306,5 +306,7 @@ fn word(command: &Command) -> &'static str {
         Command::SetPolicy { .. } => "command: set policy",
         Command::SetWorkerModel { .. } => "command: set model",
         Command::Answer { .. } => "command: answer",
+        Command::SilenceAlerts { .. } => "command: silence alerts",
+        Command::TestAlerts { .. } => "command: test alerts",
     }
 }

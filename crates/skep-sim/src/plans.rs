@@ -6,8 +6,9 @@ use skep_core::{
     money::Usd,
     scale::Mode,
     spec::{
-        AgentSpec, Budget, Cap, Command, Criterion, Glob, Host, Landing, ModelSpec, ModelWish,
-        OnCap, Plan, Policy, Price, Priority, Scaling, SwarmSpec, TaskSpec, Tier, Workers, Zone,
+        AgentSpec, Budget, Cap, Command, Criterion, Glob, HookSpec, Host, Landing, ModelSpec,
+        ModelWish, Moment, OnCap, OnFail, Plan, Policy, Price, Priority, Scaling, SwarmSpec,
+        TaskSpec, Tier, Workers, Zone,
     },
     time::{Millis, Time},
 };
@@ -165,6 +166,20 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         agents: [("fake".into(), agent)].into(),
         built_in: Vec::new(),
         permission: None,
+        routes: Vec::new(),
+        hooks: if checked {
+            let on = vec![Moment::AfterAttempt, Moment::Failed];
+            let hook = HookSpec {
+                on,
+                command: vec!["tell".into()],
+                timeout: HookSpec::TIMEOUT,
+                on_fail: OnFail::Refuse,
+            };
+            [("tell".into(), hook)].into()
+        } else {
+            BTreeMap::new()
+        },
+        origins: Default::default(),
         policy: policy(dice),
     }
 }

@@ -91,6 +91,8 @@ pub(crate) enum Due {
     Shim(Attempt, ShimStep),
     Person,
     Resend(usize),
+    /// A person answers what an attempt asked, so long after that.
+    Reply(Attempt, u64),
     Fault,
     Calm,
     NextPlan,
@@ -255,6 +257,7 @@ impl World {
             Due::Shim(attempt, step) => self.shim(attempt, step),
             Due::Person => self.person(),
             Due::Resend(client) => self.send(client),
+            Due::Reply(attempt, after) => self.reply(attempt, after),
             Due::Fault => self.fault(),
             Due::Calm => self.calm(),
             Due::NextPlan => self.next_plan(),

@@ -2,9 +2,9 @@
 
 use crate::{
     commands::{
-        asks, attach, clean, completions, config, costs, dash, demo, doctor, down, events, import,
-        init, logs, mcp, pause, retry, run, salvage, say, scale, schema, status, tasks, up,
-        watchdog, why, workers,
+        alerts, ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor,
+        down, events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema,
+        state, status, tasks, top, trust, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -81,6 +81,10 @@ pub(crate) enum Verb {
     Watchdog(watchdog::Args),
     /// Show the swarm at a glance
     Status(status::Args),
+    /// Watch and steer the swarm live, on a whole terminal
+    Top(top::Args),
+    /// Print how the swarm stands as JSON
+    State(state::Args),
     /// List and change tasks
     Tasks(tasks::Args),
     /// List and change workers
@@ -95,6 +99,10 @@ pub(crate) enum Verb {
     Logs(logs::Args),
     /// Say why a task or worker is not moving, or why the swarm is as large as it is
     Why(why::Args),
+    /// List what needs you, each with what mends it
+    Concerns(concerns::Args),
+    /// List what people were told of; test the ways to them; silence a rule
+    Alerts(alerts::Args),
     /// List what agents ask
     Asks(asks::Args),
     /// Answer what an agent asks
@@ -111,6 +119,8 @@ pub(crate) enum Verb {
     Costs(costs::Args),
     /// Show and change the numbers that steer the swarm
     Config(config::Args),
+    /// Let the repository's skep.toml run commands
+    Trust(trust::Args),
     /// List and restore saved work
     Salvage(salvage::Args),
     /// Remove what finished work left behind
@@ -129,6 +139,8 @@ pub(crate) enum Verb {
     Heartbeat(say::HeartbeatArgs),
     /// For agents: this attempt cannot go on
     Block(say::BlockArgs),
+    /// For agents: ask a person, and wait for the answer
+    Ask(ask::Args),
     /// List what agents have found out; for agents: record a finding
     Memo(say::MemoArgs),
     /// Serve MCP: for agents in an attempt, and for your own

@@ -1,9 +1,12 @@
 //! The commands, one file each. A command finds its place, acts, and prints.
 
+pub(crate) mod alerts;
+pub(crate) mod ask;
 pub(crate) mod asks;
 pub(crate) mod attach;
 pub(crate) mod clean;
 pub(crate) mod completions;
+pub(crate) mod concerns;
 pub(crate) mod config;
 pub(crate) mod costs;
 pub(crate) mod dash;
@@ -22,8 +25,11 @@ pub(crate) mod salvage;
 pub(crate) mod say;
 pub(crate) mod scale;
 pub(crate) mod schema;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod tasks;
+pub(crate) mod top;
+pub(crate) mod trust;
 pub(crate) mod up;
 pub(crate) mod watchdog;
 pub(crate) mod why;
@@ -63,11 +69,15 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         // Has a runtime of its own.
         Verb::Watchdog(_) => Ok(Exit::Done),
         Verb::Status(args) => status::run(ctx, &args).await,
+        Verb::Top(args) => top::run(ctx, &args).await,
+        Verb::State(args) => state::run(ctx, &args).await,
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,
         Verb::Attach(args) => attach::run(ctx, &args).await,
         Verb::Scale(args) => scale::run(ctx, &args).await,
         Verb::Logs(args) => logs::run(ctx, &args).await,
+        Verb::Concerns(args) => concerns::run(ctx, &args).await,
+        Verb::Alerts(args) => alerts::run(ctx, &args).await,
         Verb::Asks(args) => asks::list(ctx, &args).await,
         Verb::Answer(args) => asks::answer(ctx, &args).await,
         Verb::Why(args) => why::run(ctx, &args).await,
@@ -86,9 +96,11 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,
         Verb::Block(args) => say::block(ctx, args).await,
+        Verb::Ask(args) => ask::run(ctx, args).await,
         Verb::Memo(args) => say::memo(ctx, args).await,
         Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,
+        Verb::Trust(args) => trust::run(ctx, &args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),
     }

@@ -86,6 +86,13 @@ impl Failure {
         self
     }
 
+    /// What went wrong, and why if that is known, in one line.
+    pub(crate) fn line(&self) -> String {
+        let mut parts = vec![self.message.trim_end()];
+        parts.extend(self.causes.iter().map(String::as_str));
+        parts.join(": ")
+    }
+
     /// Says it on standard error.
     pub(crate) fn say(&self) {
         let text = self.render(term::color(&std::io::stderr(), None));

@@ -7,10 +7,12 @@ mod commands;
 mod deeds;
 mod failure;
 mod follow;
+mod layers;
 mod place;
 mod show;
 mod signals;
 mod term;
+mod top;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 

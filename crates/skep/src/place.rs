@@ -5,7 +5,12 @@ use crate::{
     failure::{Exit, Failure},
     term,
 };
-use skep_core::{id::TaskId, spec::Host, state::State, time::Time};
+use skep_core::{
+    id::{Attempt, TaskId},
+    spec::Host,
+    state::State,
+    time::Time,
+};
 use skep_host::{
     git::Repo,
     keeper::{self, Keeper, Presence, StartError},
@@ -18,9 +23,11 @@ use skep_host::{
     token,
 };
 use skep_server::{
+    alerts,
     api::{
-        AnswerDoc, AskList, By, CommandDoc, ConfigDoc, ConflictList, CostsDoc, PricesDoc, Problem,
-        SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc, WorkerList,
+        AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList,
+        CostsDoc, PricesDoc, Problem, SCHEMA, StateDoc, Status, TaskDetail, TaskList, Unattended,
+        WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
@@ -29,10 +36,11 @@ use skep_server::{
         socket::Socket,
         tcp::{Limits, Listen, ListenError, Tcp},
     },
-    task_hint, unique_id,
+    state_file, task_hint, unique_id,
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     sync::{Arc, Once},
     time::{Duration, Instant, SystemTime},
@@ -72,16 +80,26 @@ impl Place {
         if self.client.is_there().await? {
             return Ok(Source::Keeper(self.client.clone()));
         }
-        let state = self.fold()?;
+        let log = self.unattended()?;
         term::say("no keeper runs; this is what the log says\n");
-        // The log cannot know what has ended since; an attempt's own folder does.
-        let running = state.live().map(|live| live.attempt);
-        let running = running.filter(|attempt| {
+        Ok(Source::Log(Box::new(log)))
+    }
+
+    /// The swarm as it is while nobody keeps it.
+    pub(crate) fn unattended(&self) -> Result<Unattended, Failure> {
+        let state = self.fold()?;
+        let running = self.running(&state);
+        Ok(Unattended { state, running })
+    }
+
+    /// The attempts that still run. The log cannot know what has ended since; an attempt's own folder does.
+    pub(crate) fn running(&self, state: &State) -> BTreeSet<Attempt> {
+        let live = state.live().map(|live| live.attempt);
+        let runs = |attempt: &Attempt| {
             let folder = self.site.runs().join(format!("a{attempt}"));
             matches!(run::look(&folder), Look::Running(_))
-        });
-        let running = running.collect();
-        Ok(Source::Log(Box::new(Unattended { state, running })))
+        };
+        live.filter(runs).collect()
     }
 
     /// As [`source`](Place::source), for verbs that change something: where there was never a swarm there is none
@@ -238,8 +256,10 @@ impl Place {
             repo: self.repo.clone(),
         };
         let door = web.as_ref().map(|(_, door)| door.clone());
-        let router = http::router_with(app, door);
         let (leave, mut left) = watch::channel(());
+        let (file_leave, file_left) = watch::channel(());
+        let state_file = tokio::spawn(state_file::keep(app.clone(), file_left));
+        let router = http::router_with(app, door);
         let served = tokio::spawn(async move {
             let mut leaving = left.clone();
             let left = async move { drop(left.changed().await) };
@@ -251,10 +271,13 @@ impl Place {
                 Some((tcp, door)) => drop(tokio::join!(local, tcp.serve(router, door, leaving))),
             }
         });
+        let alerts = alerts::Service::start(keeper.handle());
         Ok(Hosted {
+            alerts,
             keeper,
             served,
             leave,
+            state_file: (file_leave, state_file),
         })
     }
 }
@@ -292,9 +315,12 @@ impl Place {
 
 /// A keeper in this process.
 pub(crate) struct Hosted {
+    alerts: alerts::Service,
     pub(crate) keeper: Keeper,
     served: JoinHandle<()>,
     leave: watch::Sender<()>,
+    /// What keeps `.skep/state.json`, and how it is told to leave.
+    state_file: (watch::Sender<()>, JoinHandle<()>),
 }
 
 impl Hosted {
@@ -307,6 +333,11 @@ impl Hosted {
         });
         let session = session.await.ok().flatten();
         let session = session.filter(|(_, host)| handle.host(*host) == Host::Tmux);
+        // What became due with the last event is told while there is a log to note it in.
+        self.alerts.leave().await;
+        // While the keeper can still say how it leaves things.
+        let _ = self.state_file.0.send(());
+        let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.state_file.1).await;
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
@@ -388,7 +419,7 @@ impl Source {
             Source::Keeper(client) => Ok(client.config().await?),
             Source::Log(log) => Ok(ConfigDoc {
                 schema: SCHEMA,
-                settings: config::settings(&log.state.policy()),
+                settings: config::of_state(&log.state),
             }),
         }
     }
@@ -408,6 +439,24 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.asks().await?),
             Source::Log(log) => Ok(AskList::of(&log.state)),
+        }
+    }
+    pub(crate) async fn alerts(&self) -> Result<AlertList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.alerts().await?),
+            Source::Log(log) => Ok(AlertList::of(&log.state, now())),
+        }
+    }
+    pub(crate) async fn standing(&self) -> Result<StateDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.standing().await?),
+            Source::Log(log) => Ok(StateDoc::of(&log.state, now(), false)),
+        }
+    }
+    pub(crate) async fn concerns(&self) -> Result<ConcernList, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.concerns().await?),
+            Source::Log(log) => Ok(log.concerns(now())),
         }
     }
     pub(crate) async fn conflicts(&self) -> Result<ConflictList, Failure> {

@@ -1,6 +1,8 @@
 //! How things look as text. Everything here is a pure function of documents or of the state, so that it can
 //! be tested without a terminal.
 
+pub(crate) mod alerts;
+pub(crate) mod concerns;
 pub(crate) mod config;
 pub(crate) mod costs;
 pub(crate) mod forecast;

@@ -68,15 +68,19 @@ pub(super) fn usage(usage: &Json, out: &mut Out) {
     if usage.is_null() {
         return;
     }
+    let tokens = tokens(usage);
+    let span = Span::Step;
+    out.see(Seen::Usage { tokens, span });
+}
+
+pub(super) fn tokens(usage: &Json) -> Tokens {
     let output = usage.at("outputTokens").u64();
     let thought = usage.at("thoughtTokens").u64();
-    let tokens = Tokens {
+    Tokens {
         input: usage.at("inputTokens").u64(),
         cache_read: usage.at("cachedReadTokens").u64(),
         cache_write: usage.at("cachedWriteTokens").u64(),
         output: output.map(|output| output.saturating_add(thought.unwrap_or(0))),
         reasoning: thought,
-    };
-    let span = Span::Step;
-    out.see(Seen::Usage { tokens, span });
+    }
 }

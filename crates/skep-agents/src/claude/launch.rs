@@ -74,6 +74,8 @@ pub(crate) fn launch(
         "--input-format=stream-json",
         "--output-format=stream-json",
         "--verbose",
+        // Else nothing tells what it wrote before its end. They triple its log, which is bounded.
+        "--include-partial-messages",
         "--permission-prompt-tool=stdio",
         // The worktree is not trusted: its settings could name hooks, which are commands, and servers.
         "--setting-sources=user",

@@ -215,7 +215,7 @@ impl Protocol for Reader {
     }
 }
 
-fn holds(found: &Json, value: &Value) -> bool {
+pub(super) fn holds(found: &Json, value: &Value) -> bool {
     match value {
         Value::Bool(value) => found.bool() == Some(*value),
         Value::Int(value) => found.u64() == Some(*value),
@@ -224,30 +224,38 @@ fn holds(found: &Json, value: &Value) -> bool {
 }
 
 fn usage(see: &See, facts: &Facts<'_>, out: &mut Out) {
+    let See::Usage { span, .. } = see else {
+        return;
+    };
+    let span = *span;
+    if let Some(tokens) = tokens(see, |place| facts.number(place)) {
+        out.see(Seen::Usage { tokens, span });
+    }
+}
+
+/// The tokens that a line tells, if it tells any.
+pub(super) fn tokens(see: &See, number: impl Fn(&str) -> Option<u64>) -> Option<Tokens> {
     let See::Usage {
         input,
         cache_read,
         cache_write,
         output,
         reasoning,
-        span,
         reasoning_apart,
+        ..
     } = see
     else {
-        return;
+        return None;
     };
-    let reasoning = facts.number(reasoning);
+    let reasoning = number(reasoning);
     let apart = if *reasoning_apart { reasoning } else { None };
-    let output = facts.number(output);
+    let output = number(output);
     let tokens = Tokens {
-        input: facts.number(input),
-        cache_read: facts.number(cache_read),
-        cache_write: facts.number(cache_write),
+        input: number(input),
+        cache_read: number(cache_read),
+        cache_write: number(cache_write),
         output: output.map(|output| output.saturating_add(apart.unwrap_or(0))),
         reasoning,
     };
-    let span = *span;
-    if tokens != Tokens::default() {
-        out.see(Seen::Usage { tokens, span });
-    }
+    (tokens != Tokens::default()).then_some(tokens)
 }

@@ -2,6 +2,7 @@
 
 use super::staff;
 use crate::{
+    alert::Rule,
     ask,
     attempt::StopWhy,
     event::Event,
@@ -12,7 +13,7 @@ use crate::{
     spec::{self, Plan, Priority, TaskSpec},
     state::State,
     task::{Origin, Task, TaskState},
-    time::Time,
+    time::{Millis, Time},
     worker::Worker,
 };
 use alloc::{collections::BTreeSet, format, string::ToString, sync::Arc, vec::Vec};
@@ -85,6 +86,8 @@ pub(super) fn decide(state: &State, at: Time, command: &Command) -> Decision {
             )
         }
         Command::Answer { ask, given } => ask::answer(state, *ask, given),
+        Command::SilenceAlerts { rule, lasts } => silence(state, *rule, *lasts, at),
+        Command::TestAlerts { route } => test_alerts(state, route.as_deref()),
         Command::SetWorkerModel { worker, model } => {
             let now = find_worker(state, *worker)?;
             once(
@@ -97,6 +100,39 @@ pub(super) fn decide(state: &State, at: Time, command: &Command) -> Decision {
             )
         }
     }
+}
+
+fn silence(state: &State, rule: Rule, lasts: Millis, now: Time) -> Decision {
+    state.swarm().ok_or(Refusal::NoPlan)?;
+    if lasts > limits::SILENCE {
+        let most = limits::SILENCE;
+        return Err(Refusal::Limit(format!(
+            "{lasts} of silence; {most} is the most (`policy.alerts.off` turns a rule off)"
+        )));
+    }
+    let silent = state.alerts().silenced_until(rule);
+    once(
+        lasts > Millis(0) || silent.is_some_and(|until| until > now),
+        Event::AlertsSilenced {
+            rule,
+            until: now + lasts,
+        },
+        "alerts of this rule are not silenced",
+    )
+}
+
+fn test_alerts(state: &State, route: Option<&str>) -> Decision {
+    let routes = &state.swarm().ok_or(Refusal::NoPlan)?.spec.routes;
+    if let Some(name) = route.filter(|name| routes.iter().all(|r| r.name != **name)) {
+        return Err(Refusal::NoSuchRoute(name.into()));
+    }
+    once(
+        !routes.is_empty(),
+        Event::AlertTested {
+            route: route.map(Into::into),
+        },
+        "the plan names no route for alerts ([[alerts.route]])",
+    )
 }
 
 pub(super) fn once(changes: bool, event: Event, otherwise: &str) -> Decision {

@@ -1,14 +1,18 @@
 //! The numbers that steer a swarm, with the defaults of SPEC. All can be changed while it runs.
 
 mod agents;
+mod alerts;
 mod budget;
 mod routing;
 mod scaling;
+mod targets;
 
 pub use agents::Agents;
+pub use alerts::Alerts;
 pub use budget::{Budget, Cap, OnCap};
 pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
+pub use targets::Targets;
 
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -67,8 +71,12 @@ pub struct Policy {
     pub providers: Providers,
     /// From when on a worker, an agent or a model does badly.
     pub slo: Slo,
+    /// What the swarm should come to.
+    pub targets: Targets,
     /// How agents that speak a protocol are spoken with.
     pub agents: Agents,
+    /// When people are told that something needs them.
+    pub alerts: Alerts,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -151,7 +159,9 @@ impl Default for Policy {
             routing: Routing::default(),
             providers: Providers::default(),
             slo: Slo::default(),
+            targets: Targets::default(),
             agents: Agents::default(),
+            alerts: Alerts::default(),
         }
     }
 }

@@ -111,6 +111,20 @@ impl Zone {
         (!night).then_some(span)
     }
 
+    /// The hours of a day that hold a moment, from one minute after midnight to another, which is the next day's if
+    /// it is not later. Hours that begin as they end are the whole day.
+    #[must_use]
+    pub fn hours(&self, at: Time, from: u16, to: u16) -> Option<Span> {
+        let today = self.day_number(at);
+        let minutes = |day: i64, n: u16| self.moment(day * DAY + i64::from(n) * HOUR / 60);
+        let days = today - 1..=today + 1;
+        let mut spans = days.map(|day| Span {
+            from: minutes(day, from),
+            to: minutes(day + i64::from(to <= from), to),
+        });
+        spans.find(|span| span.holds(at))
+    }
+
     /// Each moment is in a night or in active hours: the hour that no mode names is active.
     fn half(&self, at: Time) -> (Span, bool) {
         let today = self.day_number(at);

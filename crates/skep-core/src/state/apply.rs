@@ -10,23 +10,32 @@ mod worker;
 
 use super::{Halt, State, Swarm};
 use crate::{
+    alert::Key as AlertKey,
     event::{By, Event, Key, Record},
+    hook::{self, About},
     id::{Oid, TaskId},
     limits,
     scale::Mode,
     task::{Task, TaskState},
     time::Time,
 };
+use core::mem;
 
 impl State {
     /// Takes a record into account. Records come in order, without gaps.
     pub fn apply(&mut self, record: &Record) {
         debug_assert_eq!(record.seq, self.seq + 1, "records are applied in order");
         self.seq = record.seq;
+        // It looks at the state as it was: what ends with this event began there.
+        let mut history = core::mem::take(&mut self.history);
+        history.take(self, record);
+        self.history = history;
         if let Some(key) = &record.key {
             self.remember_key(key, record.seq);
         }
         let now = record.at;
+        let owed = hook::owed(self, &record.event);
+        self.hooks.extend(owed);
         match &record.event {
             Event::PlanLoaded {
                 plan,
@@ -86,6 +95,11 @@ impl State {
             | Event::WaveLanded { .. }
             | Event::TargetLanded { .. }
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
+            Event::HookRan { ran } => {
+                if let About::Attempt(attempt) = ran.about {
+                    self.hooks.retain(|o| !o.is(&ran.hook, ran.on, attempt));
+                }
+            }
             // The one signal of Skep's own policy is that the cap is near; what hosts notice is not.
             Event::Signal { .. } => self.cap_warned |= record.by == By::Policy,
             Event::CollisionForeseen { collision } => {
@@ -99,10 +113,15 @@ impl State {
             Event::ProviderParked { .. } | Event::ProviderResumed { .. } => {
                 self.apply_provider(&record.event, now);
             }
-            Event::SloBreached { subject, .. } => self.reputations.told(&subject.key()),
+            Event::SloBreached { subject, .. } => {
+                self.reputations.told(&subject.key());
+                self.alerts.begin(AlertKey::Target(subject.key()), now);
+            }
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
+                    let was = swarm.configured().clone();
                     swarm.spec.policy = (**policy).clone();
+                    swarm.configured = (was != **policy).then(|| was.into());
                 }
             }
             Event::ScaleSet { mode } => self.scale.set(*mode),
@@ -129,11 +148,27 @@ impl State {
                 });
             }
             Event::Finished {} => self.finished = Some(now),
+            Event::AlertRaised { .. }
+            | Event::AlertReminded { .. }
+            | Event::AlertResolved { .. }
+            | Event::AlertsSilenced { .. }
+            | Event::AlertTested { .. }
+            | Event::AlertSent { .. }
+            | Event::AlertDelayed { .. }
+            | Event::AlertUndelivered { .. }
+            | Event::KeeperRestarted {}
+            | Event::DiskSeen { .. } => {
+                let routes = self.swarm.as_ref().map_or(&[][..], |s| &s.spec.routes);
+                self.alerts.apply(&record.event, routes, record.seq, now);
+            }
         }
         if !matches!(record.event, Event::Finished {}) && self.finished.is_some() && self.has_work()
         {
             self.finished = None;
         }
+        let mut alerts = mem::take(&mut self.alerts);
+        alerts.look(self, now);
+        self.alerts = alerts;
     }
 
     /// Whether something is under way or can be.
@@ -180,11 +215,13 @@ impl State {
         self.conflicts.clear();
         self.collisions.clear();
         self.memos.clear();
+        self.hooks.clear();
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;
         self.ledger.begin_plan();
         self.scale.set(Mode::of(&plan.swarm.workers));
+        self.alerts.begin_plan(&plan.swarm.routes);
         for spec in &plan.tasks {
             let order = self.next.order;
             self.next.order += 1;
@@ -203,6 +240,7 @@ impl State {
             landing_refused: None,
             target_diverged: false,
             since: now,
+            configured: None,
         });
         self.index.rebuild(&mut self.tasks, self.next.wave);
     }
@@ -244,6 +282,9 @@ impl State {
             (task.state, task.since, task.waited) = (to, now, None);
             change(task);
         });
+        if matches!(to, TaskState::Flagged | TaskState::Dead) {
+            self.alerts.begin(AlertKey::TaskFailed(id.clone()), now);
+        }
     }
 
     fn put(&mut self, ix: usize, to: TaskState, now: Time) {

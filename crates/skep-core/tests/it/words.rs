@@ -89,6 +89,9 @@ pub fn a_plan(text: &str) -> Plan {
         agents: Default::default(),
         built_in: Vec::new(),
         permission: None,
+        routes: Vec::new(),
+        hooks: Default::default(),
+        origins: Default::default(),
         policy: Policy::default(),
     };
     Plan {

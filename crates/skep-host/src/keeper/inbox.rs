@@ -1,13 +1,14 @@
 //! How the rest of the program speaks with the keeper's loop.
 
 use super::{
-    Batch, Options,
+    Batch, Options, guard,
     panes::{self, Facts},
 };
 use crate::{
     site::Site,
     tmux::{Session, Tmux, TmuxError},
 };
+use skep_agents::redact::Secrets;
 use skep_core::{
     id::{SwarmName, WorkerId},
     plan::Action,
@@ -15,6 +16,7 @@ use skep_core::{
     spec::{Host, Plan},
     state::State,
     time::Time,
+    word::Word,
 };
 use std::{
     collections::BTreeMap,
@@ -96,6 +98,7 @@ pub struct Handle {
     tmux: Arc<Tmux>,
     pub(super) panes: Facts,
     held: Arc<watch::Sender<Option<Held>>>,
+    secrets: Arc<Secrets>,
 }
 
 impl Handle {
@@ -114,7 +117,21 @@ impl Handle {
             tmux: Arc::new(Tmux::from_vars(&options.env)),
             panes: Facts::default(),
             held: Arc::default(),
+            secrets: Arc::new(guard::secrets(&options.env)),
         }
+    }
+
+    /// What the keeper knows and nobody may keep.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// An agent's word without what it should not have said. The loop does the same; who compares a word with what
+    /// the state holds needs it so before.
+    #[must_use]
+    pub fn without_secrets(&self, mut word: Word) -> Word {
+        guard::of_word(&self.secrets, &mut word);
+        word
     }
 
     /// Where attempts of a plan that says `plan` run under this keeper.
@@ -168,6 +185,12 @@ impl Handle {
     #[must_use]
     pub fn held(&self) -> Option<Held> {
         self.held.borrow().clone()
+    }
+
+    /// The same, for whoever waits for a change of it.
+    #[must_use]
+    pub fn holding(&self) -> watch::Receiver<Option<Held>> {
+        self.held.subscribe()
     }
 
     pub(super) fn hold(&self, held: Option<Held>) {

@@ -4,7 +4,7 @@ use super::{
     Ended,
     clock::Clock,
     codec::encode,
-    fold,
+    fold, guard,
     inbox::{Handle, Held, Message},
     perform::Performer,
     pulse::Pulse,
@@ -140,7 +140,10 @@ impl Turns {
 
     fn take(&mut self, now: Time, message: Message) {
         match message {
-            Message::Request(request, reply) => {
+            Message::Request(mut request, reply) => {
+                if let What::Observation(seen) = &mut request.what {
+                    guard::clean(self.handle.secrets(), seen);
+                }
                 let answer = self.engine.decide(now, &request);
                 match request.what {
                     What::Command(Command::StopAll) => {
@@ -173,7 +176,8 @@ impl Turns {
         }
     }
 
-    fn observe(&mut self, now: Time, observation: Observation) {
+    fn observe(&mut self, now: Time, mut observation: Observation) {
+        guard::clean(self.handle.secrets(), &mut observation);
         let trace = super::perform::trace_of(&observation);
         let what = What::Observation(observation);
         let request = Request {

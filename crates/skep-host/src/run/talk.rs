@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use skep_agents::{
     Adapter, Answer, Before, ByUs, Dialogue, Patience, Permission, Place, Settings, Summary,
-    command::Rules,
+    command::Rules, redact::Secrets,
 };
 use skep_core::{
     attempt::{Reading, Usage},
@@ -91,15 +91,7 @@ impl Talk {
     /// # Errors
     /// When there is no such adapter in this version of Skep, or the rules make no sense, in a sentence.
     pub fn begin(&self) -> Result<Dialogue, String> {
-        let adapter = match (&self.adapter, &self.rules) {
-            (Some(name), _) => {
-                Adapter::named(name).ok_or_else(|| format!("there is no adapter {name:?}"))?
-            }
-            (None, Some(rules)) => {
-                Adapter::Command(Rules::parse(rules).map_err(|e| e.to_string())?)
-            }
-            (None, None) => return Err("neither an adapter nor output rules are named".into()),
-        };
+        let adapter = adapter(self)?;
         // Dialogues know no files.
         let place = Place {
             worktree: &self.worktree,
@@ -116,6 +108,28 @@ impl Talk {
             ..Settings::default()
         };
         Ok(adapter.dialogue(&self.order, &place, &settings))
+    }
+}
+
+impl Talk {
+    /// Whether what the agent prints is a protocol, and not text for people.
+    #[must_use]
+    pub(super) fn is_protocol(&self) -> bool {
+        adapter(self).is_ok_and(|adapter| !adapter.prints_text())
+    }
+}
+
+/// Who speaks with such an agent.
+pub(super) fn adapter(talk: &Talk) -> Result<Adapter, String> {
+    match (&talk.adapter, &talk.rules) {
+        (Some(name), _) => {
+            Adapter::named(name).ok_or_else(|| format!("there is no adapter {name:?}"))
+        }
+        (None, Some(rules)) => {
+            let rules = Rules::parse(rules).map_err(|e| e.to_string())?;
+            Ok(Adapter::Command(rules))
+        }
+        (None, None) => Err("neither an adapter nor output rules are named".into()),
     }
 }
 
@@ -177,6 +191,19 @@ impl Heard {
             tool_calls: summary.tool_calls,
             retries: summary.retries,
             waits_until: self.waits_until.map(Time),
+        }
+    }
+
+    /// Takes the secrets out of every text.
+    pub(crate) fn clean(&mut self, secrets: &Secrets) {
+        self.summary.clean(secrets);
+        if let Some(why) = &mut self.by_us {
+            why.clean(secrets);
+        }
+        for ask in &mut self.asks {
+            let texts = [&mut ask.id, &mut ask.text].into_iter();
+            let texts = texts.chain(&mut ask.tool).chain(&mut ask.options);
+            texts.for_each(|text| secrets.clean_mut(text));
         }
     }
 

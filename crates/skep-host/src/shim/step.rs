@@ -3,6 +3,7 @@
 use super::{
     Shim,
     exec::{self, Prepared},
+    guard::{self, Flows},
     holder::{Holder, Mode, Order, Report},
     output::Tail,
     streams::{From, Streams},
@@ -21,6 +22,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::Path,
     process::ExitStatus,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -61,6 +63,8 @@ pub(super) struct Watch {
     pub(super) streams: Streams,
     pub(super) reports_open: bool,
     pub(super) tail: Tail,
+    /// Where each stream is, for what is secret in it.
+    pub(super) flows: Flows,
     /// How much was printed in all.
     pub(super) printed: u64,
     /// The dialogue with its program, if it is spoken with.
@@ -127,6 +131,12 @@ impl Shim<'_> {
             self.say(&format!("the agent gets no token: {fault}"));
             None
         });
+        self.secrets = Arc::new(guard::secrets(
+            self.spec,
+            step,
+            &self.passed,
+            token.as_deref(),
+        ));
         let prepared = Prepared::new(
             step,
             self.spec,
@@ -142,6 +152,7 @@ impl Shim<'_> {
                 talk,
                 streams.input.take(),
                 self.grace,
+                Arc::clone(&self.secrets),
             )?),
             None => None,
         };
@@ -158,6 +169,7 @@ impl Shim<'_> {
             streams,
             reports_open: true,
             tail: Tail::default(),
+            flows: Flows::default(),
             printed: 0,
             voice,
             stand: (step.kind == StepKind::Agent).then_some(Duration::ZERO),

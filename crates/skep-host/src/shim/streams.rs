@@ -3,6 +3,7 @@
 use super::{
     Shim,
     exec::{self, Ends},
+    output,
     step::Watch,
     voice::Voice,
 };
@@ -187,36 +188,46 @@ impl Shim<'_> {
         }
     }
 
-    /// Keeps what was read: in the log, for the tail, for the pane, and in the dialogue what is its.
+    /// Keeps what was read: in the log, for the tail and for the pane without what is secret, and in the dialogue
+    /// what is its, as it is.
     fn keep(&mut self, watch: &mut Watch, from: From, length: usize) {
         let bytes = &self.buffer[..length];
         watch.printed += length as u64;
         let told = match (&mut watch.voice, from) {
-            (Some(voice), From::Output) => Some(voice.read(bytes)),
-            _ => None,
+            (Some(voice), From::Output) => voice.read(bytes),
+            _ => Vec::new(),
         };
-        match told {
-            // Nobody wants to read a protocol.
-            Some(told) => {
-                for line in told {
-                    self.say_told(&line);
-                }
-            }
-            None => {
-                watch.tail.push(bytes);
-                if let Some(screen) = &mut self.screen {
-                    screen.show(bytes);
-                }
+        let flow = watch.flows.of(from);
+        flow.push(&self.secrets, bytes, &mut self.clean);
+        self.keep_clean(watch, from);
+        for line in told {
+            self.say_told(&line);
+        }
+    }
+
+    /// Keeps what is clean by now.
+    fn keep_clean(&mut self, watch: &mut Watch, from: From) {
+        // Nobody wants to read a protocol.
+        if watch.voice.is_none() || from == From::Errors {
+            watch.tail.push(&self.clean);
+            if let Some(screen) = &mut self.screen {
+                screen.show(&self.clean);
             }
         }
-        if self.log.write(&self.buffer[..length]) {
-            self.note(Phase::Step);
+        let clean = std::mem::take(&mut self.clean);
+        // What stands for a secret can be longer than that was: what is written at once stays bounded.
+        for piece in clean.chunks(output::WRITE) {
+            if self.log.write(piece) {
+                self.note(Phase::Step);
+            }
         }
+        self.clean = clean;
+        self.clean.clear();
     }
 
     fn say_told(&mut self, line: &str) {
         if let Some(screen) = &mut self.screen {
-            screen.show(line.as_bytes());
+            screen.show(self.secrets.clean(line).as_bytes());
             screen.show(b"\n");
         }
     }
@@ -227,6 +238,8 @@ impl Shim<'_> {
         for from in [From::Output, From::Errors] {
             self.copy(watch, from);
             *watch.streams.end(from) = None;
+            watch.flows.of(from).end(&self.secrets, &mut self.clean);
+            self.keep_clean(watch, from);
         }
     }
 }

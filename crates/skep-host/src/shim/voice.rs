@@ -7,7 +7,9 @@ use crate::{
     run::talk::{Asking, Heard, Talk, Word, make_words, read_word},
 };
 use rustix::io::Errno;
-use skep_agents::{ByUs, Dialogue, Health, Patience, Say, Seen, Trouble, Until, health};
+use skep_agents::{
+    ByUs, Dialogue, Health, Patience, Say, Seen, Trouble, Until, health, redact::Secrets,
+};
 use skep_core::time::{Millis, Time};
 use std::{
     collections::BTreeSet,
@@ -15,6 +17,7 @@ use std::{
     fs,
     os::fd::{BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -50,6 +53,8 @@ pub(super) struct Voice {
     grace: Duration,
     asks: Clock,
     interrupt_by_signal: bool,
+    /// What is not written down.
+    secrets: Arc<Secrets>,
 }
 
 /// Why an agent should be ended.
@@ -102,6 +107,7 @@ impl Voice {
         talk: &Talk,
         stdin: Option<OwnedFd>,
         grace: Duration,
+        secrets: Arc<Secrets>,
     ) -> Result<Voice, String> {
         let dialogue = talk.begin()?;
         let words = make_words(folder).map_err(|e| format!("cannot make a folder: {e}"))?;
@@ -138,6 +144,7 @@ impl Voice {
                 most: super::bounded(talk.ask_total_ms),
             },
             interrupt_by_signal: talk.interrupt_by_signal,
+            secrets,
         })
     }
 
@@ -173,6 +180,7 @@ impl Voice {
         // Who is gone waits for nobody.
         self.heard.asks.clear();
         self.heard.waits_until = None;
+        self.heard.clean(&self.secrets);
         let _ = self.heard.write(&self.folder);
         self.heard
     }
@@ -421,7 +429,10 @@ impl Voice {
         self.heard.summary.clone_from(self.dialogue.summary());
         self.unwritten = false;
         self.written = Instant::now();
+        // The dialogue goes on with what was really said.
+        let mut clean = self.heard.clone();
+        clean.clean(&self.secrets);
         // Measured again soon; a disk that is full must not stop the agent.
-        self.fresh |= self.heard.write(&self.folder).is_ok();
+        self.fresh |= clean.write(&self.folder).is_ok();
     }
 }

@@ -7,8 +7,10 @@ mod limits;
 mod outputs;
 mod placed;
 mod program;
+mod secrets;
 mod starts;
 mod talks;
+mod told;
 mod trees;
 
 use rustix::{

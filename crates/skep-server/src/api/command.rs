@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use skep_core::{
+    alert::Rule,
     ask::Given,
     id::{TaskId, WorkerId},
     request::{Answer, Command},
@@ -71,6 +72,10 @@ pub enum CommandDoc {
         #[serde(default)]
         deny: bool,
     },
+    /// Hear nothing of a rule of alerts for so long, such as `1h`; `0s` ends the silence.
+    SilenceAlerts { rule: String, lasts: String },
+    /// Send a test by a route of alerts; without one, by each.
+    TestAlerts { route: Option<String> },
     /// Claim nothing more.
     Pause,
     /// Claim again: after a pause, a halt or a drain.
@@ -182,6 +187,21 @@ impl CommandDoc {
                         );
                     }
                 },
+            },
+            CommandDoc::SilenceAlerts { rule, lasts } => Command::SilenceAlerts {
+                rule: Rule::ALL
+                    .into_iter()
+                    .find(|known| known.word() == rule)
+                    .ok_or_else(|| {
+                        let words = Rule::ALL.map(Rule::word).join(", ");
+                        format!("rule: {rule:?} is none; expected one of {words}")
+                    })?,
+                lasts: lasts
+                    .parse()
+                    .map_err(|_| format!("lasts: {lasts:?} is no length of time, such as 1h"))?,
+            },
+            CommandDoc::TestAlerts { route } => Command::TestAlerts {
+                route: route.clone(),
             },
             CommandDoc::Pause => Command::Pause,
             CommandDoc::Resume => Command::Resume,

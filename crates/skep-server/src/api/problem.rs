@@ -77,6 +77,7 @@ pub fn refusal(state: &State, refusal: &Refusal) -> Problem {
         Refusal::Fault(_) => (S::UNPROCESSABLE_ENTITY, "bad_task"),
         Refusal::KeyReused(_) => (S::CONFLICT, "key_reused"),
         Refusal::Limit(_) => (S::CONFLICT, "limit"),
+        Refusal::NoSuchRoute(_) => (S::NOT_FOUND, "no_such_route"),
         Refusal::NoSuchAsk(_) => (S::NOT_FOUND, "no_such_ask"),
         Refusal::BadAnswer { .. } => (S::UNPROCESSABLE_ENTITY, "bad_answer"),
         Refusal::NothingToDo(_) => (S::CONFLICT, "nothing_to_do"),
@@ -94,6 +95,7 @@ pub fn refusal(state: &State, refusal: &Refusal) -> Problem {
         Refusal::NoSuchAsk(_) | Refusal::BadAnswer { .. } => {
             problem.hint("`skep asks` lists what is asked, and how it can be answered")
         }
+        Refusal::NoSuchRoute(_) => problem.hint("`skep alerts` lists the plan's routes"),
         Refusal::KeyReused(_) => problem.hint("use a fresh key for each command"),
         _ => problem,
     }

@@ -40,6 +40,9 @@ pub struct Status {
     pub budget: BudgetDoc,
     /// Questions that wait for a person.
     pub asks: u32,
+    /// What was raised and is not over: `skep alerts`. Left out when nothing is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub alerts: u32,
     /// Where work in flight would not merge as it is now. Left out when nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collisions: Vec<ConflictDoc>,
@@ -51,6 +54,11 @@ pub struct Status {
     /// Left out when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it.
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// One wave.
@@ -143,6 +151,7 @@ impl Status {
             tasks: TaskCounts::of(state),
             budget: BudgetDoc::of(state, now),
             asks: u32::try_from(ask::unanswered(state).count()).unwrap_or(u32::MAX),
+            alerts: u32::try_from(state.alerts().open().count()).unwrap_or(u32::MAX),
             collisions: state
                 .collisions()
                 .iter()

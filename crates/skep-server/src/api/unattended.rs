@@ -1,7 +1,9 @@
 //! The documents while no keeper runs. The log then tells what was meant to be, and nobody acts on it: only an
 //! attempt whose shim lives is at work, and everything else rests.
 
-use super::{Live, Status, TaskDetail, TaskDoc, TaskList, WhyDoc, WorkerDoc, WorkerList};
+use super::{
+    ConcernList, Live, Status, TaskDetail, TaskDoc, TaskList, WhyDoc, WorkerDoc, WorkerList,
+};
 use skep_core::{
     budget,
     id::{Attempt, WorkerId},
@@ -81,6 +83,12 @@ impl Unattended {
             }
         }
         Some(why)
+    }
+
+    /// What needs a person: before all, that nobody keeps the swarm.
+    #[must_use]
+    pub fn concerns(&self, now: Time) -> ConcernList {
+        ConcernList::unattended(&self.state, now)
     }
 
     fn correct_worker(&self, doc: &mut WorkerDoc) {

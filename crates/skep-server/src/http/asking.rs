@@ -38,7 +38,7 @@ pub(super) async fn put(
 ) -> Result<Json<HeardDoc>, Problem> {
     let attempt = agents.speaker(&headers).await?;
     let input: AskInput = parse(body)?;
-    let word = input.read();
+    let word = agents.app.handle.without_secrets(input.read());
     let Word::Ask { text, options } = word.clone() else {
         return Err(bad_word("it is no question".into()));
     };

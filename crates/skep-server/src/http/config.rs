@@ -18,11 +18,10 @@ use skep_host::keeper::RequestError;
 const TRIES: u32 = 8;
 
 pub(super) async fn show(Shared(app): Shared<App>) -> Result<Json<ConfigDoc>, Problem> {
-    let policy = app.handle.query(|state, _| state.policy()).await;
-    let policy = policy.map_err(gone)?;
+    let settings = app.handle.query(|state, _| config::of_state(state)).await;
     Ok(Json(ConfigDoc {
         schema: SCHEMA,
-        settings: config::settings(&policy),
+        settings: settings.map_err(gone)?,
     }))
 }
 

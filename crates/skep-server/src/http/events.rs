@@ -50,6 +50,9 @@ struct EventsAsked {
     /// Only events after this one.
     #[serde(default)]
     after: Option<u64>,
+    /// Only so many of those that are there already.
+    #[serde(default)]
+    tail: Option<u64>,
     /// Go on with what happens from now on.
     #[serde(default = "yes")]
     follow: bool,
@@ -69,6 +72,7 @@ pub(super) fn routes() -> Routes<Feed> {
     )
     .gives("text/event-stream")
     .asks::<u64>("after", "Only events after this one")
+    .asks::<u64>("tail", "Only so many of those that are there already")
     .asks::<bool>(
         "follow",
         "Whether to go on with what happens from now on; else the stream ends with the log",
@@ -103,12 +107,21 @@ async fn events(
     let handle = feed.handle.clone();
     // Asked before anything is read: what is committed from here on reaches the watcher.
     let lines = feed.follow();
-    handle.query(|_, _| ()).await.map_err(gone)?;
+    let committed = handle.query(|state, _| state.seq()).await;
+    let committed = committed.map_err(gone)?;
+    // A number that the log has not reached, such as that of another log, means "from now on": waiting for the log
+    // to come so far would be silence.
+    let after = resumed.or(asked.after).unwrap_or(0).min(committed);
+    let after = match asked.tail {
+        // Whoever resumes has the ones before, and misses none.
+        Some(tail) if resumed.is_none() => after.max(committed.saturating_sub(tail)),
+        _ => after,
+    };
     let (sender, receiver) = mpsc::channel(BUFFER);
     let client = Client {
         handle,
         kinds: kinds.map(Arc::new),
-        last: resumed.or(asked.after).unwrap_or(0),
+        last: after,
         sender,
     };
     tokio::spawn(client.follow(lines, asked.follow));

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     api::{
-        AskList, AttemptDetail, AttemptList, By, ConflictList, CostsDoc, GraphDoc, MemoList,
-        PricesDoc, Problem, QueueDoc, ReputationDoc, Status, TaskDetail, TaskList, WhyDoc,
-        WorkerDoc, WorkerList, measured,
+        AskList, AttemptDetail, AttemptList, By, ConcernList, ConflictList, CostsDoc, GraphDoc,
+        MemoList, PricesDoc, Problem, QueueDoc, ReputationDoc, StateDoc, Status, TaskDetail,
+        TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
     },
     near,
 };
@@ -30,7 +30,7 @@ fn placed(handle: &Handle, state: &State, workers: &mut [WorkerDoc]) {
     }
 }
 
-async fn view<T: Send + 'static>(
+pub(super) async fn view<T: Send + 'static>(
     app: &App,
     view: impl FnOnce(&State, Time) -> T + Send + 'static,
 ) -> Result<Json<T>, Problem> {
@@ -47,6 +47,10 @@ pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Pro
     .await?;
     status.held = app.handle.held().map(|held| held.why);
     Ok(Json(status))
+}
+
+pub(super) async fn standing(Shared(app): Shared<App>) -> Result<Json<StateDoc>, Problem> {
+    view(&app, |state, now| StateDoc::of(state, now, true)).await
 }
 
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {
@@ -69,6 +73,14 @@ pub(super) async fn memos(Shared(app): Shared<App>) -> Result<Json<MemoList>, Pr
 
 pub(super) async fn conflicts(Shared(app): Shared<App>) -> Result<Json<ConflictList>, Problem> {
     view(&app, |state, _| ConflictList::of(state)).await
+}
+
+pub(super) async fn concerns(Shared(app): Shared<App>) -> Result<Json<ConcernList>, Problem> {
+    let held = app.handle.held().map(|held| held.why);
+    view(&app, move |state, now| {
+        ConcernList::of(state, now, held.as_deref())
+    })
+    .await
 }
 
 /// What `GET /costs` can be asked.

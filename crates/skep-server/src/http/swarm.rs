@@ -1,8 +1,8 @@
 //! The addresses that people of earlier systems know, below `/swarm`: the same views and commands by other names.
 
-use super::{App, config, openapi::op, read, routes::Routes, write};
+use super::{App, config, measure, openapi::op, read, routes::Routes, write};
 use crate::{
-    api::{AnswerDoc, CommandDoc, ConfigDoc, Problem, Status, WorkerList},
+    api::{AnswerDoc, CommandDoc, ConfigDoc, MetricsDoc, Problem, Status, WorkerList},
     config::Changes,
 };
 use axum::{Json, extract::State as Shared, http::HeaderMap};
@@ -18,6 +18,12 @@ pub(super) fn routes() -> Routes<App> {
             "/workers",
             read::workers,
             op::<WorkerList>("swarmWorkers", "As /api/v1/workers"),
+        )
+        .get(
+            "/metrics",
+            measure::metrics,
+            op::<MetricsDoc>("swarmMetrics", "As /api/v1/metrics")
+                .asks::<Option<String>>("window", "How far back, such as `1d`; all without"),
         )
         .post(
             "/start",

@@ -150,6 +150,8 @@ pub fn digest(plan: &Plan) -> String {
     plan.swarm.workers = Workers::Auto;
     // Nor do the agents that this version of Skep knows.
     plan.swarm.built_in.clear();
+    // Nor on which line of which file a value stands.
+    plan.swarm.origins.clear();
     plan.swarm.host = Host::default();
     // What Skep knows itself is not the plan's, and changes with Skep.
     let known = models::catalog();
@@ -167,7 +169,11 @@ pub fn digest(plan: &Plan) -> String {
     format!("{hash:032x}")
 }
 
-async fn send(app: &App, headers: &HeaderMap, what: Command) -> Result<Json<AnswerDoc>, Problem> {
+pub(super) async fn send(
+    app: &App,
+    headers: &HeaderMap,
+    what: Command,
+) -> Result<Json<AnswerDoc>, Problem> {
     ask(app, key(headers)?, client(headers), what)
         .await
         .map(Json)

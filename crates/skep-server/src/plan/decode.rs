@@ -3,12 +3,15 @@
 //! A fault never stops the reading: a value that cannot be used is noted, replaced by a default and
 //! remembered as doubtful, so that one run reports everything and nothing is reported because of a stand-in.
 
+pub(super) use alerts::{DEDUP, PER_HOUR, SEVERITIES};
 pub(super) use swarm::CHECK_TIMEOUT;
 #[cfg(test)]
 pub(super) use swarm::default_swarm;
 pub(super) use task::RELATIONS;
 
 mod agent;
+mod alerts;
+mod hook;
 mod policy;
 mod swarm;
 mod task;

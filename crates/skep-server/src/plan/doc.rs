@@ -1,10 +1,15 @@
 //! The plan file as types, only to make its JSON Schema for editors. The decoder is written by hand for
 //! its diagnostics; a test holds the two together.
 
+mod alerts;
 mod budget;
+mod hook;
 mod model;
+mod targets;
 
+use alerts::{AlertNumbersDoc, AlertsDoc};
 use budget::BudgetDoc;
+use hook::HookDoc;
 use model::ModelSpecDoc;
 use schemars::{
     JsonSchema, Schema,
@@ -13,6 +18,7 @@ use schemars::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use targets::TargetsDoc;
 
 /// The JSON Schema (draft 2020-12) of plan files, as pretty JSON.
 #[must_use]
@@ -65,6 +71,13 @@ struct PlanDoc {
     agents: Option<BTreeMap<String, AgentDoc>>,
     /// What is known of models beside what Skep knows itself, by name.
     models: Option<BTreeMap<String, ModelSpecDoc>>,
+    /// Whom alerts reach.
+    alerts: Option<AlertsDoc>,
+    /// Commands of your own at set moments, by name.
+    hooks: Option<BTreeMap<String, HookDoc>>,
+    /// Where what the plan does not say itself comes from; written by `skep run`.
+    #[schemars(rename = "$origins")]
+    origins: Option<BTreeMap<String, String>>,
     /// The numbers that steer the swarm.
     policy: Option<PolicyDoc>,
     /// The tasks, oldest first.
@@ -497,8 +510,12 @@ struct PolicyDoc {
     providers: Option<ProvidersDoc>,
     /// From when on a worker, an agent or a model does badly.
     slo: Option<SloDoc>,
+    /// What the swarm should come to, and from where on somebody is told.
+    targets: Option<TargetsDoc>,
     /// How agents that speak a protocol are spoken with.
     agents: Option<TalkingDoc>,
+    /// When people are told that something needs them.
+    alerts: Option<AlertNumbersDoc>,
 }
 
 /// How patient Skep is with agents that say what they do, and how long a person may let them wait.

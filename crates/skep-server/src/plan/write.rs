@@ -1,5 +1,6 @@
 //! A plan back into a document: what `skep import` writes, and what a person then edits.
 
+mod alerts;
 mod tables;
 
 use super::{
@@ -35,6 +36,7 @@ pub fn to_toml(plan: &Plan) -> String {
         ("roles", &document.roles),
         ("agents", &document.agents),
         ("models", &document.models),
+        ("hooks", &document.hooks),
     ] {
         for table in tables {
             if let Value::Table(entries) = &table.node.value {
@@ -44,6 +46,11 @@ pub fn to_toml(plan: &Plan) -> String {
     }
     if !document.policy.is_empty() {
         let _ = write!(out, "\n[policy]\n{}", keys(&document.policy));
+    }
+    for route in &document.routes {
+        if let Value::Table(entries) = &route.value {
+            let _ = write!(out, "\n[[alerts.route]]\n{}", keys(entries));
+        }
     }
     let lacking: BTreeSet<_> = Unfinished::of(plan).commands.into_iter().collect();
     for (task, spec) in document.tasks.iter().zip(&plan.tasks) {
@@ -64,12 +71,19 @@ const COMMAND: &str =
 pub fn to_json(plan: &Plan) -> String {
     let document = tables(plan);
     let list = document.tasks.into_iter().map(|t| bare(Value::Table(t)));
+    let mut alerts = Vec::new();
+    if !document.routes.is_empty() {
+        alerts.push(entry("route", Value::List(document.routes)));
+    }
     let root = vec![
         entry("swarm", Value::Table(document.swarm)),
         entry("roles", Value::Table(document.roles)),
         entry("agents", Value::Table(document.agents)),
         entry("models", Value::Table(document.models)),
+        entry("hooks", Value::Table(document.hooks)),
+        entry("$origins", Value::Table(document.origins)),
         entry("policy", Value::Table(document.policy)),
+        entry("alerts", Value::Table(alerts)),
         entry("task", Value::List(list.collect())),
     ];
     let root = root

@@ -1,5 +1,7 @@
 //! The API over a real Unix socket, with a real keeper behind it.
 
+mod measured;
+
 use skep_host::{
     command::command,
     git::Repo,
@@ -40,7 +42,7 @@ pub(crate) struct Served {
     pub(crate) client: Client,
     pub(crate) socket: PathBuf,
     keeper: Keeper,
-    dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 impl Drop for Served {
@@ -170,6 +172,9 @@ async fn every_view_is_served() {
             .conflicts
             .is_empty()
     );
+    let concerns = served.client.concerns().await.unwrap().concerns;
+    assert_eq!(concerns[0].kind, "stuck", "{concerns:?}");
+    assert!(concerns[0].sentence.contains("no workers"), "{concerns:?}");
     let reputation = served.client.reputation().await.unwrap();
     assert_eq!((reputation.schema, reputation.records.len()), (1, 0));
 }
@@ -332,10 +337,22 @@ async fn events_come_from_history_and_then_live_without_gap_or_repeat() {
         "{answer}"
     );
     assert!(!answer.contains("id: 49\n"), "{answer}");
+    // Who names more than there is hears what comes from now on.
+    let mut ahead = served.client.events(u64::MAX, true).await.unwrap();
+    served.client.command(&add, "one-more").await.unwrap();
+    // The workers' own events may have come before it.
+    assert!(ahead.next().await.unwrap().unwrap().seq > 50);
     // Without following, the stream ends with the history.
     let mut past = served.client.events(45, false).await.unwrap();
     assert_eq!(past.next().await.unwrap().unwrap().seq, 46);
     while past.next().await.unwrap().is_some() {}
+    // A page that has just been opened wants the last ones alone.
+    let tail = get("/api/v1/events?tail=2&follow=false", "");
+    let answer = raw(&served.socket, &tail, "data:").await;
+    assert!(!answer.contains("id: 48\n"), "{answer}");
+    let resumed = get("/api/v1/events?tail=1", "Last-Event-ID: 47\r\n");
+    let answer = raw(&served.socket, &resumed, "id: 50").await;
+    assert!(answer.contains("id: 48\n"), "{answer}");
 }
 
 // proves: U-2

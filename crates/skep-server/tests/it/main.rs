@@ -4,9 +4,11 @@
 
 mod api;
 mod bad_plans;
+mod concerns;
 mod events;
 mod front;
 mod good_plans;
+mod log;
 mod markdown;
 mod openapi;
 mod round_trip;

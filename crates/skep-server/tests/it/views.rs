@@ -144,6 +144,8 @@ async fn the_known_addresses_do_what_the_new_ones_do() {
         let new = ask(&served, "GET", &format!("/api/v1/{what}"), "", "").await;
         assert_eq!((known.status, known.body), (200, new.body), "{what}");
     }
+    let metrics = ask(&served, "GET", "/swarm/metrics?window=1h", "", "").await;
+    assert_eq!((metrics.status, &metrics.body["schema"]), (200, &json!(1)));
     let status = async || ask(&served, "GET", "/swarm/status", "", "").await.body["status"].clone();
     // Each under its key as often as its sender likes, and fine where it is so already.
     for (path, state) in [

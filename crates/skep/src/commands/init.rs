@@ -2,8 +2,8 @@
 
 use crate::{
     args::Context,
+    deeds::Deeds,
     failure::{Exit, Failure},
-    place::Place,
     term,
 };
 use std::{fs, io::Write};
@@ -21,12 +21,21 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
-    if args.dry_run {
+    if args.dry_run && !ctx.json {
         term::print(PLAN)?;
         return Ok(Exit::Done);
     }
-    let place = Place::find(ctx)?;
-    let path = place.repo.root().join(NAME);
+    let mut deeds = Deeds::begin(ctx, args.dry_run)?;
+    let result = write(&mut deeds);
+    deeds.end(result)
+}
+
+fn write(deeds: &mut Deeds) -> Result<(), Failure> {
+    let path = deeds.place.repo.root().join(NAME);
+    if deeds.dry_run && !path.exists() {
+        deeds.only_say(NAME, &format!("would write {}", path.display()));
+        return Ok(());
+    }
     let made = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -45,10 +54,10 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::Refused, message).because(&error));
         }
     }
+    deeds.did(NAME, &format!("wrote {}", path.display()));
     term::say(&format!(
-        "wrote {}\nnext:\n  edit it: every key is explained there\n  skep run --dry-run {NAME}   shows \
-         waves and workers, and starts nothing\n  skep run {NAME}             runs it\n",
-        term::escape(&path.display().to_string())
+        "next:\n  edit it: every key is explained there\n  skep run --dry-run {NAME}   shows \
+         waves and workers, and starts nothing\n  skep run {NAME}             runs it\n"
     ));
-    Ok(Exit::Done)
+    Ok(())
 }

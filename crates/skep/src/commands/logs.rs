@@ -1,14 +1,15 @@
-//! `skep logs`: what an attempt printed.
+//! `skep logs`: what an attempt printed. Of an agent that speaks a protocol, what that says; of others, their text.
 
 use crate::{
     args::Context,
     failure::{Exit, Failure},
     place::{Place, Source},
     signals::Signals,
-    term,
+    term::{self, Style},
 };
 use skep_core::id::{Attempt, TaskId, WorkerId};
-use skep_host::run::read_output;
+use skep_host::run::{Kind, is_told, narrated, read_output};
+use skep_server::api::LogPage;
 use std::{
     io::{self, IsTerminal, Write},
     path::Path,
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     /// Of the task, this attempt
     #[arg(long, value_name = "N")]
     attempt: Option<u64>,
-    /// As it was written, escape sequences included
+    /// As it was written: the agent's protocol, escape sequences included
     #[arg(long)]
     raw: bool,
 }
@@ -46,6 +47,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     if ctx.json {
         return json(&folder, attempt);
+    }
+    if !args.raw && is_told(&folder) {
+        return told(ctx, &folder, args.follow).await;
     }
     let raw = args.raw || !io::stdout().is_terminal();
     let mut signals = Signals::listen()?;
@@ -71,6 +75,54 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
             _ = signals.next() => return Ok(Exit::Interrupted),
         }
+    }
+}
+
+/// Prints what the output says, line by line.
+async fn told(ctx: &Context, folder: &Path, follow: bool) -> Result<Exit, Failure> {
+    let color = term::color(&io::stdout(), Some(ctx.color));
+    let mut signals = Signals::listen()?;
+    let mut from = 0;
+    loop {
+        let page = narrated(folder, from, PIECE).map_err(|e| unread(&e))?;
+        if page.at > from && from > 0 {
+            term::say("(some output was dropped before it could be read)\n");
+        }
+        let moved = page.next > from;
+        from = page.next;
+        let lines = page.lines.iter().map(|line| {
+            let (style, mark) = look(line.kind);
+            let text = format!("{mark}{}", term::escape(&line.text));
+            term::paint(color, style, &text) + "\n"
+        });
+        let text: String = lines.collect();
+        if !text.is_empty() {
+            term::print(&text)?;
+        }
+        if page.more && moved {
+            continue;
+        }
+        if page.ended || !follow {
+            return Ok(Exit::Done);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            _ = signals.next() => return Ok(Exit::Interrupted),
+        }
+    }
+}
+
+/// How a kind of line looks, and what stands before it.
+fn look(kind: Kind) -> (Style, &'static str) {
+    match kind {
+        Kind::Said => (Style::Plain, ""),
+        Kind::Thought => (Style::Dim, ""),
+        Kind::Tool => (Style::Strong, "> "),
+        Kind::Result => (Style::Dim, "  "),
+        Kind::Usage => (Style::Dim, "= "),
+        Kind::Error => (Style::Bad, "! "),
+        Kind::Note => (Style::Dim, "- "),
+        Kind::Plain => (Style::Dim, "| "),
     }
 }
 
@@ -119,8 +171,11 @@ async fn of_worker(source: &Source, worker: WorkerId) -> Result<Attempt, Failure
 }
 
 fn read(folder: &Path, from: u64) -> Result<skep_host::run::Chunk, Failure> {
-    read_output(folder, from, PIECE)
-        .map_err(|e| Failure::new(Exit::Refused, "cannot read the output").because(&e))
+    read_output(folder, from, PIECE).map_err(|e| unread(&e))
+}
+
+fn unread(error: &io::Error) -> Failure {
+    Failure::new(Exit::Refused, "cannot read the output").because(error)
 }
 
 fn json(folder: &Path, attempt: Attempt) -> Result<Exit, Failure> {
@@ -133,7 +188,20 @@ fn json(folder: &Path, attempt: Attempt) -> Result<Exit, Failure> {
         all.extend(chunk.bytes);
     }
     let output = String::from_utf8_lossy(&all);
-    term::print_json(&serde_json::json!({ "schema": 1, "attempt": attempt, "output": output }))?;
+    let mut lines = Vec::new();
+    let mut from = 0;
+    loop {
+        let page = narrated(folder, from, PIECE).map_err(|e| unread(&e))?;
+        let moved = page.next > from;
+        from = page.next;
+        lines.extend(LogPage::of(attempt, page.clone()).lines);
+        if !(page.more && moved) {
+            break;
+        }
+    }
+    term::print_json(
+        &serde_json::json!({ "schema": 1, "attempt": attempt, "output": output, "lines": lines }),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -166,7 +234,7 @@ fn print_safe(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Takes out `ESC [ … m`, and nothing else.
-fn without_colours(text: &str) -> String {
+pub(crate) fn without_colours(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let mut out = parts.next().unwrap_or_default().to_string();
     for part in parts {

@@ -117,7 +117,7 @@ async fn memos(ctx: &Context) -> Result<Exit, Failure> {
 }
 
 /// Nothing is printed for a person, since none is there; a program asks with `--json`.
-fn taken(ctx: &Context, taken: &TakenDoc) -> Result<Exit, Failure> {
+pub(super) fn taken(ctx: &Context, taken: &TakenDoc) -> Result<Exit, Failure> {
     if ctx.json {
         term::print_json(taken)?;
     }

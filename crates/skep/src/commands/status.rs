@@ -26,7 +26,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         if ctx.json {
             term::print_json(&status)?;
         } else {
-            term::print(&show::status::status(&status, look(ctx)))?;
+            let concerns = source.concerns().await?;
+            term::print(&show::status::status(&status, &concerns, look(ctx)))?;
             term::print(&size(&source, &status, ctx).await)?;
             term::print(&show::status::conflicts(
                 &source.conflicts().await?,
@@ -48,9 +49,10 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             let line = serde_json::to_string(&status).unwrap_or_default();
             term::print(&format!("{line}\n"))?;
         } else {
+            let concerns = source.concerns().await?;
             term::print(&format!(
                 "{clear}{}{}",
-                show::status::status(&status, look(ctx)),
+                show::status::status(&status, &concerns, look(ctx)),
                 size(&source, &status, ctx).await
             ))?;
         }

@@ -20,7 +20,7 @@ use skep_host::{
     presence::{KeeperFile, WatchdogLock},
     watchdog::open_log,
 };
-use skep_server::api::CommandDoc;
+use skep_server::{alerts, api::CommandDoc};
 use std::{
     process::Stdio,
     sync::Arc,
@@ -117,7 +117,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         told,
         listen,
     )?;
-    if !args.again && !replaces {
+    if args.again || replaces {
+        alerts::took_over(&hosted.keeper.handle()).await;
+    } else {
         go_on(&place, &hosted).await?;
     }
     let tell = |text: &str| {

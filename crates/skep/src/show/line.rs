@@ -4,6 +4,7 @@ use super::count;
 use crate::term::Style;
 use serde_json::Value;
 use skep_core::{
+    alert::Rule,
     ask::{AskId, Question, Reply},
     attempt::StopWhy,
     budget::Level,
@@ -69,6 +70,14 @@ fn changed(asked: &str) -> String {
         other => format!("{key} is {other}"),
     };
     keys.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether nothing else tells what an alert of the rule tells.
+const fn is_news(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::FullyScaled | Rule::Idle | Rule::Crashes | Rule::KeeperRestarts
+    )
 }
 
 /// What is said of an event; `state` is the state after it.
@@ -325,7 +334,7 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         }
         Event::ProviderResumed { provider, .. } => say(Plain, provider, "takes attempts again"),
         Event::SloBreached { subject, text, .. } => say(Care, subject, text.clone()),
-        _ => of_swarm(&record.event, state),
+        _ => of_swarm(record, state),
     }
 }
 
@@ -383,7 +392,7 @@ fn of_health(task: &TaskId, health: &Logged) -> Vec<Line> {
 }
 
 /// Events of merging and of the swarm as a whole.
-fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
+fn of_swarm(record: &Record, state: &State) -> Vec<Line> {
     use Style::{Bad, Care, Dim, Good, Plain, Strong};
     let wave = || {
         format!(
@@ -391,7 +400,7 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             state.merge().map_or_else(|| state.open_wave(), |m| m.wave)
         )
     };
-    match event {
+    match &record.event {
         Event::MergeStarted { wave, queue, .. } => say(
             Strong,
             format!("wave {wave}"),
@@ -451,6 +460,11 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             let target = state.swarm().map_or("target", |s| s.target.as_str());
             say(Care, target, format!("not moved: {reason}"))
         }
+        Event::HookRan { ran } => match (&ran.failed, ran.refused) {
+            (None, _) => say(Dim, &ran.hook, format!("hook run ({})", ran.on)),
+            (Some(why), false) => say(Care, &ran.hook, format!("hook failed ({}): {why}", ran.on)),
+            (Some(why), true) => say(Bad, &ran.hook, format!("hook refused ({}): {why}", ran.on)),
+        },
         Event::Signal { severity, text } => {
             let style = if *severity == Severity::Info {
                 Dim
@@ -469,6 +483,34 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             "claims nothing more; attempts end by themselves",
         ),
         Event::SwarmHalted { reason, .. } => say(Bad, "swarm", format!("halted: {reason}")),
+        Event::AlertRaised { alert, .. } if is_news(alert.of.rule()) => {
+            say(Care, "alert", alert.text.clone())
+        }
+        Event::AlertResolved { of } if is_news(of.rule()) => {
+            say(Plain, "alert", format!("{of} is over"))
+        }
+        // The event that it follows from is told already.
+        Event::AlertRaised { .. } | Event::AlertReminded { .. } | Event::AlertResolved { .. } => {
+            Vec::new()
+        }
+        Event::AlertsSilenced { rule, until } if *until <= record.at => {
+            say(Plain, "alert", format!("{rule} is silenced no more"))
+        }
+        Event::AlertsSilenced { rule, .. } => say(Plain, "alert", format!("{rule} is silenced")),
+        Event::AlertTested { .. } => say(Dim, "alert", "a test is sent"),
+        Event::AlertSent { route, letters } => {
+            let what = count(letters.len(), "alert");
+            say(Dim, "alert", format!("{what} sent by {route}"))
+        }
+        Event::AlertDelayed { route, reason, .. } => {
+            say(Dim, "alert", format!("not sent by {route} yet: {reason}"))
+        }
+        Event::AlertUndelivered { route, reason, .. } => {
+            say(Bad, "alert", format!("not sent by {route}: {reason}"))
+        }
+        Event::KeeperRestarted {} => say(Care, "keeper", "takes the place of one that died"),
+        // What the keeper waits for is said where it is waited for.
+        Event::DiskSeen { .. } => Vec::new(),
         Event::Finished {} => say(Strong, "swarm", "nothing is left to do"),
         _ => Vec::new(),
     }

@@ -8,8 +8,8 @@ use super::{
 use crate::term::{self, Style, escape, paint};
 use skep_core::time::Time;
 use skep_server::api::{
-    AskDoc, AskList, ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList, WhyDoc,
-    WorkerDoc, WorkerList,
+    AskDoc, AskList, ConcernList, ConflictDoc, ConflictList, Status, TaskDetail, TaskDoc, TaskList,
+    WhyDoc, WorkerDoc, WorkerList,
 };
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ pub(crate) struct Look {
 }
 
 /// The swarm at a glance.
-pub(crate) fn status(status: &Status, look: Look) -> String {
+pub(crate) fn status(status: &Status, concerns: &ConcernList, look: Look) -> String {
     let Some(swarm) = &status.swarm else {
         return "no plan has been loaded; `skep run PLAN` loads one\n".into();
     };
@@ -63,26 +63,12 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         }
         out.push('\n');
     }
-    if let Some(why) = &status.stuck {
-        let line = format!("nothing moves: {}\n", escape(why));
-        out.push_str(&term::wrap(&line, look.width, 2));
-    }
-    if let Some(why) = &status.held {
-        let _ = writeln!(out, "waits: {}", escape(why));
-    }
-    // One line for each of a pair's files would be too many.
-    let mut told = Vec::new();
-    for conflict in &status.collisions {
-        if !told.contains(&&conflict.tasks) {
-            told.push(&conflict.tasks);
-            let _ = write!(out, "{}", collision(conflict, status, look));
-        }
-    }
-    if status.asks > 0 {
+    out.push_str(&super::concerns::brief(concerns, look));
+    if status.alerts > 0 {
         let _ = writeln!(
             out,
-            "{} for you: `skep asks`",
-            count(status.asks as usize, "question")
+            "{} raised: `skep alerts`",
+            count(status.alerts as usize, "alert")
         );
     }
     if !status.workers.is_empty() {
@@ -90,24 +76,6 @@ pub(crate) fn status(status: &Status, look: Look) -> String {
         out.push_str(&worker_table(&status.workers, look));
     }
     out
-}
-
-/// Two works that would not merge as they are now, by the first of their files.
-fn collision(first: &ConflictDoc, status: &Status, look: Look) -> String {
-    let same = status.collisions.iter().filter(|c| c.tasks == first.tasks);
-    let more = match same.count() {
-        0 | 1 => String::new(),
-        n => format!(" and {}", count(n - 1, "more file")),
-    };
-    let who = first.workers.iter().zip(&first.tasks);
-    let who: Vec<String> = who.map(|(w, t)| format!("{w} ({t})")).collect();
-    let line = format!(
-        "collision course: {} in {}{more}: {}\n",
-        who.join(" and "),
-        escape(&first.file),
-        escape(&first.description)
-    );
-    term::wrap(&line, look.width, 2)
 }
 
 /// Why there are as many workers as there are, and how near the cap the swarm is.

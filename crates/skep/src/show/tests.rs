@@ -13,7 +13,7 @@ use skep_core::{
     time::Time,
 };
 use skep_server::{
-    api::{Live, Status, TaskList},
+    api::{ConcernList, Live, Status, TaskList},
     plan::{self, Format, Options},
 };
 use std::fmt::Write as _;
@@ -276,7 +276,11 @@ fn tables_and_summaries_read_well() {
     };
     let state = story.state();
     let shown = [
-        status::status(&Status::of(state, now, &Live::new()), look),
+        status::status(
+            &Status::of(state, now, &Live::new()),
+            &ConcernList::of(state, now, None),
+            look,
+        ),
         status::tasks(&TaskList::of(state, now), look),
         status::tasks(&TaskList::of(state, now), narrow),
         Summary::of(state, Exit::Unfinished, now)
@@ -332,8 +336,8 @@ fn a_collision_is_one_line_at_every_width_and_one_in_the_status() {
         width: None,
         now,
     };
-    let text = status::status(&status, look);
-    assert_eq!(text.matches("collision course: w1 (").count(), 1, "{text}");
+    let text = status::status(&status, &ConcernList::of(state, now, None), look);
+    assert_eq!(text.matches("on a collision course").count(), 1, "{text}");
     assert!(
         text.contains("src/auth.rs and 1 more file: both sides"),
         "{text}"

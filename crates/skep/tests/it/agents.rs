@@ -129,6 +129,11 @@ fn an_agent_works_and_its_work_is_merged() {
     let home = bench.sandbox.path().join(".skep/agents/w1/claude");
     assert!(got.contains(&format!("HOME={}", home.display())), "{got}");
     assert!(got.contains("--permission-mode=acceptEdits"), "{got}");
+    let log = bench.sandbox.expect(0, &["logs", "hello"]).out;
+    let told = "I make it.\n> Bash\nMade.\n= 200 tokens in, 80 tokens out, $0.25\n";
+    assert!(log.ends_with(told), "{log}");
+    let raw = bench.sandbox.expect(0, &["logs", "hello", "--raw"]).out;
+    assert!(raw.contains(r#"{"type":"result""#), "{raw}");
     // Lent, not copied; and nothing of it stays when its worker is gone.
     assert_eq!(
         fs::read_link(home.join(".claude/.credentials.json")).unwrap(),
@@ -200,7 +205,9 @@ fn a_question_is_answered_though_its_keeper_was_killed() {
     let no = bench.sandbox.skep(&["answer", &id, "--allow"]);
     assert_ne!(no.code, 0, "{}", no.out);
     assert!(no.err.contains("expected a text"), "{}", no.err);
-    bench.sandbox.expect(0, &["answer", &id, "--option", "2"]);
+    let given = ["answer", &id, "--option", "2", "--json"];
+    let given = bench.sandbox.json(&given);
+    assert_eq!(given["done"][0]["about"], id.as_str(), "{given}");
     let ran = bench.run();
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     assert!(

@@ -45,7 +45,7 @@ fn workers_on_a_collision_course_are_named_early_and_both_go_on() {
     let worker = workers[0].as_str().unwrap();
 
     let told = sandbox.expect(0, &["status"]).out;
-    assert!(told.contains("collision course: "), "{told}");
+    assert!(told.contains("on a collision course in page"), "{told}");
     let told = sandbox.expect(0, &["why", worker]).out.replace("\n  ", " ");
     assert!(told.contains("works on a"), "{told}");
     assert!(told.contains("on a collision course with"), "{told}");

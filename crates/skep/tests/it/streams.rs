@@ -19,7 +19,7 @@ max_retries = 0
 "#;
 
 /// Every verb that prints data, after a run that ended with exit code 1.
-const VERBS: [&[&str]; 34] = [
+const VERBS: [&[&str]; 36] = [
     &["--help"],
     &["--version"],
     &["run", "--help"],
@@ -31,6 +31,8 @@ const VERBS: [&[&str]; 34] = [
     &["status"],
     &["status", "--json"],
     &["status", "--watch"],
+    &["concerns"],
+    &["concerns", "--json"],
     &["tasks"],
     &["tasks", "--json"],
     &["tasks", "show", "a"],

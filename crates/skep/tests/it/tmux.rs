@@ -4,6 +4,7 @@ mod attach;
 mod chaos;
 mod loss;
 mod panes;
+mod top;
 
 use crate::{Ran, Sandbox, ran, until};
 use serde_json::Value;

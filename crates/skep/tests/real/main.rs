@@ -10,6 +10,7 @@ mod money;
 mod plan;
 mod refusals;
 mod together;
+mod tools;
 mod works;
 mod world;
 
@@ -55,7 +56,17 @@ fn main() {
         trials.push(trial(name.into(), &[], Box::new(move || test(&here))));
     }
     type Needing = (&'static str, &'static [&'static str], fn());
-    let some: [Needing; 4] = [
+    let some: [Needing; 6] = [
+        (
+            "claude::the_rungs_of_a_shared_budget",
+            &["claude"],
+            money::rungs,
+        ),
+        (
+            "claude::what_it_writes_is_metered",
+            &["claude"],
+            money::words,
+        ),
         ("claude::the_ladder_of_a_budget", &["claude"], money::ladder),
         ("claude::asked_and_answered", &["claude"], asks::answered),
         ("claude::asked_in_vain", &["claude"], asks::in_vain),
@@ -67,6 +78,14 @@ fn main() {
     for agent in AGENTS {
         let test = move || works::merged(agent);
         trials.push(trial(format!("{agent}::merged"), &[agent], Box::new(test)));
+    }
+    for agent in ["claude", "codex", "opencode"] {
+        let test = move || tools::withheld(agent);
+        trials.push(trial(
+            format!("{agent}::owners_tools_are_withheld"),
+            &[agent],
+            Box::new(test),
+        ));
     }
     libtest_mimic::run(&arguments, trials).exit();
 }

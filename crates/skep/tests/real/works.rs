@@ -9,12 +9,16 @@ use skep_models::{Call, agents};
 
 /// How it speaks for its attempt, if it can: by Skep's MCP server, or by Skep's verb in its shell.
 ///
-/// codex puts the tools of servers behind a search, which no script does; gemini connects to none in a folder that is
-/// not trusted, and a worktree is not, for its settings could name hooks; aider has no tools.
+/// codex puts the tools of servers behind a search, and takes a call by their name without one; gemini connects to none
+/// in a folder that is not trusted, and a worktree is not, for its settings could name hooks; aider has no tools.
 fn checkpoint(agent: &str) -> Option<Call> {
     match agent {
         "claude" | "opencode" => Some(Call::Tool {
             name: "*checkpoint".into(),
+            args: json!({"text": "half way", "percent": 50}),
+        }),
+        "codex" => Some(Call::Tool {
+            name: "mcp__skep::checkpoint".into(),
             args: json!({"text": "half way", "percent": 50}),
         }),
         "pi" => Some(Call::Shell(

@@ -138,6 +138,9 @@ pub enum FaultKind {
     /// A short text beyond [`LABEL`].
     #[error("is {0} bytes long; {LABEL} is the most")]
     LabelTooLong(usize),
+    /// Two routes of alerts with one name.
+    #[error("two routes have the name {0:?}")]
+    RouteTwice(String),
     /// A character that would drive a terminal or end a C string.
     #[error("contains the control character {0:?}")]
     Control(char),

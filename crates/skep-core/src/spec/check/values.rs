@@ -1,7 +1,9 @@
 //! What single values must be, whatever stands beside them: not empty, not endless, and without characters
 //! that would drive a terminal (T-3).
 
+mod alerts;
 mod routing;
+mod targets;
 
 use super::{
     Fault, FaultKind, Faults, Step,
@@ -18,6 +20,7 @@ pub(super) fn check(plan: &Plan, faults: &mut Faults) {
     let mut values = Values { faults };
     values.swarm(plan);
     values.policy(&plan.swarm.policy);
+    alerts::check(&mut values, plan);
     for (i, task) in plan.tasks.iter().enumerate() {
         values.task(i, task);
     }
@@ -115,6 +118,7 @@ impl Values<'_> {
     fn policy(&mut self, policy: &Policy) {
         self.scaling(&policy.scaling);
         routing::check(self, policy);
+        targets::check(self, policy);
         let base = [Step::Key("policy")];
         for (key, length) in [
             ("timebox", policy.timebox),

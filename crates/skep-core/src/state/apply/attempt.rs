@@ -243,6 +243,9 @@ impl State {
                     took,
                     revoked: *revoked,
                 };
+                if *spawn_failed || failure.outcome == Outcome::Crashed {
+                    self.alerts.crashed(now);
+                }
                 let live = self.live.get(&failure.attempt);
                 let block = live.and_then(|live| live.words.block.clone());
                 let served = self.ended_for_provider(failure, now);

@@ -36,6 +36,12 @@ pub(super) fn folder(world: &World, attempt: Attempt) -> PathBuf {
     world.site.runs().join(format!("a{attempt}"))
 }
 
+/// Whether a shim has ever taken it up.
+pub(super) fn is_begun(world: &World, attempt: Attempt) -> bool {
+    let look = run::look(&folder(world, attempt));
+    !matches!(look, Look::Absent | Look::NotStarted)
+}
+
 /// The ref that keeps an attempt's work (W-12).
 pub(super) fn salvage_ref(order: &Order) -> String {
     format!(
@@ -120,7 +126,7 @@ fn spec(world: &World, order: &Order, folder: &Path) -> Result<RunSpec, String> 
     let worktree = worktrees::of(world, order);
     let prompt_file = folder.join("prompt.md");
     let failure_file = folder.join("previous.txt");
-    let result_file = folder.join("result.json");
+    let result_file = folder.join(crate::run::RESULT);
     fs::write(&prompt_file, &order.prompt).map_err(|e| e.to_string())?;
     let previous = order.previous.as_ref().map_or("", |f| f.output.as_str());
     fs::write(&failure_file, previous).map_err(|e| e.to_string())?;
@@ -323,7 +329,7 @@ pub(super) fn ended(world: &World, attempt: Attempt) -> Vec<Observation> {
         }
         Look::Ended(report) => {
             let (limited, untouched) = (rate_limited(&folder), untouched(&report));
-            let mut report = report::convert(&report, &limited, &folder.join("result.json"));
+            let mut report = report::convert(&report, &limited, &folder.join(crate::run::RESULT));
             shared::forget_earlier(&folder, &mut report.outside);
             // Its last words about itself, of which a keeper that comes late knows nothing yet.
             let mut seen = talks::look(world, attempt);

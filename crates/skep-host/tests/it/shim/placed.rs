@@ -56,7 +56,8 @@ fn a_shim_that_nobody_places_is_started_all_the_same() {
 fn a_placed_process_that_takes_nothing_is_done_without_and_comes_too_late() {
     let world = World::new();
     let go = world.tree().join("go");
-    let script = "until test -e go; do sleep 0.02; done; echo x >>count";
+    let mut begun = world.pipe("begun");
+    let script = "echo x >>count; echo begun >begun; until test -e go; do sleep 0.02; done";
     let spec = world.script(script);
     let mut late = None;
     let running = run::start_placed(&world.program(), &world.folder(), &spec, |shim| {
@@ -65,6 +66,8 @@ fn a_placed_process_that_takes_nothing_is_done_without_and_comes_too_late() {
         other.wait().unwrap();
         Some(other.id())
     });
+    // Until then it would not be late: whoever takes the run first has it.
+    begun.word();
     let late = place(&late.unwrap()).wait().unwrap();
     assert_eq!(late.code(), Some(code::TAKEN.into()));
     std::fs::write(go, "").unwrap();

@@ -41,13 +41,13 @@ fn order(play: &str) -> Order {
 }
 
 /// A run of the fake, with a check after it.
-struct Played {
-    world: World,
-    spec: RunSpec,
+pub(super) struct Played {
+    pub(super) world: World,
+    pub(super) spec: RunSpec,
 }
 
 impl Played {
-    fn of(play: &str) -> Played {
+    pub(super) fn of(play: &str) -> Played {
         Played::with(World::new(), play)
     }
 
@@ -106,12 +106,12 @@ impl Played {
         self.spec.steps[0].talk.as_mut().unwrap()
     }
 
-    fn run(&self) -> RunReport {
+    pub(super) fn run(&self) -> RunReport {
         self.world.run(&self.spec)
     }
 
     /// What the agent got.
-    fn got(&self) -> String {
+    pub(super) fn got(&self) -> String {
         fs::read_to_string(self.world.base.path().join("heard-by-the-agent")).unwrap_or_default()
     }
 
@@ -120,7 +120,7 @@ impl Played {
     }
 
     /// Waits until what was heard is so.
-    fn until(&self, is: impl Fn(&Heard) -> bool) -> Heard {
+    pub(super) fn until(&self, is: impl Fn(&Heard) -> bool) -> Heard {
         let deadline = std::time::Instant::now() + LONG;
         fs::create_dir_all(self.world.folder()).unwrap();
         let changes = inotify(&self.world.folder());

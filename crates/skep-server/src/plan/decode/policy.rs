@@ -3,7 +3,8 @@
 use super::{Decoder, Field, nowhere};
 use crate::zones;
 use skep_core::spec::{
-    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo, Zone,
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo, Targets,
+    Zone,
 };
 
 /// Reads every number of a table.
@@ -44,7 +45,9 @@ impl Decoder {
             routing: routing,
             providers: providers,
             slo: slo,
+            targets: targets,
             agents: talking,
+            alerts: alert_numbers,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -103,7 +106,7 @@ impl Decoder {
     }
 
     /// A time zone by its name.
-    fn zone(&mut self, field: &Field<'_>) -> Option<Zone> {
+    pub(super) fn zone(&mut self, field: &Field<'_>) -> Option<Zone> {
         let name = self.text(field)?;
         match zones::zone(&name) {
             Ok(zone) => Some(zone),
@@ -235,5 +238,35 @@ impl Decoder {
         } };
         table.finish(self, nowhere);
         Some(slo)
+    }
+
+    fn targets(&mut self, field: &Field<'_>) -> Option<Targets> {
+        let mut table = self.table(field, "`targets`", "[policy.targets] with keys below it")?;
+        let targets = read! { Targets from table by self {
+            window: duration,
+            fewest: count,
+            duration: duration,
+            duration_alert: duration,
+            success_percent: count,
+            success_alert_percent: count,
+            concurrent_least: count,
+            concurrent_most: count,
+            concurrent_alert: count,
+            stale_percent: count,
+            stale_alert_percent: count,
+            restart_percent: count,
+            restart_alert_percent: count,
+            completion_percent: count,
+            mend: duration,
+            merged_usd: money,
+            error_percent: count,
+            recovery: duration,
+            escalation_least_percent: count,
+            escalation_most_percent: count,
+            decision: duration,
+            waste_percent: count,
+        } };
+        table.finish(self, nowhere);
+        Some(targets)
     }
 }

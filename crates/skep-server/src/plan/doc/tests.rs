@@ -25,6 +25,9 @@ workers = { min = 1, max = 2 }
 [roles.backend]
 [agents.aider]
 command = ["aider"]
+[hooks.notify]
+on = "failed"
+command = ["true"]
 [policy]
 [policy.scaling]
 [policy.health]
@@ -33,7 +36,12 @@ provider = "p"
 [policy.routing]
 [policy.providers]
 [policy.slo]
+[policy.targets]
 [policy.agents]
+[policy.alerts]
+[[alerts.route]]
+name = "n"
+kind = "desktop"
 [[task]]
 id = "a"
 mission = "m"
@@ -103,9 +111,14 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("`routing`", "Routing"),
         ("`providers`", "Providers"),
         ("`slo`", "Slo"),
+        ("`targets`", "Targets"),
         ("the policy's `agents`", "Talking"),
+        ("the policy's `alerts`", "AlertNumbers"),
+        ("`alerts`", "Alerts"),
+        ("a route", "AlertRoute"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
+        ("a hook", "Hook"),
         ("`model`", "ModelWish"),
         ("`relations`", "Relations"),
     ]
@@ -145,17 +158,21 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.routing", "Routing"),
         ("policy.providers", "Providers"),
         ("policy.slo", "Slo"),
+        ("policy.targets", "Targets"),
+        ("policy.alerts", "AlertNumbers"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
         for (key, property) in properties.iter().filter(|(key, _)| {
             ![
                 "agents",
+                "alerts",
                 "health",
                 "scaling",
                 "routing",
                 "providers",
                 "slo",
+                "targets",
                 "budget",
             ]
             .contains(&key.as_str())

@@ -1,5 +1,6 @@
 //! A plan's values as tables of a document, with only what differs from the defaults.
 
+use super::alerts;
 use crate::{
     models,
     plan::{
@@ -8,11 +9,12 @@ use crate::{
     },
 };
 use skep_core::{
+    alert::Rule,
     money::Usd,
     spec::{
-        AgentSpec, Agents, Budget, Cap, Command, Complexity, Criterion, Health, Landing, ModelSpec,
-        ModelWish, Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling, Slo,
-        SwarmSpec, TaskSpec, Workers,
+        AgentSpec, Agents, Alerts, Budget, Cap, Command, Complexity, Criterion, Health, HookSpec,
+        Landing, ModelSpec, ModelWish, OnFail, Plan, Policy, Priority, Providers, Role, RouteBy,
+        Routing, Scaling, Slo, SwarmSpec, Targets, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -27,10 +29,10 @@ pub(super) fn entry(key: &str, value: Value) -> Entry {
         node: bare(value),
     }
 }
-fn text(text: impl ToString) -> Value {
+pub(super) fn text(text: impl ToString) -> Value {
     Value::Text(text.to_string())
 }
-fn texts<T: ToString>(list: &[T]) -> Value {
+pub(super) fn texts<T: ToString>(list: &[T]) -> Value {
     Value::List(list.iter().map(|t| bare(text(t.to_string()))).collect())
 }
 fn money(amount: Usd) -> Value {
@@ -55,24 +57,27 @@ pub(super) struct Tables {
     pub(super) roles: Vec<Entry>,
     pub(super) agents: Vec<Entry>,
     pub(super) models: Vec<Entry>,
+    pub(super) hooks: Vec<Entry>,
+    pub(super) origins: Vec<Entry>,
     pub(super) policy: Vec<Entry>,
+    pub(super) routes: Vec<Node>,
     pub(super) tasks: Vec<Vec<Entry>>,
 }
 
 /// Collects entries, leaving out what is not given.
 #[derive(Default)]
-struct Keys(Vec<Entry>);
+pub(super) struct Keys(pub(super) Vec<Entry>);
 
 impl Keys {
-    fn put(&mut self, key: &str, value: Value) {
+    pub(super) fn put(&mut self, key: &str, value: Value) {
         self.0.push(entry(key, value));
     }
-    fn maybe(&mut self, key: &str, value: Option<Value>) {
+    pub(super) fn maybe(&mut self, key: &str, value: Option<Value>) {
         if let Some(value) = value {
             self.put(key, value);
         }
     }
-    fn list(&mut self, key: &str, value: Value) {
+    pub(super) fn list(&mut self, key: &str, value: Value) {
         if !matches!(&value, Value::List(items) if items.is_empty()) {
             self.put(key, value);
         }
@@ -85,6 +90,9 @@ pub(super) fn tables(plan: &Plan) -> Tables {
         agents,
         catalog,
         policy,
+        routes,
+        hooks,
+        origins,
         ..
     } = &plan.swarm;
     // What Skep knows itself is in no file.
@@ -99,7 +107,13 @@ pub(super) fn tables(plan: &Plan) -> Tables {
             .filter(own)
             .map(|(name, m)| entry(name, model(m)))
             .collect(),
+        hooks: hooks.iter().map(|(name, h)| entry(name, hook(h))).collect(),
+        origins: origins
+            .iter()
+            .map(|(k, from)| entry(k, text(from)))
+            .collect(),
         policy: numbers(policy),
+        routes: routes.iter().map(alerts::route).collect(),
         tasks: plan.tasks.iter().map(task).collect(),
     }
 }
@@ -127,6 +141,9 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         // What Skep knows by itself is no file's business.
         built_in: _,
         permission,
+        routes: _,
+        hooks: _,
+        origins: _,
         policy: _,
     } = swarm;
     let mut keys = Keys::default();
@@ -166,6 +183,26 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     }
     keys.maybe("permission", permission.map(|p| text(p.word())));
     keys.0
+}
+
+fn hook(hook: &HookSpec) -> Value {
+    let HookSpec {
+        on,
+        command,
+        timeout,
+        on_fail,
+    } = hook;
+    let mut keys = Keys::default();
+    let moments = on.iter().map(|moment| bare(text(moment.word())));
+    keys.put("on", Value::List(moments.collect()));
+    keys.put("command", texts(command));
+    if *timeout != HookSpec::TIMEOUT {
+        keys.put("timeout", text(timeout));
+    }
+    if *on_fail != OnFail::default() {
+        keys.put("on_fail", text(on_fail.word()));
+    }
+    Value::Table(keys.0)
 }
 
 fn role(role: &Role) -> Value {
@@ -365,6 +402,35 @@ impl Written for Slo {
     }
 }
 
+impl Written for Targets {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Targets of self:
+            window,
+            fewest,
+            duration,
+            duration_alert,
+            success_percent,
+            success_alert_percent,
+            concurrent_least,
+            concurrent_most,
+            concurrent_alert,
+            stale_percent,
+            stale_alert_percent,
+            restart_percent,
+            restart_alert_percent,
+            completion_percent,
+            mend,
+            merged_usd,
+            error_percent,
+            recovery,
+            escalation_least_percent,
+            escalation_most_percent,
+            decision,
+            waste_percent,
+        ))
+    }
+}
+
 fn numbers(policy: &Policy) -> Vec<Entry> {
     changed!(Policy of policy:
         concurrency,
@@ -392,8 +458,34 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         routing,
         providers,
         slo,
+        targets,
         agents,
+        alerts,
     )
+}
+
+impl Written for Vec<Rule> {
+    fn written(&self) -> Value {
+        alerts::rules(self)
+    }
+}
+
+impl Written for Alerts {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Alerts of self:
+            off,
+            settle,
+            remind,
+            scaled_after,
+            idle_after,
+            crashes,
+            crash_window,
+            provider_after,
+            ask_after,
+            keeper_restarts,
+            keeper_window,
+        ))
+    }
 }
 
 impl Written for Budget {

@@ -58,16 +58,22 @@ pub(super) fn check(values: &mut Values<'_>, policy: &Policy) {
             values.push(path(table, key), above(given, most));
         }
     }
-    for (key, given, least) in [
+    let park = Some("providers.park");
+    for (key, given, least, of) in [
         // No wait at all would try a provider that refuses over and over.
-        ("park", providers.park, Millis(1)),
-        ("park_cap", providers.park_cap, providers.park),
-        ("quota_park", providers.quota_park, providers.park),
-        ("longest_park", providers.longest_park, providers.park_cap),
-        ("window", providers.window, Millis(1)),
+        ("park", providers.park, Millis(1), None),
+        ("park_cap", providers.park_cap, providers.park, park),
+        ("quota_park", providers.quota_park, providers.park, park),
+        (
+            "longest_park",
+            providers.longest_park,
+            providers.park_cap,
+            Some("providers.park_cap"),
+        ),
+        ("window", providers.window, Millis(1), None),
     ] {
         if given < least {
-            values.push(path("providers", key), below(given, least, None));
+            values.push(path("providers", key), below(given, least, of));
         }
     }
 }
