@@ -172,9 +172,7 @@ impl<'s> Desk<'s> {
             comes.then(|| wave.unwrap_or(Some(self.now)))?
         });
         let from = task.not_before.unwrap_or(self.now).max(self.now);
-        let from = merges.fold(Some(from), |latest, one| {
-            latest.zip(one).map(|(a, b)| a.max(b))
-        });
+        let from = { merges }.try_fold(from, |latest, one| Some(latest.max(one?)));
         let who = self.free.iter_mut();
         let who = who.filter(|(_, worker)| claim::may_take(task, worker).is_ok());
         let who = who.min_by_key(|(free, worker)| (*free, worker.id));

@@ -224,8 +224,11 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         return Ok(None);
     };
     let key = value.to_str().unwrap_or_default();
-    if key.is_empty() || key.len() > KEY_MAX {
-        let detail = format!("Idempotency-Key must be 1 to {KEY_MAX} printable ASCII characters");
+    let plain = key.bytes().all(|b| b.is_ascii_graphic());
+    if key.is_empty() || key.len() > KEY_MAX || !plain {
+        let detail = format!(
+            "Idempotency-Key must be 1 to {KEY_MAX} printable ASCII characters without spaces"
+        );
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_key", detail));
     }
     Ok(Some(key.into()))
