@@ -32,6 +32,7 @@ pub mod money;
 pub mod plan;
 pub mod prompt;
 pub mod provider;
+pub mod queue;
 pub mod reputation;
 pub mod request;
 pub mod restarts;

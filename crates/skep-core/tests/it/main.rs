@@ -20,6 +20,7 @@ mod landing;
 mod live_changes;
 mod merging;
 mod providers;
+mod queue;
 mod reputation;
 mod retries;
 mod routing;

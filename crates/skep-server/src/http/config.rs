@@ -39,6 +39,18 @@ pub(super) async fn change(
     configure(&app, key, client, &changes).await.map(Json)
 }
 
+/// Every number as it is where nobody says otherwise.
+pub(super) async fn reset(
+    Shared(app): Shared<App>,
+    headers: HeaderMap,
+) -> Result<Json<AnswerDoc>, Problem> {
+    // All of them, changed or not: so the same request reads the same under its key.
+    let all = config::settings(&skep_core::spec::Policy::default()).into_iter();
+    let all: Changes = all.map(|s| (s.key, serde_json::Value::Null)).collect();
+    let (key, client) = (write::key(&headers)?, write::client(&headers));
+    configure(&app, key, client, &all).await.map(Json)
+}
+
 /// Changes numbers: all of them, or none.
 ///
 /// # Errors

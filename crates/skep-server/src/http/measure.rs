@@ -60,7 +60,7 @@ struct Chart {
 /// What metrics can be asked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Window {
+pub(super) struct Window {
     window: Option<String>,
 }
 
@@ -91,7 +91,7 @@ async fn series(
     .await
 }
 
-async fn metrics(
+pub(super) async fn metrics(
     Shared(app): Shared<App>,
     Asked(asked): Asked<Window>,
 ) -> Result<Json<MetricsDoc>, Problem> {

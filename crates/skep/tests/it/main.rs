@@ -7,6 +7,7 @@ mod alerts;
 mod asking;
 mod bad_commands;
 mod config;
+mod contract;
 mod costs;
 mod dash;
 mod deeds;
