@@ -6,6 +6,7 @@
 
 use skep_agents::redact::Secrets;
 use skep_core::{
+    alert::post::Posted,
     ask::Question,
     attempt::{Report, Said, Saved, Step},
     request::Observation,
@@ -42,6 +43,10 @@ pub(super) fn clean(secrets: &Secrets, seen: &mut Observation) {
             }
         }
         Observation::Word { word, .. } => of_word(secrets, word),
+        Observation::Posted {
+            posted: Posted::Failed { reason, .. },
+            ..
+        } => secrets.clean_mut(reason),
         Observation::Read { seen } => {
             for session in seen
                 .iter_mut()
@@ -64,6 +69,9 @@ pub(super) fn clean(secrets: &Secrets, seen: &mut Observation) {
         | Observation::BaseMoved { .. }
         | Observation::Forecast { .. }
         | Observation::Memory { .. }
+        | Observation::Posted { .. }
+        | Observation::Restarted
+        | Observation::Disk { .. }
         | Observation::TargetLanded { .. } => {}
     }
 }

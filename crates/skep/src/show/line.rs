@@ -334,7 +334,7 @@ pub(crate) fn lines(record: &Record, state: &State) -> Vec<Line> {
         }
         Event::ProviderResumed { provider, .. } => say(Plain, provider, "takes attempts again"),
         Event::SloBreached { subject, text, .. } => say(Care, subject, text.clone()),
-        _ => of_swarm(&record.event, state),
+        _ => of_swarm(record, state),
     }
 }
 
@@ -392,7 +392,7 @@ fn of_health(task: &TaskId, health: &Logged) -> Vec<Line> {
 }
 
 /// Events of merging and of the swarm as a whole.
-fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
+fn of_swarm(record: &Record, state: &State) -> Vec<Line> {
     use Style::{Bad, Care, Dim, Good, Plain, Strong};
     let wave = || {
         format!(
@@ -400,7 +400,7 @@ fn of_swarm(event: &Event, state: &State) -> Vec<Line> {
             state.merge().map_or_else(|| state.open_wave(), |m| m.wave)
         )
     };
-    match event {
+    match &record.event {
         Event::MergeStarted { wave, queue, .. } => say(
             Strong,
             format!("wave {wave}"),
