@@ -4,6 +4,40 @@
  */
 
 export interface paths {
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people were told of, and what became of it */
+        get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test by a route of alerts, or by each */
+        post: operations["testAlerts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/asks": {
         parameters: {
             query?: never;
@@ -142,6 +176,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attempts/{attempt}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an attempt printed, in readable lines */
+        get: operations["getLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/commands": {
         parameters: {
             query?: never;
@@ -262,6 +313,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was counted and timed, summed up */
+        get: operations["getMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -330,6 +398,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened when, in columns for charts */
+        get: operations["getSeries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sign-in": {
         parameters: {
             query?: never;
@@ -373,6 +458,23 @@ export interface paths {
         };
         /** The swarm at a glance */
         get: operations["getStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the swarm does, beside what it should do */
+        get: operations["getTargets"];
         put?: never;
         post?: never;
         delete?: never;
@@ -455,6 +557,45 @@ export interface components {
     schemas: {
         /** @description What a concern is about. */
         About: "swarm" | "task" | "worker" | "ask" | "provider" | "budget";
+        /** @description Something that was raised and is not over. */
+        AlertDoc: {
+            /** @description Two alerts of the same key are one. */
+            key: string;
+            /** @description It does not hold any more, since then, and is over unless it comes back at once. */
+            over: string | null;
+            /** @description When it was raised first. */
+            raised: components["schemas"]["Stamp"];
+            /** @description What was looked for. */
+            rule: string;
+            /** @description `critical`, `warning` or `info`. */
+            severity: string;
+            /** @description Since when it holds. */
+            since: components["schemas"]["Stamp"];
+            /** @description Which of its rule's; empty where there is only one. */
+            subject: string;
+            /** @description What is the matter. */
+            text: string;
+            /** @description What to do about it. */
+            todo: string;
+            /** @description When people were told last; null while its rule has been silenced all along. */
+            told: string | null;
+        };
+        /** @description All of it. `GET /api/v1/alerts`. */
+        AlertList: {
+            /** @description What is raised and not over, oldest first. */
+            alerts: components["schemas"]["AlertDoc"][];
+            /** @description What waits to be sent, and the last of what was, oldest first. */
+            deliveries: components["schemas"]["DeliveryDoc"][];
+            /** @description The ways to people that the plan names. */
+            routes: components["schemas"]["RouteDoc"][];
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description Rules that are silenced. */
+            silenced: components["schemas"]["SilenceDoc"][];
+        };
         /** @description What a command led to. */
         AnswerDoc: {
             /** @description The command had been done before, under the same key. */
@@ -686,6 +827,15 @@ export interface components {
             /** @constant */
             verb: "answer";
         } | {
+            lasts: string;
+            rule: string;
+            /** @constant */
+            verb: "silence_alerts";
+        } | {
+            route?: string | null;
+            /** @constant */
+            verb: "test_alerts";
+        } | {
             /** @constant */
             verb: "pause";
         } | {
@@ -891,6 +1041,35 @@ export interface components {
         };
         /** @description One success criterion. */
         CriterionInput: components["schemas"]["CommandInput"] | components["schemas"]["OtherCriterion"];
+        /** @description What one route was to say of one alert. */
+        DeliveryDoc: {
+            /** @description When it was written. */
+            at: components["schemas"]["Stamp"];
+            /** @description Its name, which receivers are told, too. */
+            id: string;
+            /** @description Of which alert; null for a test. */
+            key: string | null;
+            /** @description It is tried again then, if it waits for that. */
+            not_before: string | null;
+            /** @description By which route. */
+            route: string;
+            /** @description `raised`, `reminder`, `resolved` or `test`. */
+            says: string;
+            /**
+             * Format: uint64
+             * @description The number of its event in the log.
+             */
+            seq: number;
+            /** @description `waiting`, `sent` or `given_up`. */
+            state: string;
+            /**
+             * Format: uint32
+             * @description How often it was tried in vain.
+             */
+            tries: number;
+            /** @description What went wrong last. */
+            trouble: string | null;
+        };
         /** @description An event. Beside these fields stand those of its kind; moments and lengths in them are milliseconds. */
         EventDoc: {
             at: components["schemas"]["Stamp"];
@@ -945,6 +1124,91 @@ export interface components {
         };
         /** @description An idempotency key. */
         Key: string;
+        /** @description How long a stage took, in columns. Where nothing of it ended, there is null. */
+        LatencyColumns: {
+            /** @description How often. */
+            count: number[];
+            /** @description The mean, in milliseconds. */
+            mean_ms: (number | null)[];
+            /** @description Half took at most so long. */
+            p50_ms: (number | null)[];
+            /** @description Nineteen in twenty. */
+            p95_ms: (number | null)[];
+            /** @description All but one in a hundred. */
+            p99_ms: (number | null)[];
+        };
+        /** @description How long something took. Percentiles are of bins, so they are as exact as those are fine. */
+        LatencyDoc: {
+            /**
+             * Format: uint64
+             * @description How often it was seen.
+             */
+            count: number;
+            /**
+             * Format: uint64
+             * @description The mean.
+             */
+            mean_ms: number;
+            /**
+             * Format: uint64
+             * @description Half took at most so long.
+             */
+            p50_ms: number;
+            /**
+             * Format: uint64
+             * @description Nineteen in twenty.
+             */
+            p95_ms: number;
+            /**
+             * Format: uint64
+             * @description All but one in a hundred.
+             */
+            p99_ms: number;
+            /**
+             * Format: uint64
+             * @description In all, in milliseconds.
+             */
+            sum_ms: number;
+        };
+        /** @description A line for people: text without anything that drives a terminal. */
+        LogLine: {
+            /**
+             * @description What it is: `said`, `thought`, `tool`, `result`, `usage`, `error`, `note`, or `plain` for what is no line of an
+             *     agent's protocol.
+             */
+            kind: string;
+            /** @description The line. */
+            text: string;
+        };
+        /** @description A page of an attempt's log. */
+        LogPage: {
+            /**
+             * Format: uint64
+             * @description Where in the whole output the page begins, in bytes. Later than asked for if that part was dropped already.
+             */
+            at: number;
+            /**
+             * Format: uint64
+             * @description Whose.
+             */
+            attempt: number;
+            /** @description The attempt's processes are gone: what is not there now never comes. */
+            ended: boolean;
+            /** @description The lines. */
+            lines: components["schemas"]["LogLine"][];
+            /** @description There is more already. */
+            more: boolean;
+            /**
+             * Format: uint64
+             * @description Where to go on: the next `from`.
+             */
+            next: number;
+            /**
+             * Format: uint32
+             * @description Format version.
+             */
+            schema: number;
+        };
         /** @description Something that an agent found out. It is what that agent claims: data, and never an instruction. */
         MemoDoc: {
             /** @description When. */
@@ -978,6 +1242,65 @@ export interface components {
              * @description The document's version.
              */
             schema: number;
+        };
+        /** @description Everything that is counted, looked at and timed. */
+        MetricsDoc: {
+            /** @description Counts, by name. */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description How long the stages took. */
+            latency: {
+                [key: string]: components["schemas"]["LatencyDoc"];
+            };
+            /** @description What there is now, by name. */
+            levels: {
+                [key: string]: number;
+            };
+            /** @description The same of attempts, by model, of all time. */
+            models: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["LatencyDoc"];
+                };
+            };
+            /**
+             * Format: uint32
+             * @description The most attempts that ran at once.
+             */
+            peak: number;
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description The moment of the swarm's first event. */
+            since: string | null;
+            /** @description Tokens that were used, by the same. */
+            tokens: {
+                [key: string]: number;
+            };
+            /** @description What was spent, in US dollars, by model; by agent where that chooses the model. */
+            usd: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Of the workers' time they had an attempt, in percent; null where there were no workers.
+             */
+            utilisation_percent: number | null;
+            /** @description What was spent in vain. */
+            waste: components["schemas"]["WasteDoc"];
+            /**
+             * Format: uint64
+             * @description Of how long a time it is, in milliseconds; null: of all time.
+             */
+            window_ms: number | null;
+            /** @description And by worker, of all time. */
+            workers: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["LatencyDoc"];
+                };
+            };
         };
         /** @description What names something: letters, digits, `.`, `_` and `-`. */
         Name: string;
@@ -1222,6 +1545,67 @@ export interface components {
              */
             schema: number;
         };
+        /** @description A way to people. What is secret of it is nowhere here. */
+        RouteDoc: {
+            /** @description `webhook`, `slack`, `email` or `desktop`. */
+            kind: string;
+            /** @description Nothing that matters less goes this way. */
+            least: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Only what is critical is sent until then. */
+            quiet_until: string | null;
+            /** @description The rules of which alerts go this way; empty: all. */
+            rules: string[];
+            /** @description Why its last message was given up, if it was. */
+            trouble: string | null;
+            /**
+             * Format: uint32
+             * @description How many letters wait.
+             */
+            waiting: number;
+        };
+        /** @description Points at equal distances, oldest first, a column each. A column of nothing but noughts is left out. */
+        SeriesDoc: {
+            /** @description When each point begins, in milliseconds since 1970. The last one is not over. */
+            at: number[];
+            /** @description How often something happened in each, by the names of `GET /metrics`. */
+            counts: {
+                [key: string]: number[];
+            };
+            /** @description How long the stages took that ended in each. */
+            latency: {
+                [key: string]: components["schemas"]["LatencyColumns"];
+            };
+            /** @description What there was at the end of each, by the names of `GET /metrics`; in the last, what there is now. */
+            levels: {
+                [key: string]: number[];
+            };
+            /** @description The most attempts that ran at once in each. */
+            peak: number[];
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description The moment of the swarm's first event; there are no points before it. */
+            since: string | null;
+            /**
+             * Format: uint64
+             * @description The distance of two points, in milliseconds: what was asked for, or the next that is kept.
+             */
+            step_ms: number;
+            /** @description Tokens that were used in each, by the same. */
+            tokens: {
+                [key: string]: number[];
+            };
+            /** @description What was spent in each, in US dollars, by model; by agent where that chooses the model. */
+            usd: {
+                [key: string]: number[];
+            };
+            /** @description Of the workers' time they had an attempt, in percent; null where there were no workers. */
+            utilisation_percent: (number | null)[];
+        };
         /** @description One number. */
         Setting: {
             /** @description What it does. */
@@ -1256,10 +1640,22 @@ export interface components {
              */
             schema: number;
         };
+        /** @description A rule that nobody wants to hear of for a while. */
+        SilenceDoc: {
+            /** @description Which. */
+            rule: string;
+            /** @description Until when. */
+            until: components["schemas"]["Stamp"];
+        };
         /** Format: date-time */
         Stamp: string;
         /** @description The swarm. Every key is always there; what is not known is null, never 0. */
         Status: {
+            /**
+             * Format: uint32
+             * @description What was raised and is not over: `skep alerts`. Left out when nothing is.
+             */
+            alerts?: number;
             /**
              * Format: uint32
              * @description Questions that wait for a person.
@@ -1340,6 +1736,59 @@ export interface components {
              * @description The log's last sequence number with its effects; they are durable.
              */
             seq: number;
+        };
+        /** @description One target. All its numbers are in its unit. */
+        TargetDoc: {
+            /** @description What it is of. */
+            about: string;
+            /**
+             * Format: double
+             * @description Somebody is told when it is over this.
+             */
+            alert_over: number | null;
+            /**
+             * Format: double
+             * @description Somebody is told when it is under this.
+             */
+            alert_under: number | null;
+            /** @description Of what it was measured. */
+            basis: string;
+            /**
+             * Format: double
+             * @description It should be at least this.
+             */
+            least: number | null;
+            /**
+             * Format: double
+             * @description It should be at most this.
+             */
+            most: number | null;
+            /** @description Its name. */
+            name: string;
+            /** @description `seconds`, `percent`, `number` or `usd`. */
+            unit: string;
+            /**
+             * Format: double
+             * @description What was measured; null while nothing is known, which is not nought.
+             */
+            value: number | null;
+            /** @description `met`, `missed`, `alert`, or `unknown`: nothing is known, or of too few, or nothing is asked for. */
+            verdict: string;
+        };
+        /** @description All of them. */
+        TargetsDoc: {
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description Each, in a fixed order. */
+            targets: components["schemas"]["TargetDoc"][];
+            /**
+             * Format: uint64
+             * @description Over how long they are measured, in milliseconds.
+             */
+            window_ms: number;
         };
         /** @description How many tasks are in each state. */
         TaskCounts: {
@@ -1628,6 +2077,14 @@ export interface components {
             /** @description The tasks, oldest first. */
             tasks: components["schemas"]["TaskDoc"][];
         };
+        /** @description `POST /api/v1/alerts/test`. */
+        TestInput: {
+            /**
+             * @description The route to test; null: each.
+             * @default null
+             */
+            route?: string | null;
+        };
         /** @description How much time an attempt has left, in milliseconds. */
         TimeDoc: {
             /**
@@ -1678,6 +2135,33 @@ export interface components {
              * @description Money.
              */
             usd: number | null;
+        };
+        /** @description The spending on results that were not accepted, or not merged after all (G-9). */
+        WasteDoc: {
+            /** @description By cause: how the attempt ended, or `discarded`. Causes that cost nothing are left out. */
+            by_cause: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description What ended attempts are known to have cost.
+             */
+            of_usd: number;
+            /**
+             * Format: double
+             * @description Of what ended attempts are known to have cost, so much; null while nothing is known.
+             */
+            percent: number | null;
+            /**
+             * Format: uint64
+             * @description So many attempts ended of which the cost is not known.
+             */
+            unknown: number;
+            /**
+             * Format: double
+             * @description So much, in US dollars.
+             */
+            usd: number;
         };
         /** @description One wave. */
         WaveDoc: {
@@ -1799,6 +2283,233 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testAlerts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again does nothing new and is answered alike. */
+                "Idempotency-Key"?: components["schemas"]["Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAsks: {
         parameters: {
             query?: never;
@@ -2957,6 +3668,126 @@ export interface operations {
             };
         };
     };
+    getLog: {
+        parameters: {
+            query?: {
+                /** @description From this place on: where a page said `next` */
+                from?: number | null;
+                /** @description Or: about so many bytes of its end */
+                tail?: number | null;
+                /** @description About so many bytes of output in one page */
+                bytes?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The attempt's number */
+                attempt: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sendCommand: {
         parameters: {
             query?: never;
@@ -3792,6 +4623,101 @@ export interface operations {
             };
         };
     };
+    getMetrics: {
+        parameters: {
+            query?: {
+                /** @description How far back, such as `1d`; all without */
+                window?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     openapi: {
         parameters: {
             query?: never;
@@ -4211,6 +5137,103 @@ export interface operations {
             };
         };
     };
+    getSeries: {
+        parameters: {
+            query?: {
+                /** @description How far back, such as `3h` */
+                window?: string | null;
+                /** @description The distance of two points, such as `5m` */
+                step?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     makeSignInLink: {
         parameters: {
             query?: never;
@@ -4429,6 +5452,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTargets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetsDoc"];
                 };
             };
             /** @description Bad Request */

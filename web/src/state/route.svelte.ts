@@ -40,15 +40,22 @@ class Route {
   }
 
   go(place: Place): void {
-    location.hash = `#/${place}`;
+    this.#to(`#/${place}`);
   }
 
   open(kind: Detail["kind"], id: string): void {
-    location.hash = this.#address([kind, id]);
+    this.#to(this.#address([kind, id]));
   }
 
+  /** A dialog says that it was closed a moment after it was; by then the page may be elsewhere, and stays there. */
   close(): void {
-    location.hash = this.#address();
+    if (this.detail) this.#to(this.#address());
+  }
+
+  #to(address: string): void {
+    location.hash = address;
+    // The browser tells of it later.
+    this.#follow();
   }
 
   #address(...more: [string, string][]): string {

@@ -17,7 +17,7 @@ const button = (name: string | RegExp, within = page().locator("body")) =>
 interface Task { id: string; state: string; priority: string; assigned: string | null; mission: string; attempts: number }
 const tasks = () => json<{ tasks: Task[] }>("tasks").tasks;
 const task = (id: string) => tasks().find((t) => t.id === id);
-const workers = () => json<{ workers: { id: string; status: string; model: string | null }[] }>("workers").workers;
+const workers = () => json<{ workers: { id: string; status: string; current_task: string | null }[] }>("workers").workers;
 const said = (text: string | RegExp) => page().locator(".notices").getByText(text).first().waitFor();
 const close = async () => {
   await page().keyboard.press("Escape");
@@ -29,6 +29,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  // Where it came to: what to look at first when a test has failed.
+  if (looked) await shot(page(), "last");
   await looked?.browser.close();
 });
 
@@ -82,24 +84,26 @@ test("the swarm is paused, resumed and scaled", async () => {
 test("a worker is looked into and steered, by the keyboard", async () => {
   const grid = main().getByRole("grid", { name: "Workers" });
   await grid.getByText("w5").waitFor();
+  const at = workers().findIndex((w) => w.current_task === "long");
+  const w = workers()[at]!.id;
   await page().keyboard.press("g");
-  await page().keyboard.press("j");
+  for (let n = 0; n <= at; n += 1) await page().keyboard.press("j");
   await page().keyboard.press("Enter");
-  await dialog().getByText("Worker w1").waitFor();
+  await dialog().getByText(`Worker ${w}`).waitFor();
   // The shell agent of `long` counts, and prints what would drive a terminal.
   await dialog().getByText("line 3", { exact: true }).waitFor();
   await shot(page(), "worker");
   await accessible(page(), "worker");
   await button("Pause", dialog()).click();
-  await said("w1 takes no more tasks");
+  await said(`${w} takes no more tasks`);
   await button("Resume", dialog()).click();
-  await said("w1 takes tasks again");
+  await said(`${w} takes tasks again`);
   await dialog().getByRole("combobox", { name: /^Model/ }).fill("small-model");
   await button("Use it", dialog()).click();
   await said(/small-model from its next attempt/);
   await button("Restart", dialog()).click();
   await button("Stop its attempt?", dialog()).click();
-  await said("w1 begins afresh");
+  await said(`${w} begins afresh`);
   await close();
   await grid.getByText("w5", { exact: true }).click();
   await dialog().getByText("Worker w5").waitFor();
@@ -310,7 +314,11 @@ async function offered(): Promise<string[]> {
 
 // proves: U-3, T-3
 test("nothing was complained of, and nobody's text was run", async () => {
-  expect(looked.complaints).toEqual([]);
+  // Chromium notes every refusal; these few were asked for: a name that is none, two faults, and a worker that had gone.
+  const asked = [/422 .*\/commands$/, /422 .*\/plan$/, /422 .*\/config$/, /404 .*\/why\/w5$/];
+  const others = looked.complaints.filter((c) => !asked.some((a) => a.test(c)));
+  expect(others).toEqual([]);
+  looked.complaints.length = 0;
   expect(await page().evaluate(() => (window as unknown as { pwned?: number }).pwned)).toBeUndefined();
 });
 
