@@ -27,7 +27,7 @@ pub fn text(state: &State, now: Time) -> String {
     out.money(state, &all);
     out.stages(&all.spans);
     let history = state.history();
-    out.summaries("model", history.models().map(|(name, s)| (name, s)));
+    out.summaries("model", history.models());
     out.summaries("worker", history.workers());
     out.targets(state, now);
     out.0
