@@ -8,7 +8,7 @@ use crate::{
     limits,
     provider::Shut,
     routing::{self, Choice},
-    spec::TaskSpec,
+    spec::{Moment, TaskSpec},
     state::State,
     task::Task,
     time::{Millis, Time},
@@ -236,6 +236,18 @@ pub fn may_take(task: &Task, worker: &Worker) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// For how long hooks may keep a claimed attempt from beginning: they are run one after the other.
+fn hooks_before(state: &State) -> Millis {
+    let hooks = state.swarm().into_iter();
+    let hooks = hooks.flat_map(|s| s.spec.hooks_on(Moment::BeforeAttempt));
+    // What does not end when it is told to gets as long again.
+    Millis(
+        hooks
+            .map(|(_, hook)| hook.timeout.0.saturating_mul(2))
+            .sum(),
+    )
+}
+
 /// The moment at which the keeper gives an attempt up even if its shim never reports: its ceiling, two
 /// graces (agent and checks), and a minute for a machine under load.
 #[must_use]
@@ -245,6 +257,6 @@ pub fn give_up_after(state: &State, task: &TaskSpec) -> Millis {
     let ceiling = policy.ceiling(task.timebox);
     let graces = policy.grace.times(checks.saturating_add(2));
     // As moments are added up: beyond all measure is as long as there is.
-    let until = Time(0) + ceiling + graces + Millis::mins(1);
+    let until = Time(0) + ceiling + graces + hooks_before(state) + Millis::mins(1);
     until.since(Time(0))
 }

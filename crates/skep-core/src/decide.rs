@@ -2,6 +2,7 @@
 
 mod commands;
 mod conflict;
+mod hooks;
 mod observations;
 mod staff;
 mod words;

@@ -378,7 +378,8 @@ fn idle(state: &State) -> bool {
 
 fn finished(state: &State) -> Option<Event> {
     let swarm = state.swarm()?;
-    if state.finished().is_some() || !idle(state) {
+    // What is owed to hooks is a part of the work.
+    if state.finished().is_some() || !idle(state) || !state.hooks_owed().is_empty() {
         return None;
     }
     let landing_open = swarm.spec.landing == Landing::Main

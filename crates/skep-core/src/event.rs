@@ -9,6 +9,7 @@ use crate::{
     fault::ErrorKind,
     forecast::{Collision, Gone, Work},
     health::{Logged, Rung},
+    hook::Ran,
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Conflict, Link, Queued, Severity},
     reputation::{Breach, Subject},
@@ -514,6 +515,11 @@ pub enum Event {
         /// In a sentence.
         text: String,
     },
+    /// A hook of the user's was run (U-11).
+    HookRan {
+        /// Which, and what came of it.
+        ran: Box<Ran>,
+    },
     /// Something was noticed.
     Signal {
         /// How much it matters.
@@ -687,6 +693,7 @@ impl Event {
             Event::ProviderParked { .. } => "provider_parked",
             Event::ProviderResumed { .. } => "provider_resumed",
             Event::SloBreached { .. } => "slo_breached",
+            Event::HookRan { .. } => "hook_ran",
             Event::Signal { .. } => "signal",
             Event::CollisionForeseen { .. } => "collision_foreseen",
             Event::CollisionGone { .. } => "collision_gone",

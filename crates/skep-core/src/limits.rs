@@ -34,6 +34,8 @@ pub const SIGHTS: usize = 32;
 /// How many pairs one look merges: at some 10 ms each, two thirds of a second. The others have their turn at the
 /// next look, since what was merged once is not merged again.
 pub const FORECAST_PAIRS: usize = 64;
+/// How many hooks are owed at once: a user's command that hangs must not make the state grow without end.
+pub const HOOKS_OWED: usize = 1_000;
 /// How many folders of ended attempts are kept: more than a person looks back over.
 pub const RUNS_KEPT: usize = 1_000;
 /// How much disk the folders of ended attempts may take together; the newest are kept.

@@ -5,6 +5,7 @@ use crate::{
     attempt::{Failure, Phase, StopWhy},
     due, forecast,
     health::Rung,
+    hook::{self, Owed},
     id::{Attempt, Oid, SwarmName, WorkerId},
     merge::{MergeStep, Probe, Queued},
     prompt, scale,
@@ -104,6 +105,11 @@ pub enum Action {
         /// What there is to see; another number, another look.
         mark: u64,
     },
+    /// A hook should be run because of what has happened.
+    Hook {
+        /// Which, and why.
+        owed: Owed,
+    },
     /// The target branch should move to the integration branch's tip.
     LandTarget {
         /// To where.
@@ -118,6 +124,7 @@ pub fn plan(state: &State, now: Time) -> Steps {
     attempts(state, &mut actions);
     merge(state, &mut actions);
     workers(state, now, &mut actions);
+    actions.extend(hook::due(state).map(|owed| Action::Hook { owed: owed.clone() }));
     // Last: whatever else there is to do matters more.
     actions.extend(forecast::due(state, now).map(|mark| Action::Forecast { mark }));
     Steps {

@@ -8,7 +8,7 @@ mod told;
 
 pub use record::Record;
 pub(crate) use told::next;
-pub use told::{Breach, Subject};
+pub use told::{Breach, Subject, short};
 
 use crate::{limits, routing::complexity_word, spec::TaskSpec, time::Time};
 use alloc::{

@@ -7,6 +7,7 @@ use crate::{
     event::By,
     forecast::Meeting,
     health::{Rung, Sample},
+    hook::Ran,
     id::{Attempt, Oid, TaskId, WorkerId},
     merge::{Clash, Link, Severity},
     scale::Mode,
@@ -323,6 +324,11 @@ pub enum Observation {
     Silent {
         /// Which.
         attempt: Attempt,
+    },
+    /// A hook of the user's was run.
+    HookRan {
+        /// Which, and what came of it.
+        ran: Ran,
     },
     /// A host noticed something that changes no task and no worker, but that people should know.
     Noticed {

@@ -8,12 +8,14 @@ pub mod catalog;
 mod check;
 mod glob;
 mod graph;
+mod hook;
 mod policy;
 mod zone;
 
 pub use check::{Fault, FaultKind, FieldPath, Step, check, check_label};
 pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
+pub use hook::{HookSpec, Moment, OnFail};
 pub use policy::{
     Agents, Alerts, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo,
     Targets,
@@ -89,8 +91,22 @@ pub struct SwarmSpec {
     /// Whom alerts reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+    /// The user's own commands at set moments, by name (U-11).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hooks: BTreeMap<String, HookSpec>,
+    /// Where what the plan does not say itself comes from, by key: for people, nothing is decided by it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, String>,
     /// The numbers that steer the swarm.
     pub policy: Policy,
+}
+
+impl SwarmSpec {
+    /// The hooks of a moment, in the order of their names.
+    pub fn hooks_on(&self, moment: Moment) -> impl Iterator<Item = (&String, &HookSpec)> {
+        let mine = move |(_, hook): &(&String, &HookSpec)| hook.on.contains(&moment);
+        self.hooks.iter().filter(mine)
+    }
 }
 
 /// Where results end (W-17).

@@ -16,6 +16,7 @@ use crate::{
     forecast::{Collision, Looked},
     health::{Facts, Pace, Sample},
     history::History,
+    hook::Owed,
     id::{Attempt, Oid, TaskId, WorkerId},
     limits,
     merge::{Conflict, Merge},
@@ -29,6 +30,7 @@ use crate::{
     worker::Worker,
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::String,
     vec::Vec,
@@ -74,6 +76,9 @@ pub struct State {
     /// What agents have found out in this plan; bounded by [`limits::MEMOS`].
     #[serde(default)]
     memos: Vec<Memo>,
+    /// Hooks that are to be run because of what has happened; bounded by [`limits::HOOKS_OWED`].
+    #[serde(default)]
+    hooks: Vec<Owed>,
     /// Who serves attempts, and who refuses to.
     #[serde(default)]
     providers: provider::Book,
@@ -119,6 +124,17 @@ pub struct Swarm {
     pub target_diverged: bool,
     /// When the plan began.
     pub since: Time,
+    /// The numbers as the plan has them, while a live change makes them others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured: Option<Box<Policy>>,
+}
+
+impl Swarm {
+    /// The numbers as the plan and the configuration have them, whatever was changed since.
+    #[must_use]
+    pub fn configured(&self) -> &Policy {
+        self.configured.as_deref().unwrap_or(&self.spec.policy)
+    }
 }
 
 /// A wave that has landed.
@@ -313,6 +329,11 @@ impl State {
     #[must_use]
     pub fn memos(&self) -> &[Memo] {
         &self.memos
+    }
+    /// Hooks that are to be run because of what has happened, oldest first.
+    #[must_use]
+    pub fn hooks_owed(&self) -> &[Owed] {
+        &self.hooks
     }
     /// Whether a person paused the swarm.
     #[must_use]

@@ -61,6 +61,8 @@ pub(crate) fn swarm_spec() -> crate::spec::SwarmSpec {
         built_in: Vec::new(),
         permission: None,
         routes: Vec::new(),
+        hooks: Default::default(),
+        origins: Default::default(),
         policy: crate::spec::Policy::default(),
     }
 }
@@ -78,6 +80,7 @@ pub(crate) fn swarm() -> crate::state::Swarm {
         landing_refused: None,
         target_diverged: false,
         since: crate::time::Time(0),
+        configured: None,
     }
 }
 

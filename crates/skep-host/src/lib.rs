@@ -18,4 +18,5 @@ pub mod shim;
 pub mod site;
 pub mod tmux;
 pub mod token;
+pub mod trust;
 pub mod watchdog;

@@ -21,7 +21,7 @@ pub use output::{Chunk, Output, output, read_output, tail_output};
 pub use placed::{ShimCommand, start_placed};
 pub use procfs::ProcessId;
 pub use progress::{Begun, LogPlace, Phase, Progress, StepProgress, step_progress};
-pub use skep_agents::{Kind, Telling};
+pub use skep_agents::{Kind, Telling, redact::Secrets};
 pub use sweep::{SweepError, survivors, sweep, unfinished};
 pub use waited::{attempt_of, end, end_waited_for, waited_for};
 

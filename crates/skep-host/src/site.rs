@@ -120,6 +120,16 @@ impl Site {
     pub fn notify(&self) -> PathBuf {
         self.short("notify.sock")
     }
+    /// How the swarm stands, for whoever does not ask the keeper.
+    #[must_use]
+    pub fn state_file(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+    /// What hooks print, and how they end.
+    #[must_use]
+    pub fn hooks_log(&self) -> PathBuf {
+        self.dir.join("hooks.log")
+    }
     /// What the keeper says of itself while it runs; its time stamp is the keeper's heartbeat.
     #[must_use]
     pub fn keeper_file(&self) -> PathBuf {

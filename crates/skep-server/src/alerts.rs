@@ -43,6 +43,8 @@ const AT_ONCE: usize = 8;
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 /// A keeper that cannot answer is asked again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
+/// That nothing can be written down is not said again so soon.
+const FULL_AGAIN: Duration = Duration::from_secs(1_800);
 /// A keeper that ends waits so long for what is under way.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -110,6 +112,8 @@ struct Sender {
     sending: JoinSet<(String, Vec<u64>)>,
     /// The routes as they were last, for when the keeper cannot answer.
     known: Option<(String, Vec<Route>)>,
+    /// When people were last told, without the log, that nothing can be written down.
+    said_full: Option<Instant>,
 }
 
 /// What the keeper says is due.
@@ -130,6 +134,7 @@ impl Sender {
             under_way: BTreeSet::new(),
             sending: JoinSet::new(),
             known: None,
+            said_full: None,
         }
     }
 
@@ -227,7 +232,11 @@ impl Sender {
         let held = self.held.borrow_and_update().clone();
         let mute = held.as_ref().is_some_and(|held| held.mute);
         let lacking = held.map(|held| held.why);
-        if let (true, Some(why), Some((swarm, routes))) = (mute, &lacking, &self.known) {
+        // What is lacking changes by the second; that it is lacking is said once.
+        let said = self.said_full.is_some_and(|at| at.elapsed() < FULL_AGAIN);
+        if let (true, false, Some(why), Some((swarm, routes))) = (mute, said, &lacking, &self.known)
+        {
+            self.said_full = Some(Instant::now());
             let alert = Alert {
                 of: Key::Disk,
                 severity: Severity::Critical,

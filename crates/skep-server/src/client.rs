@@ -9,7 +9,7 @@ pub use attempt::Speaker;
 use crate::api::{
     AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
     EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
-    SignInDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
+    SignInDoc, StateDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -130,6 +130,13 @@ impl Client {
     pub async fn status(&self) -> Result<Status, ClientError> {
         self.get("status").await
     }
+    /// How the swarm stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn standing(&self) -> Result<StateDoc, ClientError> {
+        self.get("state").await
+    }
     /// All tasks.
     ///
     /// # Errors
@@ -234,6 +241,21 @@ impl Client {
     /// [`ClientError`].
     pub async fn targets(&self) -> Result<TargetsDoc, ClientError> {
         self.get("targets").await
+    }
+    /// All that is counted and timed, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn prometheus(&self) -> Result<String, ClientError> {
+        let request = self.request(Method::GET, "/metrics").body(Full::default());
+        let request = request.map_err(not_understood)?;
+        let read = async {
+            let response = self.accepted(self.send(request).await?).await?;
+            let body = response.into_body().collect().await;
+            let body = body.map_err(|e| self.unreachable(e))?.to_bytes();
+            String::from_utf8(body.into()).map_err(not_understood)
+        };
+        within(self.answer, read).await
     }
     /// What happened in the last `window`, in points of `step`.
     ///

@@ -5,7 +5,10 @@ use crate::plan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use skep_core::spec::{Plan, Policy};
+use skep_core::{
+    spec::{Plan, Policy},
+    state::State,
+};
 use std::collections::BTreeMap;
 
 /// One number.
@@ -17,9 +20,22 @@ pub struct Setting {
     pub value: Value,
     /// Its value where nobody says otherwise.
     pub default: Value,
+    /// Its value as the plan and the configuration have it: what holds where nothing was changed live.
+    #[serde(default)]
+    pub configured: Value,
+    /// Where its value comes from: `live`, `default`, `plan`, or a file and line such as `skep.toml:3`.
+    #[serde(default)]
+    pub origin: String,
     /// What it does.
     pub about: String,
 }
+
+/// A number that was changed while the swarm ran.
+pub const LIVE: &str = "live";
+/// A number that nobody has said anything of.
+const DEFAULT: &str = "default";
+/// A number that came with the plan, and nobody knows from where.
+const PLAN: &str = "plan";
 
 /// Changes by key; null brings the default back.
 pub type Changes = BTreeMap<String, Value>;
@@ -32,6 +48,35 @@ pub struct ConfigFault {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+}
+
+/// Every number of a swarm, in the order of their keys, and where it comes from.
+#[must_use]
+pub fn of_state(state: &State) -> Vec<Setting> {
+    let Some(swarm) = state.swarm() else {
+        return settings(&Policy::default());
+    };
+    let configured = settings(swarm.configured());
+    let mut now = of_layers(&swarm.spec.policy, &swarm.spec.origins);
+    for (setting, configured) in now.iter_mut().zip(configured) {
+        if setting.value != configured.value {
+            setting.origin = LIVE.into();
+        }
+        setting.configured = configured.value;
+    }
+    now
+}
+
+/// Every number as layers of configuration make it, with where those say that they state it.
+#[must_use]
+pub fn of_layers(policy: &Policy, origins: &BTreeMap<String, String>) -> Vec<Setting> {
+    let mut all = settings(policy);
+    for setting in &mut all {
+        if let Some(place) = origins.get(&setting.key) {
+            setting.origin.clone_from(place);
+        }
+    }
+    all
 }
 
 /// Every number, in the order of their keys.
@@ -49,6 +94,8 @@ pub fn settings(policy: &Policy) -> Vec<Setting> {
             let value = lookup(&set, key).unwrap_or(default).clone();
             found.push(Setting {
                 key: key.into(),
+                configured: value.clone(),
+                origin: if value == *default { DEFAULT } else { PLAN }.into(),
                 value,
                 default: default.clone(),
                 about: about.into(),
@@ -132,6 +179,53 @@ fn written(policy: &Policy) -> Map<String, Value> {
     match whole.get("policy") {
         Some(Value::Object(table)) => table.clone(),
         _ => Map::new(),
+    }
+}
+
+/// Every key below these tables of a plan, with dots.
+#[must_use]
+pub fn keys(tables: &[&str]) -> Vec<String> {
+    // Our own schema, which a test holds to be one.
+    let schema: Value = serde_json::from_str(&plan::schema()).unwrap_or_default();
+    let mut found = Vec::new();
+    for table in tables {
+        if let Some(of) = table_of(&schema, &schema["properties"][table]) {
+            walk(&schema, of, &format!("{table}."), &mut found);
+        }
+    }
+    found
+}
+
+/// What a key of a plan does, with dots between table and key; none: there is no such key.
+#[must_use]
+pub fn about(key: &str) -> Option<String> {
+    let schema: Value = serde_json::from_str(&plan::schema()).unwrap_or_default();
+    let mut of = &schema;
+    let mut about = None;
+    for name in key.split('.') {
+        // Below a table whose keys are names, every name is one.
+        let named = of
+            .get("additionalProperties")
+            .filter(|named| named.is_object());
+        let property = of["properties"].get(name).or(named)?;
+        about = property["description"].as_str().or(about);
+        of = table_of(&schema, property).unwrap_or(property);
+    }
+    about.map(ToString::to_string)
+}
+
+fn walk(schema: &Value, of: &Value, prefix: &str, found: &mut Vec<String>) {
+    let properties = of["properties"].as_object();
+    for (name, property) in properties.into_iter().flatten() {
+        let key = format!("{prefix}{name}");
+        // A choice between kinds of values is one value, whichever kind it is.
+        let inner = property
+            .get("$ref")
+            .and_then(|_| table_of(schema, property));
+        match inner.filter(|inner| inner.get("properties").is_some()) {
+            Some(inner) => walk(schema, inner, &format!("{key}."), found),
+            None => found.push(key),
+        }
     }
 }
 

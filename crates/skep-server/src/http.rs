@@ -12,6 +12,7 @@ mod config;
 mod door;
 mod edge;
 mod events;
+mod feed;
 mod guard;
 mod log;
 mod measure;
@@ -21,6 +22,7 @@ mod read;
 mod routes;
 mod sign_in;
 pub mod socket;
+mod swarm;
 pub mod tcp;
 mod write;
 
@@ -29,9 +31,9 @@ pub use door::Door;
 pub use write::{act, digest, options};
 
 use crate::api::{
-    AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
-    MemoList, PricesDoc, Problem, ReputationDoc, Status, TaskDetail, TaskList, TestInput, WhyDoc,
-    WorkerList,
+    AlertList, AnswerDoc, AskList, AttemptDetail, AttemptList, By, CommandDoc, ConcernList,
+    ConfigDoc, ConflictList, CostsDoc, GraphDoc, MemoList, PricesDoc, Problem, QueueDoc,
+    ReputationDoc, StateDoc, Status, TaskDetail, TaskList, TestInput, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use axum::{
@@ -39,7 +41,7 @@ use axum::{
     http::{StatusCode, header},
     routing::get,
 };
-use openapi::{Name, op};
+use openapi::{Limit, Name, op};
 use routes::Routes;
 use skep_host::{
     git::Repo,
@@ -67,11 +69,16 @@ pub fn router(app: App) -> Router {
 /// The API's routes, with the door that browsers are signed in at.
 pub fn router_with(app: App, door: Option<Arc<Door>>) -> Router {
     let agents = attempt::Agents::new(app.clone());
+    let counted = measure::root().with_state(app.clone());
+    let feed = feed::Feed::new(app.handle.clone());
+    let known_names = swarm::routes().below("/swarm").with_state(app.clone());
     let api = owner()
         .with_state(app)
         .merge(attempt::routes().with_state(agents))
+        .merge(events::routes().with_state(feed))
         .merge(sign_in::routes().with_state(door))
-        .below("/api/v1");
+        .below("/api/v1")
+        .merge(known_names);
     let (router, mut operations) = api.split();
     let about = op::<serde_json::Value>("openapi", "This document");
     operations.push(about.at(axum::http::Method::GET, "/api/v1/openapi.json"));
@@ -84,6 +91,7 @@ pub fn router_with(app: App, door: Option<Arc<Door>>) -> Router {
     });
     router
         .route("/api/v1/openapi.json", document)
+        .merge(counted)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
 }
@@ -95,6 +103,14 @@ fn owner() -> Routes<App> {
             "/status",
             read::status,
             op::<Status>("getStatus", "The swarm at a glance"),
+        )
+        .get(
+            "/state",
+            read::standing,
+            op::<StateDoc>(
+                "getState",
+                "How the swarm stands, as .skep/state.json has it",
+            ),
         )
         .get(
             "/tasks",
@@ -175,7 +191,31 @@ fn owner() -> Routes<App> {
             config::show,
             op::<ConfigDoc>("getConfig", "Every number that steers the swarm"),
         )
-        .get("/events", events::events, events::about());
+        .get(
+            "/queue",
+            read::queue,
+            op::<QueueDoc>("getQueue", "What will be done in which order, and when")
+                .asks::<u32>("skip", "Leave out so many of the first")
+                .asks::<Limit>("limit", "At most so many; 200 if not said"),
+        )
+        .get(
+            "/attempts",
+            read::attempts,
+            op::<AttemptList>("listAttempts", "Attempts of this plan's tasks, by number")
+                .asks::<u64>("after", "Only those with a greater number")
+                .asks::<Limit>("limit", "At most so many; 200 if not said"),
+        )
+        .get(
+            "/attempts/{attempt}",
+            read::attempt,
+            op::<AttemptDetail>("getAttempt", "An attempt with the evidence of how it ended")
+                .part::<u64>("attempt", "Its number"),
+        )
+        .get(
+            "/graph",
+            read::graph,
+            op::<GraphDoc>("getGraph", "Tasks, what ties them together, and waves"),
+        );
     let commands = Routes::new()
         .post(
             "/commands",
@@ -200,6 +240,11 @@ fn owner() -> Routes<App> {
             )
             .takes::<Changes>()
             .once_a_key(),
+        )
+        .post(
+            "/config/reset",
+            config::reset,
+            op::<AnswerDoc>("resetConfig", "Bring every number's default back").once_a_key(),
         )
         .limit(COMMAND_BYTES);
     let plan = Routes::new()

@@ -11,6 +11,8 @@ pub mod http;
 pub mod mcp;
 pub mod models;
 mod near;
+pub mod prometheus;
+pub mod state_file;
 mod unique;
 pub mod zones;
 

@@ -10,7 +10,9 @@ mod doc;
 mod excerpt;
 mod fault;
 mod json;
+pub mod layers;
 mod markdown;
+mod sources;
 mod toml;
 mod tree;
 mod unfinished;
@@ -113,9 +115,7 @@ pub fn read(
     format: Option<Format>,
     options: &Options,
 ) -> Result<Plan, Diagnostics> {
-    let format = format
-        .or_else(|| Format::of_name(name))
-        .unwrap_or_else(|| Format::sniff(text));
+    let format = format_of(name, text, format);
     read_as(name, text, format, options, false)
 }
 
@@ -129,24 +129,7 @@ pub fn read_bytes(
     format: Option<Format>,
     options: &Options,
 ) -> Result<Plan, Diagnostics> {
-    match str::from_utf8(bytes) {
-        Ok(text) => read(name, text, format, options),
-        Err(error) => {
-            let start = error.valid_up_to();
-            // What is wrong becomes a replacement character, and so can be pointed at.
-            let text = String::from_utf8_lossy(&bytes[..bytes.len().min(start + 1_000)]);
-            let bad = bytes.get(start).copied().unwrap_or_default();
-            let message = format!("the file is not UTF-8: byte {start} is 0x{bad:02x}");
-            let text = normalised(&text);
-            let at = text.find('\u{fffd}').unwrap_or(text.len());
-            let mut faults = Faults::default();
-            faults.push(
-                Fault::new("plan::not_utf8", at..at + 3, message)
-                    .help("save the file as UTF-8 text; if it is no text, it is no plan"),
-            );
-            Err(faults.finish(name, &text, Format::Toml))
-        }
-    }
+    read(name, as_text(name, bytes)?, format, options)
 }
 
 /// Reads a Markdown checklist as a plan to be edited: unlike [`read`], it does not mind that no agent of the
@@ -158,6 +141,30 @@ pub fn import_markdown(name: &str, text: &str, options: &Options) -> Result<Plan
     read_as(name, text, Format::Markdown, options, true)
 }
 
+fn format_of(name: &str, text: &str, told: Option<Format>) -> Format {
+    told.or_else(|| Format::of_name(name))
+        .unwrap_or_else(|| Format::sniff(text))
+}
+
+/// A file as text, which every format is.
+fn as_text<'b>(name: &str, bytes: &'b [u8]) -> Result<&'b str, Diagnostics> {
+    str::from_utf8(bytes).map_err(|error| {
+        let start = error.valid_up_to();
+        // What is wrong becomes a replacement character, and so can be pointed at.
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(start + 1_000)]);
+        let bad = bytes.get(start).copied().unwrap_or_default();
+        let message = format!("the file is not UTF-8: byte {start} is 0x{bad:02x}");
+        let text = normalised(&text);
+        let at = text.find('\u{fffd}').unwrap_or(text.len());
+        let mut faults = Faults::default();
+        faults.push(
+            Fault::new("plan::not_utf8", at..at + 3, message)
+                .help("save the file as UTF-8 text; if it is no text, it is no plan"),
+        );
+        faults.finish(name, &text, Format::Toml)
+    })
+}
+
 fn read_as(
     name: &str,
     text: &str,
@@ -165,22 +172,9 @@ fn read_as(
     options: &Options,
     to_be_edited: bool,
 ) -> Result<Plan, Diagnostics> {
+    let text = fitting(name, text, format)?;
     let mut faults = Faults::default();
-    if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes; {MAX_BYTES} is the most", text.len());
-        let fault = Fault::new("plan::too_big", 0..0, message);
-        faults.push(fault.help("split the plan into several swarms"));
-        return Err(faults.finish(name, &text[..text.floor_char_boundary(200)], format));
-    }
-    let text = normalised(text);
-    let root = match format {
-        Format::Toml => toml::read(&text, &mut faults),
-        Format::Yaml => yaml::read(&text, &mut faults),
-        Format::Json => json::read(&text, false, &mut faults),
-        Format::Jsonc => json::read(&text, true, &mut faults),
-        Format::Markdown => Some(markdown::read(&text, &mut faults)),
-    };
-    let Some(root) = root else {
+    let Some(root) = read_root(&text, format, &mut faults) else {
         return Err(faults.finish(name, &text, format));
     };
     let draft = decode::decode(&root, options, &mut faults);
@@ -189,6 +183,28 @@ fn read_as(
         Ok(draft.plan)
     } else {
         Err(faults.finish(name, &text, format))
+    }
+}
+
+/// The text as it is read, unless there is too much of it.
+fn fitting(name: &str, text: &str, format: Format) -> Result<String, Diagnostics> {
+    if text.len() <= MAX_BYTES {
+        return Ok(normalised(text));
+    }
+    let mut faults = Faults::default();
+    let message = format!("the file has {} bytes; {MAX_BYTES} is the most", text.len());
+    let fault = Fault::new("plan::too_big", 0..0, message);
+    faults.push(fault.help("split the plan into several swarms"));
+    Err(faults.finish(name, &text[..text.floor_char_boundary(200)], format))
+}
+
+fn read_root(text: &str, format: Format, faults: &mut Faults) -> Option<tree::Node> {
+    match format {
+        Format::Toml => toml::read(text, faults),
+        Format::Yaml => yaml::read(text, faults),
+        Format::Json => json::read(text, false, faults),
+        Format::Jsonc => json::read(text, true, faults),
+        Format::Markdown => Some(markdown::read(text, faults)),
     }
 }
 

@@ -129,6 +129,7 @@ pub(crate) fn event(event: &Event) -> &'static str {
         Event::ProviderResumed { .. } => "provider: resumed",
         Event::SloBreached { .. } => "event: slo breached",
         Event::Signal { .. } => "event: signal",
+        Event::HookRan { .. } => "event: hook ran",
         Event::CollisionForeseen { .. } => "event: collision foreseen",
         Event::CollisionGone { why, .. } => match why {
             Gone::Settled => "event: collision settled",

@@ -10,6 +10,7 @@ use crate::{
 use skep_core::{
     attempt::{Phase, Saved},
     forecast,
+    hook::{About, Ran},
     id::{Attempt, Oid, WorkerId},
     merge::{Clash, Link},
     plan::{self, Action, BuildOrder, Order},
@@ -24,6 +25,7 @@ pub(crate) enum Key {
     Merge,
     Target,
     Forecast,
+    Hook(Attempt),
 }
 
 /// An action under way, with what its performer was told when it began.
@@ -57,6 +59,7 @@ impl World {
             Action::Build { .. } | Action::Check { .. } | Action::Land { .. } => Key::Merge,
             Action::LandTarget { .. } => Key::Target,
             Action::Forecast { .. } => Key::Forecast,
+            Action::Hook { owed } => Key::Hook(owed.attempt),
         };
         if self.mutated(Mutant::StopNothing) && matches!(action, Action::Stop { .. }) {
             return;
@@ -222,6 +225,16 @@ impl World {
             Action::Land { wave, from, to } => Some(self.land(*wave, from, to)),
             Action::LandTarget { to } => Some(self.land_target(to)),
             Action::Forecast { .. } => Some(self.foresee(op.sights.as_ref()?)),
+            Action::Hook { owed } => Some(Observation::HookRan {
+                ran: Ran {
+                    hook: owed.hook.clone(),
+                    on: owed.on,
+                    about: About::Attempt(owed.attempt),
+                    id: owed.id(),
+                    failed: None,
+                    refused: false,
+                },
+            }),
         }
     }
 
@@ -512,5 +525,6 @@ fn word(action: &Action) -> &'static str {
         Action::Land { .. } => "perform: land",
         Action::LandTarget { .. } => "perform: land target",
         Action::Forecast { .. } => "perform: forecast",
+        Action::Hook { .. } => "perform: hook",
     }
 }

@@ -6,8 +6,9 @@ use skep_core::{
     money::Usd,
     scale::Mode,
     spec::{
-        AgentSpec, Budget, Cap, Command, Criterion, Glob, Host, Landing, ModelSpec, ModelWish,
-        OnCap, Plan, Policy, Price, Priority, Scaling, SwarmSpec, TaskSpec, Tier, Workers, Zone,
+        AgentSpec, Alerts, Budget, Cap, Command, Criterion, Glob, HookSpec, Host, Landing,
+        ModelSpec, ModelWish, Moment, OnCap, OnFail, Plan, Policy, Price, Priority, Scaling,
+        SwarmSpec, TaskSpec, Tier, Workers, Zone,
     },
     time::{Millis, Time},
 };
@@ -166,6 +167,19 @@ fn swarm(dice: &mut Dice, roles: bool) -> SwarmSpec {
         built_in: Vec::new(),
         permission: None,
         routes: Vec::new(),
+        hooks: if checked {
+            let on = vec![Moment::AfterAttempt, Moment::Failed];
+            let hook = HookSpec {
+                on,
+                command: vec!["tell".into()],
+                timeout: HookSpec::TIMEOUT,
+                on_fail: OnFail::Refuse,
+            };
+            [("tell".into(), hook)].into()
+        } else {
+            BTreeMap::new()
+        },
+        origins: Default::default(),
         policy: policy(dice),
     }
 }
@@ -248,6 +262,11 @@ pub(crate) fn policy(dice: &mut Dice) -> Policy {
             ..Scaling::default()
         },
         budget: budget(dice),
+        // A world that is said again and again what it lacks never comes to rest.
+        alerts: Alerts {
+            remind: Millis(0),
+            ..Alerts::default()
+        },
         ..Policy::default()
     }
 }

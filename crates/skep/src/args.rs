@@ -3,8 +3,8 @@
 use crate::{
     commands::{
         alerts, ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor,
-        down, events, import, init, logs, mcp, pause, retry, run, salvage, say, scale, schema,
-        status, tasks, top, up, watchdog, why, workers,
+        down, events, import, init, logs, mcp, metrics, pause, retry, run, salvage, say, scale,
+        schema, state, status, tasks, top, trust, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -83,6 +83,8 @@ pub(crate) enum Verb {
     Status(status::Args),
     /// Watch and steer the swarm live, on a whole terminal
     Top(top::Args),
+    /// Print how the swarm stands as JSON
+    State(state::Args),
     /// List and change tasks
     Tasks(tasks::Args),
     /// List and change workers
@@ -115,8 +117,12 @@ pub(crate) enum Verb {
     Resume(pause::Args),
     /// Show what was spent, where the caps stand, and what models cost
     Costs(costs::Args),
+    /// Show how the swarm stands to its targets, and how long everything takes
+    Metrics(metrics::Args),
     /// Show and change the numbers that steer the swarm
     Config(config::Args),
+    /// Let the repository's skep.toml run commands
+    Trust(trust::Args),
     /// List and restore saved work
     Salvage(salvage::Args),
     /// Remove what finished work left behind

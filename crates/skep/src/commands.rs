@@ -18,6 +18,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod logs;
 pub(crate) mod mcp;
+pub(crate) mod metrics;
 pub(crate) mod pause;
 pub(crate) mod retry;
 pub(crate) mod run;
@@ -25,9 +26,11 @@ pub(crate) mod salvage;
 pub(crate) mod say;
 pub(crate) mod scale;
 pub(crate) mod schema;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod tasks;
 pub(crate) mod top;
+pub(crate) mod trust;
 pub(crate) mod up;
 pub(crate) mod watchdog;
 pub(crate) mod why;
@@ -68,6 +71,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Watchdog(_) => Ok(Exit::Done),
         Verb::Status(args) => status::run(ctx, &args).await,
         Verb::Top(args) => top::run(ctx, &args).await,
+        Verb::State(args) => state::run(ctx, &args).await,
         Verb::Tasks(args) => tasks::run(ctx, args).await,
         Verb::Workers(args) => workers::run(ctx, args).await,
         Verb::Attach(args) => attach::run(ctx, &args).await,
@@ -90,6 +94,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(ctx, &args),
         Verb::Dash(args) => dash::run(ctx, &args).await,
         Verb::Costs(args) => costs::run(ctx, &args).await,
+        Verb::Metrics(args) => metrics::run(ctx, &args).await,
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,
         Verb::Block(args) => say::block(ctx, args).await,
@@ -97,6 +102,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Memo(args) => say::memo(ctx, args).await,
         Verb::Mcp(_) => mcp::run(ctx).await,
         Verb::Config(args) => config::run(ctx, args).await,
+        Verb::Trust(args) => trust::run(ctx, &args),
         Verb::Completions(args) => completions::run(&args),
         Verb::Schema(args) => schema::run(&args),
     }

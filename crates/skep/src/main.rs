@@ -7,6 +7,7 @@ mod commands;
 mod deeds;
 mod failure;
 mod follow;
+mod layers;
 mod place;
 mod show;
 mod signals;

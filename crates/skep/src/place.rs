@@ -26,8 +26,8 @@ use skep_server::{
     alerts,
     api::{
         AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList,
-        CostsDoc, PricesDoc, Problem, SCHEMA, Status, TaskDetail, TaskList, Unattended, WhyDoc,
-        WorkerList,
+        CostsDoc, MetricsDoc, PricesDoc, Problem, SCHEMA, StateDoc, Status, TargetsDoc, TaskDetail,
+        TaskList, Unattended, WhyDoc, WorkerList,
     },
     client::{Client, ClientError},
     config::{self, Changes},
@@ -36,7 +36,7 @@ use skep_server::{
         socket::Socket,
         tcp::{Limits, Listen, ListenError, Tcp},
     },
-    task_hint, unique_id,
+    prometheus, state_file, task_hint, unique_id,
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
@@ -256,8 +256,10 @@ impl Place {
             repo: self.repo.clone(),
         };
         let door = web.as_ref().map(|(_, door)| door.clone());
-        let router = http::router_with(app, door);
         let (leave, mut left) = watch::channel(());
+        let (file_leave, file_left) = watch::channel(());
+        let state_file = tokio::spawn(state_file::keep(app.clone(), file_left));
+        let router = http::router_with(app, door);
         let served = tokio::spawn(async move {
             let mut leaving = left.clone();
             let left = async move { drop(left.changed().await) };
@@ -275,6 +277,7 @@ impl Place {
             keeper,
             served,
             leave,
+            state_file: (file_leave, state_file),
         })
     }
 }
@@ -316,6 +319,8 @@ pub(crate) struct Hosted {
     pub(crate) keeper: Keeper,
     served: JoinHandle<()>,
     leave: watch::Sender<()>,
+    /// What keeps `.skep/state.json`, and how it is told to leave.
+    state_file: (watch::Sender<()>, JoinHandle<()>),
 }
 
 impl Hosted {
@@ -330,6 +335,9 @@ impl Hosted {
         let session = session.filter(|(_, host)| handle.host(*host) == Host::Tmux);
         // What became due with the last event is told while there is a log to note it in.
         self.alerts.leave().await;
+        // While the keeper can still say how it leaves things.
+        let _ = self.state_file.0.send(());
+        let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.state_file.1).await;
         self.keeper.stop();
         // Its thread ends at once unless the disk hangs; then it must not keep the person waiting.
         let _ = tokio::time::timeout(Duration::from_secs(5), self.keeper.closed()).await;
@@ -411,7 +419,7 @@ impl Source {
             Source::Keeper(client) => Ok(client.config().await?),
             Source::Log(log) => Ok(ConfigDoc {
                 schema: SCHEMA,
-                settings: config::settings(&log.state.policy()),
+                settings: config::of_state(&log.state),
             }),
         }
     }
@@ -419,6 +427,24 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.costs(by).await?),
             Source::Log(log) => Ok(CostsDoc::of(&log.state, now(), by)),
+        }
+    }
+    pub(crate) async fn targets(&self) -> Result<TargetsDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.targets().await?),
+            Source::Log(log) => Ok(TargetsDoc::of(&log.state, now())),
+        }
+    }
+    pub(crate) async fn metrics(&self) -> Result<MetricsDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.metrics(None).await?),
+            Source::Log(log) => Ok(MetricsDoc::of(&log.state, None, now())),
+        }
+    }
+    pub(crate) async fn prometheus(&self) -> Result<String, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.prometheus().await?),
+            Source::Log(log) => Ok(prometheus::text(&log.state, now())),
         }
     }
     pub(crate) async fn prices(&self) -> Result<PricesDoc, Failure> {
@@ -437,6 +463,12 @@ impl Source {
         match self {
             Source::Keeper(client) => Ok(client.alerts().await?),
             Source::Log(log) => Ok(AlertList::of(&log.state, now())),
+        }
+    }
+    pub(crate) async fn standing(&self) -> Result<StateDoc, Failure> {
+        match self {
+            Source::Keeper(client) => Ok(client.standing().await?),
+            Source::Log(log) => Ok(StateDoc::of(&log.state, now(), false)),
         }
     }
     pub(crate) async fn concerns(&self) -> Result<ConcernList, Failure> {

@@ -8,6 +8,7 @@ pub(crate) mod costs;
 pub(crate) mod forecast;
 pub(crate) mod line;
 pub(crate) mod live;
+pub(crate) mod metrics;
 pub(crate) mod progress;
 pub(crate) mod status;
 pub(crate) mod summary;

@@ -24,7 +24,7 @@ use data::{Needs, News};
 use feed::Feed;
 use rustix::process::Signal;
 use screen::Screen;
-use skep_server::{api::CommandDoc, unique_id};
+use skep_server::{api::CommandDoc, client::ClientError, unique_id};
 use std::{io, thread, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -118,19 +118,30 @@ pub(crate) async fn run(place: Place, color: bool) -> Result<Exit, Failure> {
             }
             Some(Effect::Send(command, done)) => {
                 view.say("…");
-                tokio::spawn(act(place.clone(), command, done, sender.clone()));
+                tokio::spawn(act(place.clone(), vec![(command, done)], sender.clone()));
+            }
+            Some(Effect::Toggle(either)) => {
+                view.say("…");
+                tokio::spawn(act(place.clone(), either.to_vec(), sender.clone()));
             }
         }
     }
 }
 
-/// Sends a command, and tells what became of it.
-async fn act(place: Place, command: CommandDoc, done: String, news: mpsc::Sender<News>) {
-    let sent = place.client.command(&command, &unique_id()).await;
-    let told = match sent {
-        Ok(_) => Ok(done),
-        Err(error) => Err(Failure::from(error).line()),
-    };
+/// Sends a command, and tells what became of it; where it is so already, the next.
+async fn act(place: Place, commands: Vec<(CommandDoc, String)>, news: mpsc::Sender<News>) {
+    let mut told = Err(String::new());
+    for (command, done) in commands {
+        told = match place.client.command(&command, &unique_id()).await {
+            Ok(_) => Ok(done),
+            Err(ClientError::Refused(no)) if &*no.code == "nothing_to_do" => {
+                told = Err(no.detail);
+                continue;
+            }
+            Err(error) => Err(Failure::from(error).line()),
+        };
+        break;
+    }
     // Nobody is left to be told when the screen is gone.
     let _ = news.send(News::Done(told)).await;
 }

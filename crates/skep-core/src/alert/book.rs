@@ -1,13 +1,21 @@
 //! What the state keeps of alerts: the spells, what is counted for them, who wants silence, and what is to be sent.
 
 use super::{Alert, Key, Rule, post::Post, route::Route, watch};
-use crate::{event::Event, limits, state::State, time::Time};
+use crate::{
+    event::Event,
+    limits,
+    state::State,
+    time::{Millis, Time},
+};
 use alloc::{
     collections::{BTreeMap, VecDeque},
     string::String,
     vec::Vec,
 };
 use serde::{Deserialize, Serialize};
+
+/// How often at most the swarm's targets are judged.
+const JUDGED_EVERY: Millis = Millis::mins(1);
 
 /// A condition that holds, or did a moment ago.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +56,10 @@ pub struct Book {
     keepers: VecDeque<Time>,
     /// What the disk lacks.
     disk: Option<String>,
+    /// The swarm's targets that are missed so far that people are told (U-5), each in a sentence.
+    missed: BTreeMap<String, String>,
+    /// When that was looked at last.
+    judged: Time,
     /// Rules of which nobody wants to hear, until when.
     silenced: BTreeMap<Rule, Time>,
     post: Post,
@@ -91,6 +103,11 @@ impl Book {
         self.disk.as_deref()
     }
 
+    /// The swarm's targets that are missed, each in a sentence.
+    pub(super) fn missed(&self) -> &BTreeMap<String, String> {
+        &self.missed
+    }
+
     fn is_silenced(&self, rule: Rule, now: Time) -> bool {
         self.silenced_until(rule).is_some_and(|until| now < until)
     }
@@ -118,11 +135,23 @@ impl Book {
     pub(crate) fn look(&mut self, state: &State, now: Time) {
         let Some(swarm) = state.swarm() else { return };
         let policy = &swarm.spec.policy.alerts;
+        // Not after each event: it sums up a whole window.
+        if now.since(self.judged) >= JUDGED_EVERY {
+            self.judged = now;
+            self.missed = watch::missed(state, now);
+        }
         let grades = self.spells.iter().map(|s| watch::grade(state, self, &s.of));
         let grades: Vec<Option<u32>> = grades.collect();
         for (spell, grade) in self.spells.iter_mut().zip(grades) {
             match grade {
-                Some(grade) => (spell.grade, spell.over) = (grade, None),
+                Some(grade) => {
+                    // What nobody was told of, and was over for long enough, begins anew.
+                    let over = spell.over.filter(|over| *over + policy.settle <= now);
+                    if over.is_some() && spell.raised.is_none() {
+                        spell.since = now;
+                    }
+                    (spell.grade, spell.over) = (grade, None);
+                }
                 None => {
                     spell.over.get_or_insert(now);
                 }

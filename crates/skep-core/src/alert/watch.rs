@@ -7,15 +7,17 @@ use crate::{
     budget::Level,
     fault::ErrorKind,
     merge::Severity,
+    money::Usd,
     scale,
     spec::Alerts,
     state::State,
+    targets::{self, Alarm, Target, Unit},
     task::TaskState,
     time::{Millis, Time},
     waiting,
 };
 use alloc::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     format,
     string::{String, ToString},
     vec::Vec,
@@ -49,8 +51,32 @@ pub(super) fn beginning(state: &State, book: &Book, now: Time) -> Vec<Key> {
     let told = state.ledger().all_told();
     let near = told.filter(|(_, told)| told.level > Level::Fine);
     found.extend(near.map(|(scope, _)| Key::Budget(scope)));
+    found.extend(book.missed().keys().cloned().map(Key::Target));
     found.extend(ask::unanswered(state).map(|(id, _)| Key::Ask(id)));
     found
+}
+
+/// The swarm's targets that are missed so far that people are told, each in a sentence (U-5).
+pub(super) fn missed(state: &State, now: Time) -> BTreeMap<String, String> {
+    let breaches = targets::breaches(state, now).into_iter();
+    let sentence = |target: &Target| {
+        let shown = |value: u64| match target.unit {
+            Unit::Millis => Millis(value).to_string(),
+            Unit::Share => format!("{} %", value / 100),
+            Unit::MicroUsd => Usd(value).to_string(),
+            Unit::Number => value.to_string(),
+        };
+        let value = target.value.map_or_else(|| "unknown".into(), shown);
+        let limit = match target.alarm {
+            Some(Alarm::Under(least)) => format!(", under {}", shown(least)),
+            Some(Alarm::Over(most)) => format!(", over {}", shown(most)),
+            None => String::new(),
+        };
+        format!("{}: {value}{limit} ({})", target.about, target.basis)
+    };
+    breaches
+        .map(|target| (target.name.into(), sentence(&target)))
+        .collect()
 }
 
 /// How bad it is, if it holds. What is counted holds until [`over_since`] says otherwise.
@@ -73,9 +99,11 @@ pub(super) fn grade(state: &State, book: &Book, of: &Key) -> Option<u32> {
         Key::Halted => state.halted().is_some(),
         Key::Ask(id) => ask::unanswered(state).any(|(open, _)| open == *id),
         Key::Disk => book.disk().is_some(),
-        Key::Target(name) => state
-            .reputation(name)
-            .is_some_and(|record| record.breached().is_some()),
+        Key::Target(name) => {
+            let record = state.reputation(name);
+            let badly = record.is_some_and(|record| record.breached().is_some());
+            badly || book.missed().contains_key(name)
+        }
         Key::Undelivered(route) => book.post().trouble(route).is_some(),
     };
     holds.then_some(0)
@@ -289,16 +317,21 @@ fn words(state: &State, of: &Key, since: Time) -> (Severity, String, String) {
             state.alerts().disk().unwrap_or("the disk is full").into(),
             "free some space; the keeper then goes on by itself".into(),
         ),
-        Key::Target(name) => (
-            Warning,
-            state.reputation(name).map_or_else(String::new, |record| {
-                let percent = record.success_percent().unwrap_or_default();
-                format!(
-                    "{name} falls short of its targets: {percent} % of its last attempts succeeded"
-                )
-            }),
-            "`skep config` lists policy.slo; another model or agent may do better".into(),
-        ),
+        Key::Target(name) => {
+            let missed = state.alerts().missed().get(name).cloned();
+            let badly = || {
+                let percent = state.reputation(name)?.success_percent()?;
+                Some(format!(
+                    "{name} does badly: {percent} % of its last attempts succeeded"
+                ))
+            };
+            (
+                Warning,
+                missed.or_else(badly).unwrap_or_else(|| format!("{name} falls short")),
+                "`skep config` lists policy.targets and policy.slo; another model or agent may do better"
+                    .into(),
+            )
+        }
         Key::Undelivered(route) => (
             Warning,
             format!(

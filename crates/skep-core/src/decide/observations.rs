@@ -1,7 +1,7 @@
 //! What hosts see. Every observation may come late, twice, or about something that has long been decided
 //! otherwise; then it is refused, or, if work hangs on it, recorded as fenced.
 
-use super::{conflict, words};
+use super::{conflict, hooks, words};
 use crate::{
     alert, ask,
     attempt::{End, Failure, Handoff, Live, Outcome, Phase, Report, Saved, StopWhy, Usage},
@@ -106,6 +106,7 @@ pub(super) fn decide(state: &State, now: Time, observation: &Observation) -> Dec
             }]
             .into())
         }
+        Observation::HookRan { ran } => hooks::decide(state, now, ran),
         Observation::Noticed { severity, text } => Ok([Event::Signal {
             severity: *severity,
             text: text.clone(),
@@ -412,16 +413,16 @@ fn lost(state: &State, now: Time, attempt: Attempt, reason: &str, saved: &Saved)
 
 /// What is known of an attempt's end beside how it ended.
 #[derive(Default)]
-struct Ending {
-    reason: String,
-    output: String,
-    spawn_failed: bool,
-    agent_died: bool,
-    salvage: Option<Oid>,
-    usage: Option<Usage>,
-    fault: Option<provider::Fault>,
-    usd: Option<Usd>,
-    handoff: Option<Box<Handoff>>,
+pub(super) struct Ending {
+    pub(super) reason: String,
+    pub(super) output: String,
+    pub(super) spawn_failed: bool,
+    pub(super) agent_died: bool,
+    pub(super) salvage: Option<Oid>,
+    pub(super) usage: Option<Usage>,
+    pub(super) fault: Option<provider::Fault>,
+    pub(super) usd: Option<Usd>,
+    pub(super) handoff: Option<Box<Handoff>>,
 }
 
 /// Whether the agent died by itself. A shim or a machine that died says nothing about the task.
@@ -447,7 +448,13 @@ fn because(live: &Live, outcome: Outcome, reason: String) -> String {
 }
 
 /// The events of an attempt's end without success.
-fn ended(state: &State, now: Time, live: &Live, outcome: Outcome, end: Ending) -> Vec<Event> {
+pub(super) fn ended(
+    state: &State,
+    now: Time,
+    live: &Live,
+    outcome: Outcome,
+    end: Ending,
+) -> Vec<Event> {
     let Ending {
         reason,
         output,

@@ -187,6 +187,7 @@ pub(super) fn see(history: &mut History, before: &State, record: &Record) {
         | Event::AlertUndelivered { .. }
         | Event::KeeperRestarted {}
         | Event::DiskSeen { .. }
+        | Event::HookRan { .. }
         | Event::Finished { .. } => {}
     }
 }

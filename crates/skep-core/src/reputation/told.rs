@@ -81,6 +81,18 @@ pub(crate) fn next(state: &State) -> Option<Event> {
     })
 }
 
+/// Who falls short of what the policy asks for now, each with what of, in a sentence.
+pub fn short(state: &State) -> impl Iterator<Item = (Subject, String)> {
+    let swarm = state.swarm().into_iter();
+    swarm.flat_map(|swarm| {
+        let all = state.reputations().all();
+        all.filter_map(|(subject, record)| {
+            let said = text(&subject, record, record.breached()?, &swarm.spec.policy.slo);
+            Some((subject, said))
+        })
+    })
+}
+
 fn text(subject: &Subject, record: &Record, breach: Breach, slo: &crate::spec::Slo) -> String {
     let percent = record.success_percent().unwrap_or_default();
     let p95 = record.took(95).unwrap_or_default();

@@ -12,6 +12,7 @@ use super::{Halt, State, Swarm};
 use crate::{
     alert::Key as AlertKey,
     event::{By, Event, Key, Record},
+    hook::{self, About},
     id::{Oid, TaskId},
     limits,
     scale::Mode,
@@ -33,6 +34,8 @@ impl State {
             self.remember_key(key, record.seq);
         }
         let now = record.at;
+        let owed = hook::owed(self, &record.event);
+        self.hooks.extend(owed);
         match &record.event {
             Event::PlanLoaded {
                 plan,
@@ -92,6 +95,11 @@ impl State {
             | Event::WaveLanded { .. }
             | Event::TargetLanded { .. }
             | Event::TargetRefused { .. } => self.apply_merge(&record.event, now),
+            Event::HookRan { ran } => {
+                if let About::Attempt(attempt) = ran.about {
+                    self.hooks.retain(|o| !o.is(&ran.hook, ran.on, attempt));
+                }
+            }
             // The one signal of Skep's own policy is that the cap is near; what hosts notice is not.
             Event::Signal { .. } => self.cap_warned |= record.by == By::Policy,
             Event::CollisionForeseen { collision } => {
@@ -111,7 +119,9 @@ impl State {
             }
             Event::PolicyChanged { policy, .. } => {
                 if let Some(swarm) = &mut self.swarm {
+                    let was = swarm.configured().clone();
                     swarm.spec.policy = (**policy).clone();
+                    swarm.configured = (was != **policy).then(|| was.into());
                 }
             }
             Event::ScaleSet { mode } => self.scale.set(*mode),
@@ -205,6 +215,7 @@ impl State {
         self.conflicts.clear();
         self.collisions.clear();
         self.memos.clear();
+        self.hooks.clear();
         self.waves.clear();
         (self.merge, self.finished) = (None, None);
         self.next.wave = 1;
@@ -229,6 +240,7 @@ impl State {
             landing_refused: None,
             target_diverged: false,
             since: now,
+            configured: None,
         });
         self.index.rebuild(&mut self.tasks, self.next.wave);
     }

@@ -7,6 +7,7 @@ mod swarm;
 mod words;
 
 mod affinity;
+mod alerts;
 mod asks;
 mod backoff;
 mod budgets;
@@ -19,6 +20,7 @@ mod landing;
 mod live_changes;
 mod merging;
 mod providers;
+mod queue;
 mod reputation;
 mod retries;
 mod routing;

@@ -254,6 +254,7 @@ fn deed(action: &Action) -> String {
         Action::Land { wave, .. } => format!("move the branch to wave {wave}'s merge"),
         Action::LandTarget { .. } => "move main".into(),
         Action::Forecast { .. } => "look whether work in flight merges".into(),
+        Action::Hook { owed } => format!("run the hook {}", owed.id()),
         Action::Tell { attempt, rung } => format!("tell attempt {attempt}: {rung}"),
         Action::Answer { attempt, number } => format!("give attempt {attempt} answer {number}"),
     }
@@ -462,6 +463,10 @@ fn words(event: &Event) -> String {
         }
         Event::SloBreached { text, .. } => format!("falls short: {text}"),
         Event::Signal { text, .. } => format!("warning: {text}"),
+        Event::HookRan { ran } => match &ran.failed {
+            None => format!("the hook {} was run", ran.id),
+            Some(why) => format!("the hook {} failed: {why}", ran.id),
+        },
         Event::CollisionForeseen { collision } => collision.sentence(),
         Event::CollisionGone { why, .. } => format!("a collision is no more: {why:?}"),
         Event::PolicyChanged { .. } => "the policy is changed".into(),

@@ -90,6 +90,8 @@ pub fn a_plan(text: &str) -> Plan {
         built_in: Vec::new(),
         permission: None,
         routes: Vec::new(),
+        hooks: Default::default(),
+        origins: Default::default(),
         policy: Policy::default(),
     };
     Plan {

@@ -43,6 +43,11 @@ pub(super) fn clean(secrets: &Secrets, seen: &mut Observation) {
             }
         }
         Observation::Word { word, .. } => of_word(secrets, word),
+        Observation::HookRan { ran } => {
+            if let Some(text) = &mut ran.failed {
+                secrets.clean_mut(text);
+            }
+        }
         Observation::Posted {
             posted: Posted::Failed { reason, .. },
             ..

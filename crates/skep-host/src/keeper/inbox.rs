@@ -122,7 +122,8 @@ impl Handle {
     }
 
     /// What the keeper knows and nobody may keep.
-    pub(super) fn secrets(&self) -> &Secrets {
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 

@@ -7,6 +7,7 @@
 mod attempts;
 mod forecast;
 mod forgotten;
+mod hooks;
 mod merging;
 mod ports;
 mod runs;
@@ -32,6 +33,7 @@ use ports::Ports;
 use skep_core::{
     event::{Event, Record},
     health::must_measure,
+    hook::About,
     id::{Attempt, WorkerId},
     plan::Action,
     request::Observation,
@@ -467,7 +469,16 @@ impl Performer {
                 let Some(order) = skep_core::plan::order(state, *attempt) else {
                     return Begun::NotWanted;
                 };
-                Box::new(move || attempts::start(&world, &order))
+                let calls = hooks::before_attempt(&world, state, &order);
+                Box::new(move || {
+                    // One that an earlier keeper began is not asked about again.
+                    let calls = if attempts::is_begun(&world, order.attempt) {
+                        Vec::new()
+                    } else {
+                        calls
+                    };
+                    hooks::then(&world, &calls, || attempts::start(&world, &order))
+                })
             }
             Action::Stop {
                 attempt,
@@ -501,13 +512,13 @@ impl Performer {
                 Box::new(move || talks::answer(&world, attempt, number, reply))
             }
             Action::Prepare { worker, base, turn } => {
-                let Some(order) = worktrees::order(state, *worker, base, *turn) else {
+                let Some(order) = worktrees::order(&world, state, *worker, base, *turn) else {
                     return Begun::NotWanted;
                 };
                 Box::new(move || worktrees::prepare(&world, &order))
             }
             Action::Remove { worker } => {
-                let Some(order) = worktrees::leaving(state, *worker) else {
+                let Some(order) = worktrees::leaving(&world, state, *worker) else {
                     return Begun::NotWanted;
                 };
                 Box::new(move || worktrees::remove(&world, &order))
@@ -516,7 +527,8 @@ impl Performer {
                 let Some(order) = merging::build_order(state, *wave, *round) else {
                     return Begun::NotWanted;
                 };
-                Box::new(move || merging::build(&world, &order))
+                let calls = hooks::before_merge(&world, state, *wave, *round);
+                Box::new(move || hooks::then(&world, &calls, || merging::build(&world, &order)))
             }
             Action::Check {
                 wave,
@@ -541,6 +553,12 @@ impl Performer {
                     return Begun::NotWanted;
                 };
                 Box::new(move || forecast::look(&world, &order))
+            }
+            Action::Hook { owed } => {
+                let Some(call) = hooks::after(&world, state, owed) else {
+                    return Begun::NotWanted;
+                };
+                Box::new(move || hooks::run(&world, &call).into_iter().collect())
             }
             Action::LandTarget { to } => {
                 let Some(order) = merging::target_order(state, to) else {
@@ -587,7 +605,7 @@ impl Performer {
 fn runs_commands(action: &Action) -> bool {
     matches!(
         action,
-        Action::Prepare { .. } | Action::Remove { .. } | Action::Check { .. }
+        Action::Prepare { .. } | Action::Remove { .. } | Action::Check { .. } | Action::Hook { .. }
     )
 }
 
@@ -598,6 +616,7 @@ fn without_the_machines_faults(world: &World, mut seen: Vec<Observation>) -> Vec
     let full = room::lacking(world.site.dir()).is_some();
     seen.retain(|seen| match seen {
         Observation::StartFailed { .. } | Observation::WorkerFailed { .. } => !full,
+        Observation::HookRan { ran } => !full || ran.failed.is_none(),
         Observation::MergeFailed { reason, .. } => {
             let scarce = room::is_scarcity(reason);
             if scarce {
@@ -650,6 +669,11 @@ pub(super) fn trace_of(observation: &Observation) -> String {
         Observation::Noticed { .. } | Observation::Disk { .. } => "host".into(),
         Observation::Posted { .. } => "alerts".into(),
         Observation::Restarted => "restart".into(),
+        Observation::HookRan { ran } => match ran.about {
+            About::Attempt(attempt) => format!("attempt-{attempt}"),
+            About::Worker(worker) => format!("worker-{worker}"),
+            About::Wave(wave) => format!("wave-{wave}"),
+        },
         Observation::Memory { .. } => "memory".into(),
         Observation::Forecast { .. } => "forecast".into(),
     }

@@ -7,7 +7,7 @@ use super::{
     progress,
     talk::{Talk, adapter},
 };
-use skep_agents::{Kind, LINE_MAX, Narrator, Telling};
+use skep_agents::{Kind, LINE_MAX, Narrator, Telling, redact::Secrets};
 use std::{fs, io, path::Path};
 
 /// A page of a run's output.
@@ -37,11 +37,12 @@ pub fn is_told(folder: &Path) -> bool {
 }
 
 /// Reads about `most` bytes of the output from place `from` on, and tells what they say. Good for following it: what
-/// is not complete yet is left for the next page.
+/// is not complete yet is left for the next page. A model can spell a secret out over several messages, which are one
+/// line here: so what the reader knows of `secrets` is taken out once more.
 ///
 /// # Errors
 /// When the files cannot be read.
-pub fn narrated(folder: &Path, from: u64, most: usize) -> io::Result<Page> {
+pub fn narrated(folder: &Path, from: u64, most: usize, secrets: &Secrets) -> io::Result<Page> {
     // Asked before reading: what is written before the end is then read in this round.
     let ended = folder.join(EXIT).exists();
     let steps = Steps::of(folder)?;
@@ -77,6 +78,9 @@ pub fn narrated(folder: &Path, from: u64, most: usize) -> io::Result<Page> {
         rest = &rest[line..];
     }
     teller.leave(whole, &mut page);
+    for line in &mut page.lines {
+        secrets.clean_mut(&mut line.text);
+    }
     Ok(page)
 }
 

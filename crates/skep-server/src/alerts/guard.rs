@@ -49,8 +49,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.segments();
     let global = first & 0xe000 == 0x2000;
     // 2001::/23 is for protocols (Teredo and others), 2001:db8::/32 and 3fff::/20 for documents.
-    let special = (first == 0x2001 && second < 0x200)
-        || (first == 0x2001 && second == 0xdb8)
+    let special = (first == 0x2001 && (second < 0x200 || second == 0xdb8))
         || (first == 0x3fff && second < 0x1000)
         || first == 0x2002;
     global && !special

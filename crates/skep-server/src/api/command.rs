@@ -3,6 +3,7 @@
 use super::{SCHEMA, TaskInput, input};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use skep_core::{
     alert::Rule,
     ask::Given,
@@ -86,6 +87,24 @@ pub enum CommandDoc {
 }
 
 impl CommandDoc {
+    /// Reads a command as it came.
+    ///
+    /// # Errors
+    /// What it is instead, in a sentence.
+    pub fn parse(body: &[u8]) -> Result<CommandDoc, String> {
+        let not_one = |error: serde_json::Error| format!("this is not a command: {error}");
+        let doc: CommandDoc = serde_json::from_slice(body).map_err(not_one)?;
+        // Verbs without fields let any field pass, which serde would refuse elsewhere.
+        let given: Map<String, Value> = serde_json::from_slice(body).map_err(not_one)?;
+        let known = serde_json::to_value(&doc).map_err(not_one)?;
+        match given.keys().find(|key| known.get(key).is_none()) {
+            Some(key) => Err(format!(
+                "this is not a command: unknown field {key:?} beside this verb"
+            )),
+            None => Ok(doc),
+        }
+    }
+
     /// The core's command.
     ///
     /// # Errors
@@ -220,6 +239,18 @@ pub struct AnswerDoc {
     pub workers: Vec<String>,
 }
 
+impl AnswerDoc {
+    /// All is as it was asked for, and was before.
+    pub(crate) fn nothing(seq: u64) -> AnswerDoc {
+        AnswerDoc {
+            schema: SCHEMA,
+            seq,
+            repeated: true,
+            workers: Vec::new(),
+        }
+    }
+}
+
 impl From<Answer> for AnswerDoc {
     fn from(answer: Answer) -> AnswerDoc {
         let workers = answer.workers.iter().map(ToString::to_string).collect();
@@ -263,6 +294,9 @@ mod tests {
             assert!(said.starts_with(key), "{text}: {said}");
             assert!(!said.chars().any(char::is_control), "{said:?}");
         }
+        let unknown = CommandDoc::parse(br#"{"verb": "pause", "worker": "w1"}"#);
+        assert!(unknown.unwrap_err().contains("worker"));
+        assert!(CommandDoc::parse(br#"{"verb": "pause"}"#).is_ok());
         for good in [
             r#"{"verb": "add_workers", "count": 1, "role": "back-end"}"#,
             r#"{"verb": "set_worker_model", "worker": "w1", "model": "claude sonnet/4.5:beta"}"#,

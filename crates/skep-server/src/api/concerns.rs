@@ -57,6 +57,10 @@ pub enum About {
     Worker,
     /// A question or a request for a permission.
     Ask,
+    /// An agent.
+    Agent,
+    /// A model.
+    Model,
     /// A provider of models.
     Provider,
     /// A cap on spending.
@@ -69,7 +73,7 @@ pub struct ConcernDoc {
     /// How grave it is.
     pub severity: Gravity,
     /// Of which kind: `held`, `halted`, `stuck`, `paused`, `no_keeper`, `landing`, `ask`, `flagged`, `dead`,
-    /// `blocked`, `conflict`, `collision`, `crashed`, `unhealthy`, `provider` or `budget`.
+    /// `blocked`, `conflict`, `collision`, `crashed`, `unhealthy`, `slo`, `provider` or `budget`.
     pub kind: String,
     /// What it is about.
     pub about: About,
@@ -103,6 +107,7 @@ impl ConcernList {
         all.extend(tasks::asks(state));
         all.extend(tasks::concerns(state));
         all.extend(workers::concerns(state, now));
+        all.extend(workers::records(state));
         all.extend(money::providers(state, now));
         all.extend(money::caps(state, now));
         for concern in &mut all {

@@ -4,6 +4,7 @@ use super::{SCHEMA, Stamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
+    id::WorkerId,
     reputation::{Breach, Record, Subject},
     state::State,
     time::Time,
@@ -33,6 +34,13 @@ pub struct RecordDoc {
 }
 
 impl RecordDoc {
+    /// A worker's, once there is one.
+    pub(super) fn of_worker(state: &State, worker: WorkerId) -> Option<RecordDoc> {
+        let subject = Subject::Worker(worker.to_string());
+        let record = state.reputation(&subject.key())?;
+        Some(RecordDoc::of(subject, record))
+    }
+
     fn of(subject: Subject, record: &Record) -> RecordDoc {
         let (what, name) = match subject {
             Subject::Worker(name) => ("worker", name),

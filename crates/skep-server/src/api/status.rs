@@ -164,7 +164,7 @@ impl Status {
     }
 }
 
-fn waves(state: &State) -> Vec<WaveDoc> {
+pub(super) fn waves(state: &State) -> Vec<WaveDoc> {
     let landed = state.waves().iter().map(|wave| WaveDoc {
         id: wave.id,
         tasks: wave.tasks.iter().map(ToString::to_string).collect(),

@@ -344,7 +344,7 @@ impl FailureDoc {
 }
 
 impl ReceiptDoc {
-    fn of(receipt: &Receipt, past: Option<&Past>) -> ReceiptDoc {
+    pub(super) fn of(receipt: &Receipt, past: Option<&Past>) -> ReceiptDoc {
         let charge = past.map(|past| past.charge).unwrap_or_default();
         ReceiptDoc {
             files: receipt.files.clone(),

@@ -8,6 +8,7 @@ use skep_core::{
     claim::{self, Closed},
     forecast,
     id::{TaskId, WorkerId},
+    reputation::{self, Subject},
     scale,
     state::State,
     time::Time,
@@ -65,7 +66,8 @@ impl WhyDoc {
             reason: {
                 let live = worker.current.and_then(|attempt| state.attempt(attempt));
                 let reason = waiting::worker(state, worker, now);
-                with_collisions(state, live.map(|l| &l.task), reason)
+                let reason = with_collisions(state, live.map(|l| &l.task), reason);
+                with_record(state, name, reason)
             },
             waiting: None,
         })
@@ -89,6 +91,15 @@ impl WhyDoc {
             reason: sentences.join("; "),
             waiting: None,
         })
+    }
+}
+
+/// If a worker does badly, that stands behind the rest (G-6).
+fn with_record(state: &State, name: &str, reason: String) -> String {
+    let is_it = |subject: &Subject| matches!(subject, Subject::Worker(worker) if worker == name);
+    match reputation::short(state).find(|(subject, _)| is_it(subject)) {
+        Some((_, said)) => format!("{reason}; {said}"),
+        None => reason,
     }
 }
 

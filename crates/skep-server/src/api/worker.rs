@@ -1,6 +1,6 @@
 //! A worker, as `skep status` and `skep workers` show it (SPEC appendix C).
 
-use super::{SCHEMA, Stamp};
+use super::{RecordDoc, SCHEMA, Stamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use skep_core::{
@@ -116,6 +116,9 @@ pub struct WorkerDoc {
     pub output_tokens: Option<u64>,
     /// Health score, 0 to 100.
     pub health: Option<u8>,
+    /// How its attempts went so far. Left out before one has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordDoc>,
 }
 
 impl WorkerDoc {
@@ -167,6 +170,7 @@ impl WorkerDoc {
             input_tokens: facts.tokens.and_then(|[read, _]| read),
             output_tokens: facts.tokens.and_then(|[_, written]| written),
             health: facts.health,
+            record: RecordDoc::of_worker(state, worker.id),
         }
     }
 }

@@ -18,11 +18,10 @@ use skep_host::keeper::RequestError;
 const TRIES: u32 = 8;
 
 pub(super) async fn show(Shared(app): Shared<App>) -> Result<Json<ConfigDoc>, Problem> {
-    let policy = app.handle.query(|state, _| state.policy()).await;
-    let policy = policy.map_err(gone)?;
+    let settings = app.handle.query(|state, _| config::of_state(state)).await;
     Ok(Json(ConfigDoc {
         schema: SCHEMA,
-        settings: config::settings(&policy),
+        settings: settings.map_err(gone)?,
     }))
 }
 
@@ -38,6 +37,18 @@ pub(super) async fn change(
     })?;
     let (key, client) = (write::key(&headers)?, write::client(&headers));
     configure(&app, key, client, &changes).await.map(Json)
+}
+
+/// Every number as it is where nobody says otherwise.
+pub(super) async fn reset(
+    Shared(app): Shared<App>,
+    headers: HeaderMap,
+) -> Result<Json<AnswerDoc>, Problem> {
+    // All of them, changed or not: so the same request reads the same under its key.
+    let all = config::settings(&skep_core::spec::Policy::default()).into_iter();
+    let all: Changes = all.map(|s| (s.key, serde_json::Value::Null)).collect();
+    let (key, client) = (write::key(&headers)?, write::client(&headers));
+    configure(&app, key, client, &all).await.map(Json)
 }
 
 /// Changes numbers: all of them, or none.

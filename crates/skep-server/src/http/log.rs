@@ -70,7 +70,7 @@ async fn log(
             (_, Some(tail)) => line_after(&folder, tail.min(TAIL))?,
             (from, None) => from.unwrap_or(0),
         };
-        narrated(&folder, from, most)
+        narrated(&folder, from, most, app.handle.secrets())
     });
     let failed = |why: String| {
         let detail = format!("the output cannot be read: {why}");

@@ -3,12 +3,19 @@
 use super::{
     App,
     edge::{Asked, bad_query},
+    gone,
     openapi::op,
     read::view,
     routes::Routes,
 };
-use crate::api::{MetricsDoc, Problem, SeriesDoc, TargetsDoc};
-use axum::{Json, extract::State as Shared};
+use crate::{
+    api::{MetricsDoc, Problem, SeriesDoc, TargetsDoc},
+    prometheus,
+};
+use axum::{
+    Json, Router, extract::State as Shared, http::header::CONTENT_TYPE, response::IntoResponse,
+    routing::get,
+};
 use serde::Deserialize;
 use skep_core::time::Millis;
 
@@ -37,6 +44,11 @@ pub(super) fn routes() -> Routes<App> {
         )
 }
 
+/// The one that is not of the API.
+pub(super) fn root() -> Router<App> {
+    Router::new().route("/metrics", get(prometheus))
+}
+
 /// What charts and metrics can be asked: lengths as people write them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +60,7 @@ struct Chart {
 /// What metrics can be asked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Window {
+pub(super) struct Window {
     window: Option<String>,
 }
 
@@ -79,12 +91,18 @@ async fn series(
     .await
 }
 
-async fn metrics(
+pub(super) async fn metrics(
     Shared(app): Shared<App>,
     Asked(asked): Asked<Window>,
 ) -> Result<Json<MetricsDoc>, Problem> {
     let window = length("window", asked.window.as_deref())?;
     view(&app, move |state, now| MetricsDoc::of(state, window, now)).await
+}
+
+/// What a Prometheus server reads; not below `/api`, since its own convention says where it looks.
+async fn prometheus(Shared(app): Shared<App>) -> Result<impl IntoResponse, Problem> {
+    let text = app.handle.query(prometheus::text).await.map_err(gone)?;
+    Ok(([(CONTENT_TYPE, prometheus::TEXT)], text))
 }
 
 async fn targets(Shared(app): Shared<App>) -> Result<Json<TargetsDoc>, Problem> {

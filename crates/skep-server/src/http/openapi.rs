@@ -265,6 +265,11 @@ pub(super) struct Name(
     String,
 );
 
+/// How many are given at one time.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct Limit(#[schemars(range(min = 1, max = 5_000))] u32);
+
 /// An idempotency key.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]

@@ -7,14 +7,15 @@ use super::{
 };
 use crate::{
     api::{
-        AskList, By, ConcernList, ConflictList, CostsDoc, MemoList, PricesDoc, Problem,
-        ReputationDoc, Status, TaskDetail, TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
+        AskList, AttemptDetail, AttemptList, By, ConcernList, ConflictList, CostsDoc, GraphDoc,
+        MemoList, PricesDoc, Problem, QueueDoc, ReputationDoc, StateDoc, Status, TaskDetail,
+        TaskList, WhyDoc, WorkerDoc, WorkerList, measured,
     },
     near,
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
-use skep_core::{state::State, time::Time};
+use skep_core::{id::Attempt, state::State, time::Time};
 use skep_host::keeper::Handle;
 use std::str::FromStr;
 
@@ -46,6 +47,10 @@ pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Status>, Pro
     .await?;
     status.held = app.handle.held().map(|held| held.why);
     Ok(Json(status))
+}
+
+pub(super) async fn standing(Shared(app): Shared<App>) -> Result<Json<StateDoc>, Problem> {
+    view(&app, |state, now| StateDoc::of(state, now, true)).await
 }
 
 pub(super) async fn tasks(Shared(app): Shared<App>) -> Result<Json<TaskList>, Problem> {
@@ -107,6 +112,77 @@ pub(super) async fn reputation(Shared(app): Shared<App>) -> Result<Json<Reputati
 
 pub(super) async fn asks(Shared(app): Shared<App>) -> Result<Json<AskList>, Problem> {
     view(&app, |state, _| AskList::of(state)).await
+}
+
+/// The most that is given at one time, as the OpenAPI document says.
+const MOST: usize = 5_000;
+
+fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked {
+        None => Ok(200),
+        Some(limit) if (1..=MOST).contains(&limit) => Ok(limit),
+        Some(limit) => Err(bad_query(format!("limit: {limit} is not from 1 to {MOST}"))),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueAsked {
+    #[serde(default)]
+    skip: u32,
+    limit: Option<usize>,
+}
+
+pub(super) async fn queue(
+    Shared(app): Shared<App>,
+    Asked(asked): Asked<QueueAsked>,
+) -> Result<Json<QueueDoc>, Problem> {
+    let limit = limit(asked.limit)?;
+    let skip = usize::try_from(asked.skip).unwrap_or(usize::MAX);
+    view(&app, move |state, now| {
+        QueueDoc::of(state, now, skip, limit)
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttemptsAsked {
+    #[serde(default)]
+    after: u64,
+    limit: Option<usize>,
+}
+
+pub(super) async fn attempts(
+    Shared(app): Shared<App>,
+    Asked(asked): Asked<AttemptsAsked>,
+) -> Result<Json<AttemptList>, Problem> {
+    let limit = limit(asked.limit)?;
+    view(&app, move |state, _| {
+        AttemptList::of(state, asked.after, limit)
+    })
+    .await
+}
+
+pub(super) async fn attempt(
+    Shared(app): Shared<App>,
+    Named(number): Named,
+) -> Result<Json<AttemptDetail>, Problem> {
+    let none = |number: &str| {
+        let detail = format!("there is no attempt {} in this plan", shown(number));
+        Problem::new(StatusCode::NOT_FOUND, "no_such_attempt", detail)
+            .hint("GET /api/v1/attempts lists them")
+    };
+    let attempt = number.parse().map_err(|_| none(&number))?;
+    let Json(found) = view(&app, move |state, _| {
+        AttemptDetail::of(state, Attempt(attempt))
+    })
+    .await?;
+    found.map(Json).ok_or_else(|| none(&number))
+}
+
+pub(super) async fn graph(Shared(app): Shared<App>) -> Result<Json<GraphDoc>, Problem> {
+    view(&app, |state, _| GraphDoc::of(state)).await
 }
 
 pub(super) async fn task(

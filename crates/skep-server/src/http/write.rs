@@ -34,8 +34,7 @@ pub(super) async fn command(
     let body = body.map_err(unread)?;
     let unprocessable =
         |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", detail);
-    let doc: CommandDoc = serde_json::from_slice(&body)
-        .map_err(|error| unprocessable(format!("this is not a command: {error}")))?;
+    let doc = CommandDoc::parse(&body).map_err(unprocessable)?;
     let command = doc.read().map_err(unprocessable)?;
     send(&app, &headers, command).await
 }
@@ -54,6 +53,27 @@ pub async fn act(
         |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", detail);
     let command = doc.read().map_err(unprocessable)?;
     ask(app, Some(key.into()), client.into(), command).await
+}
+
+/// A command whose wish may have come true already.
+pub(super) async fn settled(
+    app: &App,
+    key: Option<String>,
+    client: String,
+    doc: &CommandDoc,
+) -> Result<AnswerDoc, Problem> {
+    let unprocessable =
+        |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_command", detail);
+    let command = doc.read().map_err(unprocessable)?;
+    match try_ask(app, key, client, command).await {
+        Ok(answer) => Ok(answer),
+        Err(RequestError::Refused(Refusal::NothingToDo(_))) => {
+            let seq = app.handle.query(|state, _| state.seq()).await;
+            Ok(AnswerDoc::nothing(seq.map_err(gone)?))
+        }
+        Err(RequestError::Refused(no)) => Err(explain(app, no).await),
+        Err(RequestError::Gone(error)) => Err(gone(error)),
+    }
 }
 
 /// What may be asked of a plan.
@@ -130,6 +150,8 @@ pub fn digest(plan: &Plan) -> String {
     plan.swarm.workers = Workers::Auto;
     // Nor do the agents that this version of Skep knows.
     plan.swarm.built_in.clear();
+    // Nor on which line of which file a value stands.
+    plan.swarm.origins.clear();
     plan.swarm.host = Host::default();
     // What Skep knows itself is not the plan's, and changes with Skep.
     let known = models::catalog();
@@ -202,8 +224,11 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         return Ok(None);
     };
     let key = value.to_str().unwrap_or_default();
-    if key.is_empty() || key.len() > KEY_MAX {
-        let detail = format!("Idempotency-Key must be 1 to {KEY_MAX} printable ASCII characters");
+    let plain = key.bytes().all(|b| b.is_ascii_graphic());
+    if key.is_empty() || key.len() > KEY_MAX || !plain {
+        let detail = format!(
+            "Idempotency-Key must be 1 to {KEY_MAX} printable ASCII characters without spaces"
+        );
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_key", detail));
     }
     Ok(Some(key.into()))

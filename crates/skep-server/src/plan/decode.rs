@@ -11,6 +11,7 @@ pub(super) use task::RELATIONS;
 
 mod agent;
 mod alerts;
+mod hook;
 mod policy;
 mod swarm;
 mod task;

@@ -3,11 +3,13 @@
 
 mod alerts;
 mod budget;
+mod hook;
 mod model;
 mod targets;
 
 use alerts::{AlertNumbersDoc, AlertsDoc};
 use budget::BudgetDoc;
+use hook::HookDoc;
 use model::ModelSpecDoc;
 use schemars::{
     JsonSchema, Schema,
@@ -71,6 +73,11 @@ struct PlanDoc {
     models: Option<BTreeMap<String, ModelSpecDoc>>,
     /// Whom alerts reach.
     alerts: Option<AlertsDoc>,
+    /// Commands of your own at set moments, by name.
+    hooks: Option<BTreeMap<String, HookDoc>>,
+    /// Where what the plan does not say itself comes from; written by `skep run`.
+    #[schemars(rename = "$origins")]
+    origins: Option<BTreeMap<String, String>>,
     /// The numbers that steer the swarm.
     policy: Option<PolicyDoc>,
     /// The tasks, oldest first.

@@ -5,6 +5,7 @@
 use super::{
     Format,
     diagnostic::{Diagnostic, Diagnostics},
+    sources::Sources,
     tree::Span,
 };
 use skep_core::spec::Step;
@@ -97,17 +98,33 @@ impl Faults {
     }
 
     /// The diagnostics in the order of the file.
-    pub(super) fn finish(mut self, file: &str, text: &str, format: Format) -> Diagnostics {
+    pub(super) fn finish(self, file: &str, text: &str, format: Format) -> Diagnostics {
+        self.finish_in(file, &Sources::one(file, text, format))
+    }
+
+    /// The same for a document of several files: each fault is said where it stands.
+    pub(super) fn finish_in(mut self, file: &str, sources: &Sources) -> Diagnostics {
         self.list.sort_by_key(|f| (f.span.start, f.span.end));
         let more = self.more + self.list.len().saturating_sub(SHOWN);
         let shown = self.list.into_iter().take(SHOWN);
         let list = shown
-            .map(|mut f| {
-                f.help = f.help.map(|help| said_in(format, &help));
-                Diagnostic::new(file, text, f)
+            .filter_map(|mut f| {
+                let (source, span) = sources.find(&f.span)?;
+                f.span = span;
+                f.help = f.help.map(|help| said_in(source.format, &help));
+                let mine = |(at, label): (Span, String)| {
+                    let (other, at) = sources.find(&at)?;
+                    // An excerpt is of one file.
+                    std::ptr::eq(other, source).then_some((at, label))
+                };
+                f.also = f.also.into_iter().filter_map(mine).collect();
+                Some(Diagnostic::new(&source.name, &source.text, f))
             })
-            .collect();
-        Diagnostics::new(file, list, more)
+            .collect::<Vec<_>>();
+        // Where all of it is in one file, that is the one to look at.
+        let only = list.first().map(|first| first.file.clone());
+        let only = only.filter(|only| list.iter().all(|d| d.file == *only));
+        Diagnostics::new(only.as_deref().unwrap_or(file), list, more)
     }
 }
 

@@ -36,6 +36,7 @@ pub fn to_toml(plan: &Plan) -> String {
         ("roles", &document.roles),
         ("agents", &document.agents),
         ("models", &document.models),
+        ("hooks", &document.hooks),
     ] {
         for table in tables {
             if let Value::Table(entries) = &table.node.value {
@@ -79,6 +80,8 @@ pub fn to_json(plan: &Plan) -> String {
         entry("roles", Value::Table(document.roles)),
         entry("agents", Value::Table(document.agents)),
         entry("models", Value::Table(document.models)),
+        entry("hooks", Value::Table(document.hooks)),
+        entry("$origins", Value::Table(document.origins)),
         entry("policy", Value::Table(document.policy)),
         entry("alerts", Value::Table(alerts)),
         entry("task", Value::List(list.collect())),

@@ -7,7 +7,7 @@ use skep_core::{
     time::Time,
 };
 use skep_server::{
-    api::{ConcernDoc, ConcernList, Gravity},
+    api::{ConcernDoc, ConcernList, Gravity, Live, WhyDoc, WorkerList},
     plan::Format,
 };
 
@@ -303,4 +303,47 @@ fn that_nobody_keeps_the_swarm_comes_before_all() {
     ];
     let list = ConcernList::unattended(&swarm(&over), NOW);
     assert_eq!(list.concerns, [], "nothing is left to do");
+}
+
+// proves: G-6, U-3, U-4
+#[test]
+fn who_does_badly_is_said_wherever_people_look_and_on_the_workers_own_record() {
+    let mut events = Vec::new();
+    for attempt in 1..=20 {
+        let claimed = json!({ "type": "claimed", "attempt": attempt, "task": "a", "worker": "w1", "agent": "claude",
+            "model": "m", "base": BASE, "give_up": NOW.0 + 3_600_000 });
+        let failure = json!({ "attempt": attempt, "outcome": "failed", "model": "m", "reason": "no", "output": "" });
+        let ended = json!({ "type": "attempt_ended", "task": "a", "worker": "w1", "failure": failure, "next": "flag",
+            "worker_next": "go_on", "spawn_failed": false, "salvage": null });
+        let again = json!({ "type": "task_requeued", "task": "a" });
+        let ready = json!({ "type": "tasks_ready", "tasks": ["a"] });
+        events.extend([
+            claimed,
+            json!({ "type": "attempt_started", "attempt": attempt }),
+            ended,
+            again,
+            ready,
+        ]);
+    }
+    let state = swarm(&events);
+    let all = ConcernList::of(&state, NOW, None).concerns;
+    let badly: Vec<&ConcernDoc> = all.iter().filter(|c| c.kind == "slo").collect();
+    let of: Vec<&str> = badly.iter().map(|c| c.subject.as_str()).collect();
+    assert_eq!(of, ["claude", "m", "w1"], "{all:#?}");
+    let said = "worker w1 succeeded in 0 % of its last attempts";
+    assert!(badly[2].sentence.starts_with(said), "{badly:#?}");
+    assert_eq!(badly[2].severity, Gravity::Info);
+    check(badly[2]);
+    let why = WhyDoc::of(&state, "w1", NOW).unwrap().reason;
+    assert!(why.contains(said), "{why}");
+    let well = WhyDoc::of(&state, "w2", NOW).unwrap().reason;
+    assert!(!well.contains("succeeded"), "{well}");
+    let workers = WorkerList::of(&state, NOW, &Live::new()).workers;
+    let record = workers[0].record.as_ref().unwrap();
+    let (failed, percent) = (record.failed, record.success_percent);
+    assert_eq!(
+        (failed, percent, record.breach.as_deref()),
+        (20, Some(0), Some("success"))
+    );
+    assert_eq!(workers[1].record, None);
 }

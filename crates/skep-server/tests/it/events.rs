@@ -100,6 +100,8 @@ fn samples() -> Vec<Event> {
           "attempt": 1, "tried": "a" }),
         json!({ "type": "provider_resumed", "provider": "p", "probe": 2 }),
         json!({ "type": "slo_breached", "subject": { "model": "m" }, "breach": "slow", "text": "it is slow" }),
+        json!({ "type": "hook_ran", "ran": { "hook": "guard", "on": "before_attempt", "about": { "attempt": 1 },
+          "id": "before_attempt-a1-guard", "failed": "exit code 1", "refused": true } }),
         json!({ "type": "signal", "severity": "warning", "text": "near the cap" }),
         json!({ "type": "collision_foreseen",
           "collision": { "works": [work], "conflicts": [conflict], "more": 2 } }),

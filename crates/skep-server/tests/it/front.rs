@@ -65,14 +65,15 @@ impl Answer {
             self.head.contains("content-type: application/problem+json"),
             "{self:#?}"
         );
+        assert!(self.head.contains("cache-control: no-store"), "{self:#?}");
         self.is_hardened();
     }
+    /// The page says itself for how long it may be kept.
     #[track_caller]
     fn is_hardened(&self) {
         for said in [
             "x-content-type-options: nosniff",
             "referrer-policy: no-referrer",
-            "cache-control: no-store",
             "frame-ancestors 'none'",
         ] {
             assert!(self.head.contains(said), "{said}: {self:#?}");

@@ -17,6 +17,8 @@ fn leave(folder: &std::path::Path, output: &str) {
 #[tokio::test]
 async fn a_log_is_served_in_harmless_lines_and_pages() {
     let served = serve();
+    // Once it answers, its keeper has put away what it did not know.
+    served.client.status().await.unwrap();
     let folder = served.dir.path().join(".skep/runs/a7");
     let output: String = (0..30_000)
         .map(|n| format!("line {n} \x1b]0;owned\x07end\n"))

@@ -5,6 +5,7 @@
 mod api;
 mod bad_plans;
 mod concerns;
+mod dashboards;
 mod events;
 mod front;
 mod good_plans;
@@ -14,6 +15,7 @@ mod openapi;
 mod round_trip;
 mod rules;
 mod schema;
+mod views;
 
 use skep_core::spec::Plan;
 use skep_server::plan::{self, Diagnostics, Format, Options};

@@ -6,14 +6,14 @@ use skep_core::{
     id::TaskId,
     money::Usd,
     spec::{
-        AgentSpec, Budget, Cap, Command, Complexity, Criterion, Glob, Health, Host, Landing,
-        ModelSpec, ModelWish, OnCap, Permission, Plan, Policy, Price, Priority, Relation,
-        RelationKind, Role, Scaling, SwarmSpec, TaskSpec, Tier, Workers,
+        AgentSpec, Budget, Cap, Command, Complexity, Criterion, Glob, Health, HookSpec, Host,
+        Landing, ModelSpec, ModelWish, Moment, OnCap, OnFail, Permission, Plan, Policy, Price,
+        Priority, Relation, RelationKind, Role, Scaling, SwarmSpec, TaskSpec, Tier, Workers,
     },
     time::Millis,
 };
 use skep_server::plan::{self, Format};
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 fn name() -> impl Strategy<Value = String> {
     "[a-z][a-z0-9_-]{0,8}"
@@ -140,6 +140,21 @@ fn agent() -> impl Strategy<Value = AgentSpec> {
         )
 }
 
+/// None, or one with everything that a hook can have.
+fn hooks_of(permission: Option<Permission>) -> BTreeMap<String, HookSpec> {
+    let hook = |permission| HookSpec {
+        on: vec![Moment::BeforeAttempt, Moment::Failed],
+        command: vec!["./tell".into(), "é\n\"".into()],
+        timeout: Millis::secs(7),
+        on_fail: match permission {
+            Permission::All => OnFail::Warn,
+            Permission::Ask | Permission::Edits => OnFail::Refuse,
+        },
+    };
+    let hook = permission.map(hook);
+    hook.into_iter().map(|hook| ("tell".into(), hook)).collect()
+}
+
 fn swarm() -> impl Strategy<Value = SwarmSpec> {
     let limits = (
         length(),
@@ -235,6 +250,9 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
             agents,
             built_in: options().built_in(),
             permission: limits.5,
+            hooks: hooks_of(limits.5),
+            origins: BTreeMap::new(),
+            routes: Vec::new(),
         },
     )
 }

@@ -3,6 +3,7 @@
 use super::look;
 use crate::{
     args::{Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show, term,
@@ -62,8 +63,8 @@ pub(crate) async fn answer(ctx: &Context, args: &AnswerArgs) -> Result<Exit, Fai
         allow: args.allow,
         deny: args.deny,
     };
-    if Place::find(ctx)?.command(&command).await?.is_some() {
-        term::say(&format!("ask {ask} is answered\n"));
-    }
-    Ok(Exit::Done)
+    let mut deeds = Deeds::begin(ctx, false)?;
+    let said = format!("ask {ask} is answered");
+    let result = deeds.act(&ask.to_string(), &said, &command).await;
+    deeds.end(result)
 }

@@ -4,9 +4,12 @@ use crate::{
     args::{self, Context},
     failure::{Exit, Failure},
     place::Place,
+    term,
 };
+use serde_json::json;
 use skep_core::id::WorkerId;
-use skep_host::tmux::Session;
+use skep_host::tmux::{Pane, Session};
+use skep_server::api::SCHEMA;
 use std::{
     ffi::OsStr,
     io::{self, IsTerminal},
@@ -16,7 +19,8 @@ use std::{
 
 /// Attaches this terminal to the swarm's tmux session; inside tmux, switches to it.
 ///
-/// `C-b d` leaves it again, and everything goes on.
+/// `C-b d` leaves it again, and everything goes on. With `--json` it says where the session and its panes are, and
+/// attaches nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Begin with this worker's pane in front
@@ -53,6 +57,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         let pane = pane.ok_or_else(|| nothing(true, Some(worker)))?;
         session.select(&pane.id)?;
     }
+    if ctx.json {
+        return describe(&session, panes);
+    }
     let inside = inside(&session);
     if !inside && !io::stdin().is_terminal() {
         let by_hand = format!(
@@ -80,6 +87,22 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     let error = command.stdin(Stdio::inherit()).exec();
     Err(Failure::new(Exit::Refused, "cannot start tmux").because(&error))
+}
+
+/// What a program needs to attach by itself, or to show the panes elsewhere: it has no terminal to attach.
+fn describe(session: &Session, panes: &[Pane]) -> Result<Exit, Failure> {
+    let pane = |p: &Pane| {
+        json!({ "pane": p.id, "worker": p.worker.map(|w| w.to_string()), "dead": p.dead,
+            "attempt": p.shown })
+    };
+    let panes: Vec<_> = panes.iter().map(pane).collect();
+    term::print_json(&json!({
+        "schema": SCHEMA,
+        "session": session.name(),
+        "socket": session.socket()?,
+        "panes": panes,
+    }))?;
+    Ok(Exit::Done)
 }
 
 /// Whether this process runs inside the very server that the session is on.

@@ -3,6 +3,7 @@
 //! One module a subject. What can be littered is known to [`skep_host::litter`], each kind with its remedy.
 
 mod agents;
+mod config;
 mod keeper;
 mod left;
 mod log;
@@ -81,6 +82,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             let keeper = keeper::check(&place, args.fix, &mut report).await;
             let state = log::check(&place, args.fix && !keeper, &mut report);
             agents::check(state.as_ref(), &mut report);
+            config::check(&place, &mut report);
             machine::disk(place.repo.root(), &mut report);
             // What a keeper uses is only put away while none can start.
             let rest = (args.fix && !keeper).then(|| place.rest()).transpose();

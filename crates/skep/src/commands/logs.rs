@@ -8,7 +8,7 @@ use crate::{
     term::{self, Style},
 };
 use skep_core::id::{Attempt, TaskId, WorkerId};
-use skep_host::run::{Kind, is_told, narrated, read_output};
+use skep_host::run::{Kind, Secrets, is_told, narrated, read_output};
 use skep_server::api::LogPage;
 use std::{
     io::{self, IsTerminal, Write},
@@ -81,10 +81,11 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
 /// Prints what the output says, line by line.
 async fn told(ctx: &Context, folder: &Path, follow: bool) -> Result<Exit, Failure> {
     let color = term::color(&io::stdout(), Some(ctx.color));
+    let secrets = secrets();
     let mut signals = Signals::listen()?;
     let mut from = 0;
     loop {
-        let page = narrated(folder, from, PIECE).map_err(|e| unread(&e))?;
+        let page = narrated(folder, from, PIECE, &secrets).map_err(|e| unread(&e))?;
         if page.at > from && from > 0 {
             term::say("(some output was dropped before it could be read)\n");
         }
@@ -110,6 +111,19 @@ async fn told(ctx: &Context, folder: &Path, follow: bool) -> Result<Exit, Failur
             _ = signals.next() => return Ok(Exit::Interrupted),
         }
     }
+}
+
+/// What this process's environment says is secret: most likely, the agent's was the same.
+fn secrets() -> Secrets {
+    let text = |text: std::ffi::OsString| text.into_string().ok();
+    let all = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+    let all: Vec<(String, String)> = all.collect();
+    let mut secrets = Secrets::default();
+    secrets.add_variables(
+        all.iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    );
+    secrets
 }
 
 /// How a kind of line looks, and what stands before it.
@@ -188,10 +202,10 @@ fn json(folder: &Path, attempt: Attempt) -> Result<Exit, Failure> {
         all.extend(chunk.bytes);
     }
     let output = String::from_utf8_lossy(&all);
-    let mut lines = Vec::new();
+    let (mut lines, secrets) = (Vec::new(), secrets());
     let mut from = 0;
     loop {
-        let page = narrated(folder, from, PIECE).map_err(|e| unread(&e))?;
+        let page = narrated(folder, from, PIECE, &secrets).map_err(|e| unread(&e))?;
         let moved = page.next > from;
         from = page.next;
         lines.extend(LogPage::of(attempt, page.clone()).lines);

@@ -7,6 +7,7 @@ use crate::{
     args::{self, Context, quoted},
     failure::{Exit, Failure},
     follow::{End, Follow},
+    layers,
     place::{self, Hosted, Place, now},
     show::{progress::Progress, summary},
     signals::Signals,
@@ -56,6 +57,9 @@ pub(crate) struct Args {
     /// Where agents run: headless, or tmux (each worker's in a pane of the session skep-SWARM)
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
+    /// A key of the configuration with its value, such as concurrency=2; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", requires = "plan")]
+    set: Vec<String>,
     /// Show waves, critical path and workers; start nothing
     #[arg(long, requires = "plan")]
     dry_run: bool,
@@ -74,6 +78,7 @@ impl Args {
             check: Vec::new(),
             agent: None,
             host: None,
+            set: Vec::new(),
             dry_run: false,
             again: false,
         }
@@ -83,7 +88,7 @@ impl Args {
 pub(crate) async fn run(ctx: &Context, args: Args) -> Result<Exit, Failure> {
     let place = Place::find(ctx)?;
     let plan = match &args.plan {
-        Some(path) => Some(overridden(read(ctx, &place, path)?, &args)?),
+        Some(path) => Some(overridden(read(ctx, &place, path, &args.set)?, &args)?),
         None => None,
     };
     if let Some(plan) = plan.as_ref().filter(|_| args.dry_run) {
@@ -256,7 +261,7 @@ fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Fail
 }
 
 /// Reads a plan file; everything wrong with it is shown.
-fn read(ctx: &Context, place: &Place, path: &Path) -> Result<Plan, Failure> {
+fn read(ctx: &Context, place: &Place, path: &Path, set: &[String]) -> Result<Plan, Failure> {
     let cannot = |e: io::Error| {
         let name = path.display().to_string();
         Failure::usage(format!("cannot read the plan {}", quoted(&name))).because(&e)
@@ -274,12 +279,11 @@ fn read(ctx: &Context, place: &Place, path: &Path) -> Result<Plan, Failure> {
         let bytes = std::fs::read(ctx.dir.join(path)).map_err(cannot)?;
         (path.display().to_string(), bytes)
     };
-    let options = http::options(place.repo.root());
-    plan::read_bytes(&name, &bytes, None, &options).map_err(|faults| show_faults(ctx, &faults))
+    layers::read_plan(ctx, place, (&name, &bytes), set)
 }
 
 /// What is wrong with a plan: for a person, for a log, or for a program.
-pub(super) fn show_faults(ctx: &Context, faults: &Diagnostics) -> Failure {
+pub(crate) fn show_faults(ctx: &Context, faults: &Diagnostics) -> Failure {
     if ctx.json {
         let document = serde_json::json!({ "schema": 1, "diagnostics": faults.to_json() });
         return match term::print_json(&document) {

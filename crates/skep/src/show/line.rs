@@ -460,6 +460,11 @@ fn of_swarm(record: &Record, state: &State) -> Vec<Line> {
             let target = state.swarm().map_or("target", |s| s.target.as_str());
             say(Care, target, format!("not moved: {reason}"))
         }
+        Event::HookRan { ran } => match (&ran.failed, ran.refused) {
+            (None, _) => say(Dim, &ran.hook, format!("hook run ({})", ran.on)),
+            (Some(why), false) => say(Care, &ran.hook, format!("hook failed ({}): {why}", ran.on)),
+            (Some(why), true) => say(Bad, &ran.hook, format!("hook refused ({}): {why}", ran.on)),
+        },
         Event::Signal { severity, text } => {
             let style = if *severity == Severity::Info {
                 Dim
@@ -488,10 +493,9 @@ fn of_swarm(record: &Record, state: &State) -> Vec<Line> {
         Event::AlertRaised { .. } | Event::AlertReminded { .. } | Event::AlertResolved { .. } => {
             Vec::new()
         }
-        Event::AlertsSilenced { rule, until } if *until <= record.at => {
-            say(Plain, "alert", format!("{rule} is silenced no more"))
+        Event::AlertsSilenced { rule, .. } => {
+            say(Plain, "alert", format!("the silence of {rule} is set"))
         }
-        Event::AlertsSilenced { rule, .. } => say(Plain, "alert", format!("{rule} is silenced")),
         Event::AlertTested { .. } => say(Dim, "alert", "a test is sent"),
         Event::AlertSent { route, letters } => {
             let what = count(letters.len(), "alert");

@@ -155,6 +155,9 @@ pub(crate) fn workers(list: &WorkerList, look: Look) -> String {
     worker_table(&list.workers, look)
 }
 
+/// From this width on there is room for how workers did so far.
+const WIDE: usize = 120;
+
 fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
     let mut head = vec!["WORKER", "ROLE", "STATE", "TASK", "WHY"];
     // Only where there are any.
@@ -168,6 +171,13 @@ fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
     if told {
         let at = head.len() - 1;
         head.splice(at..at, ["CONTEXT", "COST"]);
+    }
+    // What of a narrow terminal's line is left belongs to the reason.
+    let wide = look.width.is_some_and(|width| width >= WIDE);
+    let records = wide && workers.iter().any(|w| w.record.is_some());
+    if records {
+        let at = head.len() - 1;
+        head.splice(at..at, ["ATTEMPTS", "SUCCESS", "PER SUCCESS"]);
     }
     let row = |w: &WorkerDoc| -> Vec<Cell> {
         let mut row = vec![
@@ -183,6 +193,19 @@ fn worker_table(workers: &[WorkerDoc], look: Look) -> String {
             let cost = known(w.cost_usd.map(|usd| format!("${usd:.2}")));
             let at = row.len() - 1;
             row.splice(at..at, [context, cost]);
+        }
+        if records {
+            let record = w.record.as_ref();
+            let ended = record.map_or(0, |r| r.succeeded + r.failed);
+            let known = |value: Option<String>| cell(value.unwrap_or_else(|| "-".into()));
+            let percent = record.and_then(|r| r.success_percent);
+            let usd = known(record.and_then(|r| r.usd_per_accepted).map(costs::usd));
+            let badly = record.is_some_and(|r| r.breach.is_some());
+            let style = if badly { Style::Bad } else { Style::Plain };
+            let percent = percent.map_or_else(|| "-".into(), |percent| format!("{percent} %"));
+            let success = styled(percent, style);
+            let at = row.len() - 1;
+            row.splice(at..at, [cell(ended.to_string()), success, usd]);
         }
         if panes {
             row.insert(1, cell(w.pane.as_deref().unwrap_or("-")));

@@ -13,7 +13,7 @@ use skep_core::{
     time::Time,
 };
 use skep_server::{
-    api::{ConcernList, Live, Status, TaskList},
+    api::{ConcernList, Live, RecordDoc, Status, TaskList, WorkerList},
     plan::{self, Format, Options},
 };
 use std::fmt::Write as _;
@@ -342,4 +342,42 @@ fn a_collision_is_one_line_at_every_width_and_one_in_the_status() {
         text.contains("src/auth.rs and 1 more file: both sides"),
         "{text}"
     );
+}
+
+// proves: G-6
+#[test]
+fn how_workers_did_so_far_is_shown_where_there_is_room() {
+    let told = Story::begin(None);
+    let look = |width| status::Look {
+        color: false,
+        width: Some(width),
+        now: Time(told.now),
+    };
+    let mut list = WorkerList::of(told.engine.state(), Time(told.now), &Live::new());
+    list.workers[0].record = Some(RecordDoc {
+        what: "worker".into(),
+        name: "w1".into(),
+        succeeded: 3,
+        failed: 1,
+        success_percent: Some(75),
+        p50_ms: None,
+        p95_ms: None,
+        usd_per_accepted: Some(0.25),
+        breach: None,
+    });
+    let wide = status::workers(&list, look(120));
+    let lines: Vec<Vec<&str>> = wide
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert!(
+        lines[0].ends_with(&["ATTEMPTS", "SUCCESS", "PER", "SUCCESS", "WHY"]),
+        "{wide}"
+    );
+    assert!(
+        lines[1].windows(4).any(|w| w == ["4", "75", "%", "$0.25"]),
+        "{wide}"
+    );
+    assert!(lines[2].windows(3).any(|w| w == ["0", "-", "-"]), "{wide}");
+    assert!(!status::workers(&list, look(119)).contains("SUCCESS"));
 }

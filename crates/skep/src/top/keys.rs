@@ -273,30 +273,32 @@ impl View {
         let name = self.named().filter(|_| self.pane == Pane::Workers)?;
         let mut workers = self.data.status.iter().flat_map(|s| &s.workers);
         let worker = workers.find(|w| w.id == name)?;
-        let (command, done) = match worker.status.as_str() {
-            // One that is at work and was paused says so only when its attempt has ended.
-            "paused" | "crashed" => (
-                CommandDoc::ResumeWorker {
-                    worker: name.clone(),
-                },
-                format!("{name} takes tasks again"),
-            ),
-            _ => (
-                CommandDoc::PauseWorker {
-                    worker: name.clone(),
-                },
-                format!("{name} takes no more tasks"),
-            ),
+        let pause = CommandDoc::PauseWorker {
+            worker: name.clone(),
         };
-        Some(Effect::Send(command, done))
+        let resume = CommandDoc::ResumeWorker {
+            worker: name.clone(),
+        };
+        let pause = (pause, format!("{name} takes no more tasks"));
+        let resume = (resume, format!("{name} takes tasks again"));
+        // One that is at work and was paused says so only when its attempt has ended.
+        let both = match worker.status.as_str() {
+            "paused" | "crashed" => [resume, pause],
+            _ => [pause, resume],
+        };
+        Some(Effect::Toggle(Box::new(both)))
     }
 
     fn rest_swarm(&mut self) -> Option<Effect> {
         let status = self.data.status.as_ref()?;
-        Some(match status.status.as_str() {
-            "paused" | "halted" | "draining" => Effect::Send(CommandDoc::Resume, "resumed".into()),
-            _ => Effect::Send(CommandDoc::Pause, "paused: nothing more is claimed".into()),
-        })
+        let pause = (CommandDoc::Pause, "paused: nothing more is claimed".into());
+        let resume = (CommandDoc::Resume, "resumed".into());
+        // What the screen shows may be a moment old.
+        let both = match status.status.as_str() {
+            "paused" | "halted" | "draining" => [resume, pause],
+            _ => [pause, resume],
+        };
+        Some(Effect::Toggle(Box::new(both)))
     }
 
     /// Allows or denies what the ask under the cursor wants to do.

@@ -48,6 +48,8 @@ pub(super) enum Effect {
     Redraw,
     /// A command is to be sent, and its end told with these words.
     Send(CommandDoc, String),
+    /// The same; and the second, if what the first asks for is so already.
+    Toggle(Box<[(CommandDoc, String); 2]>),
 }
 
 /// The last thing said below the list.

@@ -205,7 +205,9 @@ fn a_question_is_answered_though_its_keeper_was_killed() {
     let no = bench.sandbox.skep(&["answer", &id, "--allow"]);
     assert_ne!(no.code, 0, "{}", no.out);
     assert!(no.err.contains("expected a text"), "{}", no.err);
-    bench.sandbox.expect(0, &["answer", &id, "--option", "2"]);
+    let given = ["answer", &id, "--option", "2", "--json"];
+    let given = bench.sandbox.json(&given);
+    assert_eq!(given["done"][0]["about"], id.as_str(), "{given}");
     let ran = bench.run();
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     assert!(

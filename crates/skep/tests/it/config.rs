@@ -63,7 +63,7 @@ fn numbers_are_shown_explained_refused_and_reset() {
     assert_eq!(sandbox.expect(0, &["config", "get", "timebox"]).out, "5m\n");
     let explained = sandbox.expect(0, &["config", "explain", "timebox"]).out;
     assert!(
-        explained.contains("timebox is 5m (changed; the default is 30m)."),
+        explained.contains("timebox is 5m (from plan.toml:6; the default is 30m)."),
         "{explained}"
     );
 
@@ -88,7 +88,14 @@ fn numbers_are_shown_explained_refused_and_reset() {
 
     let dry = sandbox.expect(0, &["config", "set", "timebox", "7m", "--dry-run"]);
     assert!(dry.err.contains("would set timebox from 5m"), "{}", dry.err);
+    // A change goes before the plan until it is reset; and what the plan says before the default.
+    sandbox.expect(0, &["config", "set", "timebox", "7m"]);
+    let explained = sandbox.expect(0, &["config", "explain", "timebox"]).out;
+    let explained = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(explained.contains("changed live"), "{explained}");
     sandbox.expect(0, &["config", "reset", "--all"]);
+    assert_eq!(sandbox.expect(0, &["config", "get", "timebox"]).out, "5m\n");
+    sandbox.expect(0, &["config", "reset", "--all", "--default"]);
     assert_eq!(
         sandbox.expect(0, &["config", "get", "timebox"]).out,
         "30m\n"

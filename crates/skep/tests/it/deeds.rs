@@ -111,3 +111,103 @@ fn one_task_is_one_task_in_words() {
     sandbox.expect(0, &["down", "--now"]);
     run.wait().unwrap();
 }
+
+/// Verbs that print no document here, each with why not.
+const NO_DOCUMENT: &[(&str, &str)] = &[
+    ("top", "draws on a terminal, and says so"),
+    ("mcp", "speaks a protocol of its own"),
+    ("completions", "prints a shell's program"),
+    ("watchdog", "runs until it is ended"),
+    ("dash", "prints a link (web.rs)"),
+    ("demo", "is a run with talk around it (demos.rs)"),
+    ("answer", "needs an ask (agents.rs)"),
+    ("checkpoint", "is for agents (said.rs)"),
+    ("heartbeat", "is for agents (said.rs)"),
+    ("block", "is for agents (said.rs)"),
+    ("ask", "is for agents"),
+    ("attach", "needs a session (tmux/attach.rs)"),
+];
+
+// proves: U-1
+#[test]
+fn every_verb_prints_a_document_for_programs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("list.md", "- [ ] **a**: Do it.\n");
+    sandbox.write("plan.toml", &HELD.replace("workers = 0", "workers = 1"));
+    let documents: &[&[&str]] = &[
+        &["run", "plan.toml"],
+        &["status"],
+        &["tasks"],
+        &["workers"],
+        &["scale", "1"],
+        &["logs", "one"],
+        &["why", "one"],
+        &["concerns"],
+        &["asks"],
+        &["costs"],
+        &["config"],
+        &["salvage"],
+        &["events"],
+        &["memo"],
+        &["import", "list.md"],
+        &["pause"],
+        &["resume"],
+        &["tasks", "add", "three", "-m", "x", "--command", "true"],
+        &["cancel", "three"],
+        &["retry", "three"],
+        &["clean", "--dry-run"],
+        &["doctor"],
+        &["up", "--detach"],
+        &["down", "--now"],
+    ];
+    for args in documents {
+        let ran = sandbox.skep(&[args, &["--json"][..]].concat());
+        // Events are many, one a line.
+        for text in match args[0] {
+            "events" => ran.out.lines().collect::<Vec<_>>(),
+            _ => vec![ran.out.as_str()],
+        } {
+            let read: Result<Value, _> = serde_json::from_str(text);
+            assert!(
+                read.is_ok_and(|d| d.is_object()),
+                "{args:?}: {text}\n{}",
+                ran.err
+            );
+        }
+    }
+    std::fs::remove_file(sandbox.path().join("plan.toml")).unwrap();
+    assert_eq!(
+        done(&sandbox, &["init", "--dry-run"]),
+        about("plan.toml", false)
+    );
+    assert_eq!(done_here(&sandbox, &["init"]), about("plan.toml", true));
+    // None is forgotten: what `--help` lists is here, or says why not.
+    let help = sandbox.expect(0, &["--help"]).out;
+    let verbs = help
+        .split("Commands:")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    let verbs = verbs
+        .lines()
+        .filter(|l| l.starts_with("  ") && !l.starts_with("   "));
+    for verb in verbs.filter_map(|line| line.split_whitespace().next()) {
+        let tried = documents.iter().any(|args| args[0] == verb) || verb == "init";
+        let excused = NO_DOCUMENT.iter().any(|(name, _)| *name == verb);
+        assert!(tried != excused, "{verb}: tried {tried}, excused {excused}");
+    }
+}
+
+/// The same for what changes no log.
+#[track_caller]
+fn done_here(sandbox: &Sandbox, args: &[&str]) -> Vec<(String, bool)> {
+    let document = sandbox.json(&[args, &["--json"]].concat());
+    let done = document["done"].as_array().unwrap();
+    let one = |deed: &Value| {
+        let name = deed["about"].as_str().unwrap().to_string();
+        (name, deed["changed"].as_bool().unwrap())
+    };
+    done.iter().map(one).collect()
+}

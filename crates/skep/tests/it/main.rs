@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)] // A test that panics has failed, which is what is wanted.
 
 mod agents;
+mod alerts;
 mod asking;
 mod bad_commands;
 mod config;
+mod contract;
 mod costs;
 mod dash;
 mod deeds;
@@ -14,11 +16,14 @@ mod doctor;
 mod forecast;
 mod full_disk;
 mod health;
+mod hooks;
 mod imports;
 mod keeper;
+mod layers;
 mod leftovers;
 mod litter;
 mod mcp;
+mod metrics;
 mod places;
 mod refusals;
 mod runs;
@@ -27,6 +32,7 @@ mod scaling;
 mod scenarios;
 mod secrets;
 mod shared;
+mod standing;
 mod streams;
 mod terminal;
 mod tmux;
@@ -63,6 +69,8 @@ struct Sandbox {
     dir: TempDir,
     /// Where the socket of its tmux server would be: nobody else's sessions are ever seen.
     tmux: TempDir,
+    /// Where its user's own configuration would be.
+    home: TempDir,
     /// Where its programs put temporary files, of which none may be left.
     tmp: TempDir,
 }
@@ -84,6 +92,7 @@ impl Sandbox {
         Sandbox {
             dir: tempfile::Builder::new().prefix(name).tempdir().unwrap(),
             tmux: tempfile::tempdir().unwrap(),
+            home: tempfile::tempdir().unwrap(),
             tmp: tempfile::tempdir().unwrap(),
         }
     }
@@ -127,6 +136,9 @@ impl Sandbox {
             .env("NO_COLOR", "1")
             .env("SKEP_TMUX_SOCKET", self.tmux.path().join("socket"))
             .env("TMPDIR", self.tmp.path())
+            // No configuration of whoever runs the tests.
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
             .env_remove("RUST_BACKTRACE");
         skep.stdout(Stdio::piped()).stderr(Stdio::piped());
         skep

@@ -243,7 +243,7 @@ impl State {
                     took,
                     revoked: *revoked,
                 };
-                if *spawn_failed || failure.outcome == Outcome::Crashed {
+                if *spawn_failed || failure.outcome == Outcome::Crashed && failure.fault.is_none() {
                     self.alerts.crashed(now);
                 }
                 let live = self.live.get(&failure.attempt);

@@ -36,6 +36,12 @@ pub(super) fn folder(world: &World, attempt: Attempt) -> PathBuf {
     world.site.runs().join(format!("a{attempt}"))
 }
 
+/// Whether a shim has ever taken it up.
+pub(super) fn is_begun(world: &World, attempt: Attempt) -> bool {
+    let look = run::look(&folder(world, attempt));
+    !matches!(look, Look::Absent | Look::NotStarted)
+}
+
 /// The ref that keeps an attempt's work (W-12).
 pub(super) fn salvage_ref(order: &Order) -> String {
     format!(

@@ -1,7 +1,7 @@
 //! Workers' worktrees: made ready for the next attempt, and removed. Nothing is reset before what it held
 //! is on a ref (W-12).
 
-use super::{World, runs, shared};
+use super::{World, hooks, runs, shared};
 use crate::{
     agents,
     git::{self, Want, names, snapshot::SnapshotSpec},
@@ -13,7 +13,7 @@ use skep_core::{
     merge::Severity,
     plan::Order,
     request::Observation,
-    spec::{Command, Criterion},
+    spec::{Command, Criterion, Moment},
     state::State,
     task::FixStrategy,
     time::Millis,
@@ -41,6 +41,8 @@ pub(super) struct PrepareOrder {
     pub(super) date: u64,
     /// It is about the worktree that all workers share.
     shared: bool,
+    /// Hooks that are told of it.
+    hooks: Vec<hooks::Call>,
 }
 
 /// One of Skep's worktrees.
@@ -63,6 +65,7 @@ fn own(world: &World, swarm: &SwarmName, worker: WorkerId) -> Ground {
 }
 
 pub(super) fn order(
+    world: &World,
     state: &State,
     worker: WorkerId,
     base: &Oid,
@@ -83,18 +86,24 @@ pub(super) fn order(
         ports: policy.ports_per_worktree,
         date: swarm.since.0 / 1000,
         shared: state.shares_worktree(),
+        hooks: hooks::of_worktree(world, state, worker, Moment::WorktreeCreated),
     })
 }
 
 /// What is needed to remove a worker: as for making it ready, with the commands that tear it down. With the last
 /// worker goes the worktree that all shared.
-pub(super) fn leaving(state: &State, worker: WorkerId) -> Option<PrepareOrder> {
+pub(super) fn leaving(world: &World, state: &State, worker: WorkerId) -> Option<PrepareOrder> {
     let swarm = state.swarm()?;
-    let order = order(state, worker, &swarm.tip, 0)?;
+    let order = order(world, state, worker, &swarm.tip, 0)?;
     let last = state.live().len() == 0 && state.workers().all(|w| w.id == worker || w.stopping);
     Some(PrepareOrder {
         setup: swarm.spec.teardown.clone(),
         shared: order.shared && last,
+        hooks: if order.shared && !last {
+            Vec::new()
+        } else {
+            hooks::of_worktree(world, state, worker, Moment::Removed)
+        },
         ..order
     })
 }
@@ -115,6 +124,8 @@ pub(super) fn order_of(order: &Order) -> PrepareOrder {
         ports: limits.ports,
         date: order.claimed.0 / 1000,
         shared: true,
+        // It was made before, and what made it told of it.
+        hooks: Vec::new(),
     }
 }
 
@@ -203,6 +214,8 @@ pub(super) fn bring(world: &World, order: &PrepareOrder, ground: &Ground) -> Res
     let prepared = world.repo.prepare(&want).map_err(|e| e.chain())?;
     if prepared.fresh {
         run_commands(world, order, ground, "setup")?;
+        // Before it counts as made: if the keeper dies here, it is made and told of once more.
+        hooks::tell(world, &order.hooks);
         world.repo.ready(&ground.dir).map_err(|e| e.chain())?;
     }
     Ok(())
@@ -304,7 +317,9 @@ fn try_remove(world: &World, order: &PrepareOrder) -> Result<(), String> {
     // Also after a removal that was cut short before this.
     let retired = world.repo.retire_branch(&ground.branch);
     retired.map_err(|e| e.chain())?;
-    agents::remove_homes(&world.site, order.worker).map_err(|e| e.to_string())
+    agents::remove_homes(&world.site, order.worker).map_err(|e| e.to_string())?;
+    hooks::tell(world, &order.hooks);
+    Ok(())
 }
 
 /// Removes a worktree of which everything is on a ref.

@@ -3,7 +3,7 @@
 use super::{talks::Played, *};
 use skep_agents::Answer;
 use skep_host::run::{
-    narrated, tail_output,
+    Secrets, narrated, tail_output,
     talk::{Word, heard, say},
 };
 
@@ -66,7 +66,9 @@ fn an_agents_words_questions_errors_and_last_words_are_kept_without_its_secrets(
         holding(&played.world.folder(), &token[20..]),
         [""; 0].map(std::path::PathBuf::from)
     );
-    let lines = narrated(&played.world.folder(), 0, 1 << 20).unwrap().lines;
+    let lines = narrated(&played.world.folder(), 0, 1 << 20, &Secrets::default())
+        .unwrap()
+        .lines;
     let lines: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
     assert!(
         lines.contains(&"the key is [redacted:FAKE_KEY], my token [redacted:SKEP_TOKEN] and "),

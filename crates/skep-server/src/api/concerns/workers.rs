@@ -5,6 +5,7 @@ use crate::api::Stamp;
 use skep_core::{
     attempt::Live,
     health::{self, Rung},
+    reputation::{self, Subject},
     state::State,
     time::Time,
     waiting,
@@ -27,6 +28,29 @@ pub(super) fn concerns(state: &State, now: Time) -> Vec<ConcernDoc> {
     });
     let unhealthy = state.live().filter_map(|live| unhealthy(state, live, now));
     unhealthy.chain(crashed).collect()
+}
+
+/// Who does worse than the policy asks for (G-6). Routing prefers others by itself.
+pub(super) fn records(state: &State) -> impl Iterator<Item = ConcernDoc> {
+    reputation::short(state).map(|(subject, sentence)| {
+        let (about, subject, remedies) = match subject {
+            Subject::Worker(name) => {
+                let remedies = vec![RemedyDoc::logs(&name), RemedyDoc::restart(&name)];
+                (About::Worker, name, remedies)
+            }
+            Subject::Agent(name) => (About::Agent, name, Vec::new()),
+            Subject::Model(name) => (About::Model, name, Vec::new()),
+        };
+        ConcernDoc {
+            severity: Gravity::Info,
+            kind: "slo".into(),
+            about,
+            subject,
+            sentence,
+            since: None,
+            remedies,
+        }
+    })
 }
 
 fn unhealthy(state: &State, live: &Live, now: Time) -> Option<ConcernDoc> {

@@ -63,6 +63,10 @@ impl Decoder {
                 Self::model_spec,
             )
         });
+        let hooks = table.take(self, "hooks", Self::hooks);
+        let origins = table.take(self, "$origins", |d, f| {
+            d.named(f, "a table of texts", false, Self::text)
+        });
         let policy = table.take(self, "policy", Self::policy);
         let routes = table.take(self, "alerts", Self::alerts);
         let tasks = table.take(self, "task", Self::tasks);
@@ -84,6 +88,8 @@ impl Decoder {
         plan.swarm.roles = roles.unwrap_or_default();
         plan.swarm.agents = agents.unwrap_or_default();
         plan.swarm.catalog.extend(own.unwrap_or_default());
+        plan.swarm.hooks = hooks.unwrap_or_default();
+        plan.swarm.origins = origins.unwrap_or_default();
         plan.swarm.policy = policy.unwrap_or_default();
         plan.swarm.routes = routes.unwrap_or_default();
         if let Some((budget, span)) = budget {
@@ -142,6 +148,8 @@ impl Decoder {
             built_in: base.built_in,
             permission: t.take(self, "permission", Self::permission),
             routes: base.routes,
+            hooks: base.hooks,
+            origins: base.origins,
             policy: base.policy,
         };
         *budget = t.take(self, "budget", |d, f| {
@@ -149,9 +157,11 @@ impl Decoder {
         });
         keys.clone_from(&t.asked);
         t.finish(self, |key| {
-            matches!(key, "policy" | "roles" | "agents" | "alerts" | "task").then(|| {
-                format!("`{key}` stands beside [swarm], not in it: move it to the top level")
-            })
+            matches!(
+                key,
+                "policy" | "roles" | "agents" | "alerts" | "hooks" | "task"
+            )
+            .then(|| format!("`{key}` stands beside [swarm], not in it: move it to the top level"))
         });
         Some(swarm)
     }
@@ -339,6 +349,8 @@ pub(crate) fn default_swarm(options: &Options) -> SwarmSpec {
         built_in: options.built_in(),
         permission: None,
         routes: Vec::new(),
+        hooks: BTreeMap::new(),
+        origins: BTreeMap::new(),
         policy: Policy::default(),
     }
 }

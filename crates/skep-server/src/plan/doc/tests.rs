@@ -25,6 +25,9 @@ workers = { min = 1, max = 2 }
 [roles.backend]
 [agents.aider]
 command = ["aider"]
+[hooks.notify]
+on = "failed"
+command = ["true"]
 [policy]
 [policy.scaling]
 [policy.health]
@@ -115,6 +118,7 @@ fn schema_keys(schema: &Value) -> BTreeMap<&'static str, Vec<String>> {
         ("a route", "AlertRoute"),
         ("a task", "Task"),
         ("a criterion", "Criterion"),
+        ("a hook", "Hook"),
         ("`model`", "ModelWish"),
         ("`relations`", "Relations"),
     ]

@@ -12,9 +12,9 @@ use skep_core::{
     alert::Rule,
     money::Usd,
     spec::{
-        AgentSpec, Agents, Alerts, Budget, Cap, Command, Complexity, Criterion, Health, Landing,
-        ModelSpec, ModelWish, Plan, Policy, Priority, Providers, Role, RouteBy, Routing, Scaling,
-        Slo, SwarmSpec, Targets, TaskSpec, Workers,
+        AgentSpec, Agents, Alerts, Budget, Cap, Command, Complexity, Criterion, Health, HookSpec,
+        Landing, ModelSpec, ModelWish, OnFail, Plan, Policy, Priority, Providers, Role, RouteBy,
+        Routing, Scaling, Slo, SwarmSpec, Targets, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -57,6 +57,8 @@ pub(super) struct Tables {
     pub(super) roles: Vec<Entry>,
     pub(super) agents: Vec<Entry>,
     pub(super) models: Vec<Entry>,
+    pub(super) hooks: Vec<Entry>,
+    pub(super) origins: Vec<Entry>,
     pub(super) policy: Vec<Entry>,
     pub(super) routes: Vec<Node>,
     pub(super) tasks: Vec<Vec<Entry>>,
@@ -89,6 +91,8 @@ pub(super) fn tables(plan: &Plan) -> Tables {
         catalog,
         policy,
         routes,
+        hooks,
+        origins,
         ..
     } = &plan.swarm;
     // What Skep knows itself is in no file.
@@ -102,6 +106,11 @@ pub(super) fn tables(plan: &Plan) -> Tables {
             .iter()
             .filter(own)
             .map(|(name, m)| entry(name, model(m)))
+            .collect(),
+        hooks: hooks.iter().map(|(name, h)| entry(name, hook(h))).collect(),
+        origins: origins
+            .iter()
+            .map(|(k, from)| entry(k, text(from)))
             .collect(),
         policy: numbers(policy),
         routes: routes.iter().map(alerts::route).collect(),
@@ -133,6 +142,8 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
         built_in: _,
         permission,
         routes: _,
+        hooks: _,
+        origins: _,
         policy: _,
     } = swarm;
     let mut keys = Keys::default();
@@ -172,6 +183,26 @@ fn swarm(swarm: &SwarmSpec) -> Vec<Entry> {
     }
     keys.maybe("permission", permission.map(|p| text(p.word())));
     keys.0
+}
+
+fn hook(hook: &HookSpec) -> Value {
+    let HookSpec {
+        on,
+        command,
+        timeout,
+        on_fail,
+    } = hook;
+    let mut keys = Keys::default();
+    let moments = on.iter().map(|moment| bare(text(moment.word())));
+    keys.put("on", Value::List(moments.collect()));
+    keys.put("command", texts(command));
+    if *timeout != HookSpec::TIMEOUT {
+        keys.put("timeout", text(timeout));
+    }
+    if *on_fail != OnFail::default() {
+        keys.put("on_fail", text(on_fail.word()));
+    }
+    Value::Table(keys.0)
 }
 
 fn role(role: &Role) -> Value {

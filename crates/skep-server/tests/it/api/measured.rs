@@ -51,3 +51,49 @@ async fn a_bad_window_is_refused_by_name_and_a_step_too_fine_is_made_coarser() {
     let series = served.client.series(day, Millis::secs(1)).await.unwrap();
     assert_eq!((series.step_ms, series.at.len()), (3_600_000, 1));
 }
+
+// proves: U-5
+#[tokio::test]
+async fn prometheus_reads_what_is_counted_and_its_counters_go_on_under_the_next_keeper() {
+    let served = serve();
+    load(&served).await;
+    let text = served.client.prometheus().await.unwrap();
+    for line in [
+        "skep_info{swarm=\"s\",version=",
+        "skep_tasks{state=\"ready\"} 1\n",
+        "skep_tasks_added_total 1\n",
+        "skep_attempts_live 0\n",
+        "skep_stage_duration_seconds_bucket{stage=\"queue\",le=\"+Inf\"} 0\n",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    // Of what nobody knows there is no sample.
+    assert!(!text.contains("skep_target_value{target=\"success\"}"));
+    let answer = raw(&served.socket, &get("/metrics", ""), "").await;
+    assert!(answer.contains("content-type: text/plain; version=0.0.4"));
+    if let Some(checked) = crate::dashboards::promtool(&["check", "metrics"], &text) {
+        checked.unwrap();
+    }
+    let site = skep_host::site::Site::new(served.dir.path());
+    let state = skep_host::keeper::fold(&site).unwrap().0;
+    let next = skep_server::prometheus::text(&state, skep_core::time::Time(u64::MAX));
+    assert!(next.contains("skep_tasks_added_total 1\n"));
+}
+
+// proves: U-5, G-9
+#[tokio::test]
+async fn targets_are_served_and_what_is_not_known_is_null() {
+    let served = serve();
+    load(&served).await;
+    let targets = served.client.targets().await.unwrap();
+    assert_eq!(targets.window_ms, 86_400_000);
+    let names: Vec<&str> = targets.targets.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(names[..3], ["mean_duration", "success", "concurrent"]);
+    assert_eq!((names.len(), names.last()), (14, Some(&"waste")));
+    let success = &targets.targets[1];
+    assert_eq!(
+        (success.least, success.alert_under),
+        (Some(80.0), Some(50.0))
+    );
+    assert_eq!((success.value, success.verdict.as_str()), (None, "unknown"));
+}

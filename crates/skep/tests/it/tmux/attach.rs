@@ -47,6 +47,14 @@ fn attach_brings_a_worker_to_the_front_and_keeps_the_session_while_somebody_look
             .iter()
             .all(|w| server.pane(w, "#{pane_id}").is_some())
     });
+    // A program is told where they are, and nothing is attached.
+    let told = sandbox.json(&["attach", "--json"]);
+    assert_eq!(told["session"], "skep-two", "{told}");
+    assert_eq!(told["socket"], server.socket.to_str().unwrap(), "{told}");
+    let pane = told["panes"].as_array().unwrap().iter();
+    let pane = pane.filter(|p| p["worker"] == "w2").map(|p| &p["pane"]);
+    let pane: Vec<_> = pane.filter_map(|p| p.as_str()).map(String::from).collect();
+    assert_eq!(pane, [server.pane("w2", "#{pane_id}").unwrap()], "{told}");
     for worker in ["w2", "w1"] {
         // The first attaches; so does the second, from a terminal of its own.
         person(&sandbox, &outer, &["attach", worker]);

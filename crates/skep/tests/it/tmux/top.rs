@@ -190,7 +190,9 @@ fn every_key_does_what_the_help_says_on_a_running_plan() {
     until("it was begun anew", || sandbox.attempts("fails") == 2);
     top.press(&["1", "k", "k", "k", "Space"]);
     top.shows("w1 takes no more tasks");
+    // Whatever the screen shows of it by then.
     top.press(&["Space"]);
+    top.shows("w1 takes tasks again");
     // It takes tasks again, or still does what it did before.
     until("w1 is not paused", || {
         let why = sandbox.skep(&["why", "w1", "--json"]).out;

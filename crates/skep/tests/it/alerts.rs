@@ -1,0 +1,265 @@
+//! Alerts on their way to people (U-6): real receivers on loopback, keepers that are killed in between.
+
+mod receivers;
+
+use crate::{Sandbox, until};
+use receivers::{Hook, MailServer, Post};
+use serde_json::Value;
+
+/// A plan whose only task fails, with a route.
+fn plan(route: &str) -> String {
+    format!(
+        r#"
+[swarm]
+name = "alerts"
+workers = 1
+[policy]
+max_retries = 0
+[policy.alerts]
+settle = "100ms"
+[[task]]
+id = "a"
+mission = "Fail. <!channel> & <b>"
+command = "echo 'no <!channel> & <b>'; false"
+success = ["echo 'no <!channel> & <b>' >&2; false"]
+[[alerts.route]]
+{route}
+"#
+    )
+}
+
+fn webhook(hook: &Hook, more: &str) -> String {
+    plan(&format!(
+        "name = \"ops\"\nkind = \"webhook\"\nurl = \"{}\"\n{more}",
+        hook.url()
+    ))
+}
+
+const SECRET: &str = "not for the log";
+
+fn run(sandbox: &Sandbox, code: i32) {
+    let mut run = sandbox.command(&["run", "plan.toml"]);
+    run.env("OPS_SECRET", SECRET);
+    let ran = crate::ran(run.output().unwrap());
+    assert_eq!(ran.code, code, "{}\n{}", ran.out, ran.err);
+}
+
+fn list(sandbox: &Sandbox) -> Value {
+    sandbox.json(&["alerts", "--json"])
+}
+
+/// What each delivery of an alert came to.
+fn states(list: &Value) -> Vec<String> {
+    let deliveries = list["deliveries"].as_array().unwrap().iter();
+    let one = |d: &Value| {
+        format!(
+            "{} {}",
+            d["key"].as_str().unwrap_or("test"),
+            d["state"].as_str().unwrap()
+        )
+    };
+    deliveries.map(one).collect()
+}
+
+// proves: U-6, T-2
+#[test]
+fn a_failed_task_reaches_a_webhook_signed_before_the_run_ends_and_the_secret_stays_out_of_everything()
+ {
+    let sandbox = Sandbox::new();
+    let hook = Hook::start(|_| "HTTP/1.1 204 No Content\r\n\r\n".into());
+    let more = "secret_env = \"OPS_SECRET\"\nallow_private = true";
+    sandbox.write("plan.toml", &webhook(&hook, more));
+    run(&sandbox, 1);
+    let posts = hook.posts();
+    let [post] = &posts[..] else {
+        panic!("{posts:?}")
+    };
+    assert!(receivers::is_signed(post, SECRET), "{post:?}");
+    let said: Value = serde_json::from_slice(&post.body).unwrap();
+    assert_eq!(said["swarm"], "alerts");
+    assert_eq!(said["kind"], "raised");
+    assert_eq!(said["alerts"][0]["key"], "task_failed/a");
+    assert_eq!(said["alerts"][0]["severity"], "warning");
+    assert_eq!(said["id"], post.header("x-skep-id"));
+    assert_eq!(states(&list(&sandbox)), ["task_failed/a sent"]);
+    let events = sandbox.expect(0, &["events", "--json"]).out;
+    let shown = sandbox.expect(0, &["alerts"]).out;
+    for text in [&events, &shown] {
+        assert!(!text.contains(SECRET), "{text}");
+    }
+    assert!(
+        shown.contains("task a needs a person") && shown.contains("ops (webhook)"),
+        "{shown}"
+    );
+    let log = std::fs::read(sandbox.path().join(".skep/log.db")).unwrap();
+    assert!(!String::from_utf8_lossy(&log).contains(SECRET));
+}
+
+// proves: U-6, W-4
+#[test]
+fn what_a_killed_keeper_did_not_send_the_next_one_does_under_the_same_name() {
+    let sandbox = Sandbox::new();
+    // The receiver takes the message and never answers: nobody knows whether it arrived.
+    let hook = Hook::start(|n| match n {
+        0 => String::new(),
+        1 => "HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".into(),
+        _ => "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".into(),
+    });
+    sandbox.write("plan.toml", &webhook(&hook, "allow_private = true"));
+    let mut keeper = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    until("the first message", || !hook.posts().is_empty());
+    keeper.kill().unwrap();
+    keeper.wait().unwrap();
+    let mut keeper = sandbox.command(&["up"]).spawn().unwrap();
+    until("it is sent", || {
+        let posts = hook.posts();
+        posts.len() >= 3 && states(&list(&sandbox)) == ["task_failed/a sent"]
+    });
+    let posts = hook.posts();
+    let names: Vec<_> = posts.iter().map(|p| p.header("x-skep-id")).collect();
+    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+    assert_eq!(posts[0].body, posts[2].body);
+    // And not once more.
+    sandbox.expect(0, &["alerts", "silence", "task_failed", "--for", "1h"]);
+    assert_eq!(hook.posts().len(), 3);
+    sandbox.expect(0, &["down"]);
+    keeper.wait().unwrap();
+}
+
+// proves: U-6, T-3
+#[test]
+fn what_a_receiver_refuses_and_what_no_webhook_may_reach_is_given_up_and_told() {
+    for (more, answer, wanted) in [
+        (
+            "allow_private = true",
+            "HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n",
+            "404",
+        ),
+        (
+            "allow_private = true",
+            "HTTP/1.1 302 There\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+            "redirects are not followed",
+        ),
+        ("", "", "not encrypted"),
+    ] {
+        let sandbox = Sandbox::new();
+        let hook = Hook::start(move |_| answer.into());
+        sandbox.write("plan.toml", &webhook(&hook, more));
+        run(&sandbox, 1);
+        let list = list(&sandbox);
+        assert_eq!(states(&list), ["task_failed/a given_up"], "{list}");
+        let trouble = list["routes"][0]["trouble"].as_str().unwrap();
+        assert!(trouble.contains(wanted), "{trouble}");
+        let keys: Vec<&Value> = list["alerts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| &a["key"])
+            .collect();
+        assert_eq!(keys, ["task_failed/a", "undelivered/ops"]);
+        assert_eq!(hook.posts().len(), usize::from(!more.is_empty()));
+    }
+    // Over TLS the address is looked at first, whatever it is called.
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0x7f.1",
+        "169.254.169.254",
+        "10.0.0.1",
+    ] {
+        let sandbox = Sandbox::new();
+        let url = format!("name = \"ops\"\nkind = \"webhook\"\nurl = \"https://{host}:9/\"");
+        sandbox.write("plan.toml", &plan(&url));
+        run(&sandbox, 1);
+        let list = list(&sandbox);
+        let trouble = list["deliveries"][0]["trouble"]
+            .as_str()
+            .unwrap_or_default();
+        assert!(
+            trouble.contains("of this machine or of a private network")
+                || trouble.contains("cannot be looked up"),
+            "{host}: {list}"
+        );
+    }
+}
+
+// proves: U-6, T-3
+#[test]
+fn slack_gets_texts_that_call_nobody_and_mail_is_one_message_whatever_a_task_prints() {
+    let sandbox = Sandbox::new();
+    let hook = Hook::start(|_| "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".into());
+    let mail = MailServer::start();
+    let routes = format!(
+        "name = \"slack\"\nkind = \"slack\"\nurl_env = \"SLACK_URL\"\nallow_private = true\n\
+         [[alerts.route]]\nname = \"mail\"\nkind = \"email\"\nserver = \"{}\"\ntls = \"none\"\nuser = \"me\"\n\
+         password_env = \"OPS_SECRET\"\nfrom = \"skep@example.com\"\nto = [\"you@example.com\", \"all@example.com\"]",
+        mail.address()
+    );
+    sandbox.write("plan.toml", &plan(&routes));
+    let mut run = sandbox.command(&["run", "plan.toml"]);
+    run.env("SLACK_URL", hook.url()).env("OPS_SECRET", SECRET);
+    let ran = crate::ran(run.output().unwrap());
+    assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
+    let posts = hook.posts();
+    let said: Value = serde_json::from_slice(&posts[0].body).unwrap();
+    let text = said["text"].as_str().unwrap();
+    assert!(!text.contains(['<', '>']), "{text}");
+    assert!(
+        text.contains("[Skep alerts] warning: task a needs a person"),
+        "{text}"
+    );
+    let heard = mail.heard();
+    let text = heard.join("\n");
+    for wanted in [
+        "AUTH PLAIN ",
+        "MAIL FROM:<skep@example.com>",
+        "RCPT TO:<you@example.com>",
+        "RCPT TO:<all@example.com>",
+        "Subject: =?utf-8?B?",
+        "Auto-Submitted: auto-generated",
+        "Content-Transfer-Encoding: base64",
+    ] {
+        assert_eq!(text.matches(wanted).count(), 1, "{wanted} in {text}");
+    }
+    assert!(
+        !text.contains(SECRET) && !text.contains("<!channel>"),
+        "{text}"
+    );
+    assert_eq!(
+        states(&list(&sandbox)),
+        ["task_failed/a sent", "task_failed/a sent"]
+    );
+}
+
+// proves: U-6
+#[test]
+fn a_test_says_whether_it_arrived_and_why_not() {
+    let sandbox = Sandbox::new();
+    let hook = Hook::start(|_| "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".into());
+    let bad = "[[alerts.route]]\nname = \"bad\"\nkind = \"webhook\"\nurl_env = \"NOBODY_SET_THIS\"";
+    let more = format!("allow_private = true\nleast = \"critical\"\n{bad}\nleast = \"critical\"");
+    sandbox.write("plan.toml", &webhook(&hook, &more));
+    sandbox.expect(4, &["alerts", "test"]);
+    let mut keeper = sandbox.command(&["up"]).spawn().unwrap();
+    until("the keeper", || {
+        sandbox.skep(&["run", "plan.toml"]).code == 1
+    });
+    let sent = sandbox.expect(0, &["alerts", "test", "ops"]);
+    assert_eq!(sent.out, "ops: sent\n");
+    let post: Post = hook.posts().remove(0);
+    let said: Value = serde_json::from_slice(&post.body).unwrap();
+    assert_eq!(said["kind"], "test");
+    let failed = sandbox.expect(3, &["alerts", "test", "bad"]);
+    assert!(
+        failed.out.contains("has no NOBODY_SET_THIS"),
+        "{}",
+        failed.out
+    );
+    let unknown = sandbox.expect(2, &["alerts", "silence", "task_fialed"]);
+    assert!(unknown.err.contains("task_failed"), "{}", unknown.err);
+    assert_ne!(sandbox.skep(&["alerts", "test", "nobody"]).code, 0);
+    sandbox.expect(0, &["down"]);
+    keeper.wait().unwrap();
+}
