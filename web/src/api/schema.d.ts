@@ -176,6 +176,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Attempts of this plan's tasks, by number */
+        get: operations["listAttempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attempts/{attempt}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An attempt with the evidence of how it ended */
+        get: operations["getAttempt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/attempts/{attempt}/log": {
         parameters: {
             query?: never;
@@ -245,6 +279,23 @@ export interface paths {
         patch: operations["changeConfig"];
         trace?: never;
     };
+    "/api/v1/config/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring every number's default back */
+        post: operations["resetConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conflicts": {
         parameters: {
             query?: never;
@@ -288,6 +339,23 @@ export interface paths {
         };
         /** The log's events, then those that follow: server-sent events, the data of each one EventDoc */
         get: operations["followEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tasks, what ties them together, and waves */
+        get: operations["getGraph"];
         put?: never;
         post?: never;
         delete?: never;
@@ -381,6 +449,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What will be done in which order, and when */
+        get: operations["getQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reputation": {
         parameters: {
             query?: never;
@@ -443,6 +528,23 @@ export interface paths {
         put?: never;
         /** Take the session from this browser */
         post: operations["signOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the swarm stands, as .skep/state.json has it */
+        get: operations["getState"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -551,12 +653,132 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/swarm/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** As /api/v1/config */
+        get: operations["swarmConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** As /api/v1/config */
+        patch: operations["changeSwarmConfig"];
+        trace?: never;
+    };
+    "/swarm/config/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** As /api/v1/config/reset */
+        post: operations["resetSwarmConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/swarm/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** As /api/v1/metrics */
+        get: operations["swarmMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/swarm/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Claim again, as the command `resume`; fine if it does */
+        post: operations["swarmStart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/swarm/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** As /api/v1/status */
+        get: operations["swarmStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/swarm/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Claim nothing more, as the command `pause`; fine if it does not */
+        post: operations["swarmStop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/swarm/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** As /api/v1/workers */
+        get: operations["swarmWorkers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @description What a concern is about. */
-        About: "swarm" | "task" | "worker" | "ask" | "provider" | "budget";
+        About: "swarm" | "task" | "worker" | "ask" | "agent" | "model" | "provider" | "budget";
         /** @description Something that was raised and is not over. */
         AlertDoc: {
             /** @description Two alerts of the same key are one. */
@@ -660,6 +882,103 @@ export interface components {
              * @description The document's version.
              */
             schema: number;
+        };
+        /** @description An attempt with the evidence of how it ended. */
+        AttemptDetail: {
+            /**
+             * Format: uint64
+             * @description Its number.
+             */
+            attempt: number;
+            /** @description When it began; null where an old log does not say. */
+            began: components["schemas"]["Stamp"] | null;
+            /**
+             * Format: double
+             * @description What it has cost; null is unknown.
+             */
+            cost_usd: number | null;
+            /** @description When it ended. */
+            ended: components["schemas"]["Stamp"] | null;
+            /** @description What went wrong, if it is the task's last failure. */
+            failure: components["schemas"]["FailureDoc"] | null;
+            /** @description With which model. */
+            model: string | null;
+            /** @description Whether it is over. */
+            over: boolean;
+            /** @description Why it ended, in a sentence. */
+            reason: string | null;
+            /** @description The evidence with which its task closed, if it was accepted. */
+            receipt: components["schemas"]["ReceiptDoc"] | null;
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description `claimed`, `running` or `verifying` while it lives, and then how it ended. */
+            state: string;
+            /** @description The task it is of. */
+            task: string;
+            /**
+             * Format: uint64
+             * @description Tokens that it read and wrote; null is unknown.
+             */
+            tokens: number | null;
+            /** @description Who runs it. */
+            worker: string;
+        };
+        /** @description An attempt. */
+        AttemptDoc: {
+            /**
+             * Format: uint64
+             * @description Its number.
+             */
+            attempt: number;
+            /** @description When it began; null where an old log does not say. */
+            began: components["schemas"]["Stamp"] | null;
+            /**
+             * Format: double
+             * @description What it has cost; null is unknown.
+             */
+            cost_usd: number | null;
+            /** @description When it ended. */
+            ended: components["schemas"]["Stamp"] | null;
+            /** @description With which model. */
+            model: string | null;
+            /** @description Whether it is over. */
+            over: boolean;
+            /** @description Why it ended, in a sentence. */
+            reason: string | null;
+            /** @description `claimed`, `running` or `verifying` while it lives, and then how it ended. */
+            state: string;
+            /** @description The task it is of. */
+            task: string;
+            /**
+             * Format: uint64
+             * @description Tokens that it read and wrote; null is unknown.
+             */
+            tokens: number | null;
+            /** @description Who runs it. */
+            worker: string;
+        };
+        /** @description Attempts of this plan's tasks, or some of them. */
+        AttemptList: {
+            /** @description The attempts, by number. */
+            attempts: components["schemas"]["AttemptDoc"][];
+            /**
+             * Format: uint64
+             * @description What to give as `after` for those that follow; null: these are the last.
+             */
+            next: number | null;
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /**
+             * Format: uint
+             * @description How many there are in all.
+             */
+            total: number;
         };
         /** @description "I cannot go on." */
         BlockInput: {
@@ -856,7 +1175,7 @@ export interface components {
             about: components["schemas"]["About"];
             /**
              * @description Of which kind: `held`, `halted`, `stuck`, `paused`, `no_keeper`, `landing`, `ask`, `flagged`, `dead`,
-             *     `blocked`, `conflict`, `collision`, `crashed`, `unhealthy`, `provider` or `budget`.
+             *     `blocked`, `conflict`, `collision`, `crashed`, `unhealthy`, `slo`, `provider` or `budget`.
              */
             kind: string;
             /** @description What mends it, the likeliest first. Empty where nothing helps but to wait. */
@@ -1041,6 +1360,23 @@ export interface components {
         };
         /** @description One success criterion. */
         CriterionInput: components["schemas"]["CommandInput"] | components["schemas"]["OtherCriterion"];
+        /** @description What a wake cycle decided. */
+        DecisionDoc: {
+            /** @description What came of it. */
+            result: string;
+            /**
+             * Format: uint32
+             * @description How many agents it set to work.
+             */
+            swarmsSpawned: number;
+            /**
+             * Format: uint64
+             * @description When.
+             */
+            timestamp: number;
+            /** @description What kind of decision. */
+            type: string;
+        };
         /** @description What one route was to say of one alert. */
         DeliveryDoc: {
             /** @description When it was written. */
@@ -1069,6 +1405,15 @@ export interface components {
             tries: number;
             /** @description What went wrong last. */
             trouble: string | null;
+        };
+        /** @description A tie between two tasks. */
+        EdgeDoc: {
+            /** @description The task that says so. */
+            from: string;
+            /** @description `depends_on`, `fixes`, `parent`, `supports`, `complements` or `peer`. */
+            kind: string;
+            /** @description The other one. */
+            to: string;
         };
         /** @description An event. Beside these fields stand those of its kind; moments and lengths in them are milliseconds. */
         EventDoc: {
@@ -1104,6 +1449,20 @@ export interface components {
             /** @description In a sentence. */
             reason: string;
         };
+        /** @description Tasks and what ties them together. */
+        GraphDoc: {
+            /** @description What ties them together. */
+            edges: components["schemas"]["EdgeDoc"][];
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description All tasks, oldest first. */
+            tasks: components["schemas"]["NodeDoc"][];
+            /** @description All waves, merged ones first. */
+            waves: components["schemas"]["WaveDoc"][];
+        };
         /** @description How grave a concern is. */
         Gravity: "critical" | "warning" | "info";
         /** @description What an agent hears of its question. While both `answer` and `declined` are null, it waits. */
@@ -1124,6 +1483,8 @@ export interface components {
         };
         /** @description An idempotency key. */
         Key: string;
+        /** @description Names of kinds of events, such as `claimed,attempt_ended`. */
+        Kinds: string;
         /** @description How long a stage took, in columns. Where nothing of it ended, there is null. */
         LatencyColumns: {
             /** @description How often. */
@@ -1170,6 +1531,11 @@ export interface components {
              */
             sum_ms: number;
         };
+        /**
+         * Format: uint32
+         * @description How many are given at one time.
+         */
+        Limit: number;
         /** @description A line for people: text without anything that drives a terminal. */
         LogLine: {
             /**
@@ -1304,6 +1670,65 @@ export interface components {
         };
         /** @description What names something: letters, digits, `.`, `_` and `-`. */
         Name: string;
+        /** @description A task in the graph. */
+        NodeDoc: {
+            /**
+             * Format: uint32
+             * @description How many tasks deep the longest chain behind it is, itself included.
+             */
+            critical_path: number;
+            /** @description Its id. */
+            id: string;
+            /** @description The goal in one sentence. */
+            mission: string;
+            /** @description Where it stands. */
+            state: string;
+            /**
+             * Format: uint32
+             * @description The wave it merges with.
+             */
+            wave: number;
+        };
+        /** @description What is at work, and what there is to spend. A swarm here is one agent at work, an attempt. */
+        OperationalDoc: {
+            /**
+             * Format: uint
+             * @description Attempts that run.
+             */
+            activeSwarms: number;
+            /**
+             * Format: uint
+             * @description Attempts of which nothing is heard or seen.
+             */
+            agentsStuck: number;
+            /**
+             * Format: double
+             * @description The day's cap, in US dollars; null without one.
+             */
+            budgetDaily: number | null;
+            /**
+             * Format: double
+             * @description What is left of the day, in US dollars; null without a cap.
+             */
+            budgetRemaining: number | null;
+            /** @description `passing` if the branch's tip passed the integration check; null where that is not known. */
+            buildStatus: string | null;
+            /**
+             * Format: double
+             * @description How much of the code tests cover.
+             */
+            coveragePercent: number | null;
+            /**
+             * Format: uint
+             * @description Attempts that did not succeed in the last hour.
+             */
+            errorsLastHour: number;
+            /**
+             * Format: uint32
+             * @description How many may.
+             */
+            maxSwarms: number;
+        };
         /** @description A criterion that is not a command. */
         OtherCriterion: {
             changed: string;
@@ -1427,6 +1852,73 @@ export interface components {
             state: string;
             /** @description Until when. */
             until: string | null;
+        };
+        /** @description The queue, or a part of it. */
+        QueueDoc: {
+            /** @description Why nothing is claimed at this moment; null: something can be. */
+            closed: string | null;
+            /** @description When the last of them will be done; null where one cannot be told. */
+            done: components["schemas"]["Stamp"] | null;
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description The tasks: those at work, then in the order in which they will be claimed. */
+            tasks: components["schemas"]["QueuedDoc"][];
+            /**
+             * Format: uint
+             * @description How many tasks are still to be done, those at work included.
+             */
+            total: number;
+        };
+        /** @description A task in the queue. */
+        QueuedDoc: {
+            /** @description The only worker that may claim it. */
+            assigned: string | null;
+            /**
+             * Format: uint64
+             * @description The attempt that is at it.
+             */
+            attempt: number | null;
+            /**
+             * @description What that rests on: `kind` (the median of this agent's attempts at such tasks), `agent` (at anything), or
+             *     `timebox` (nothing is known, so the time it is given).
+             */
+            basis: string;
+            /** @description When it will begin, or began; null where that cannot be told. */
+            begins: components["schemas"]["Stamp"] | null;
+            /** @description Whether all that must be merged before it is. */
+            dependencies_met: boolean;
+            /** @description When it will be done if its first attempt succeeds; null where that cannot be told. */
+            eta: components["schemas"]["Stamp"] | null;
+            /** @description Its id. */
+            id: string;
+            /** @description The goal in one sentence. */
+            mission: string;
+            /**
+             * Format: uint
+             * @description Its place, from 1.
+             */
+            place: number;
+            /** @description `P0` to `P3`. */
+            priority: string;
+            /** @description Why it is there, in one line. */
+            reason: string;
+            /** @description Where it stands. */
+            state: string;
+            /**
+             * Format: uint64
+             * @description How long its attempt is expected to take.
+             */
+            takes_ms: number;
+            /** @description Which of them are not. */
+            waits_for: string[];
+            /**
+             * Format: uint32
+             * @description The wave it merges with.
+             */
+            wave: number;
         };
         /** @description The evidence that a task is done (W-14). */
         ReceiptDoc: {
@@ -1610,10 +2102,20 @@ export interface components {
         Setting: {
             /** @description What it does. */
             about: string;
+            /**
+             * @description Its value as the plan and the configuration have it: what holds where nothing was changed live.
+             * @default null
+             */
+            configured: unknown;
             /** @description Its value where nobody says otherwise. */
             default: unknown;
             /** @description Its name, with dots between table and key. */
             key: string;
+            /**
+             * @description Where its value comes from: `live`, `default`, `plan`, or a file and line such as `skep.toml:3`.
+             * @default
+             */
+            origin: string;
             /** @description Its value now: a number, or a length of time such as `"20m"`. */
             value: unknown;
         };
@@ -1649,6 +2151,56 @@ export interface components {
         };
         /** Format: date-time */
         Stamp: string;
+        /**
+         * @description How the swarm stands. Moments are milliseconds since the epoch; what is not known, or does not exist yet, is null
+         *     or empty, and never made up.
+         */
+        StateDoc: {
+            /**
+             * Format: uint8
+             * @description How far what is wrong was escalated, from 1 to 3.
+             */
+            escalationLevel: number | null;
+            /**
+             * Format: uint64
+             * @description When the last crisis began.
+             */
+            lastCrisis: number | null;
+            /**
+             * Format: uint64
+             * @description When everything was last checked.
+             */
+            lastFullCheck: number | null;
+            /**
+             * Format: uint64
+             * @description When a keeper last wrote this; null where none runs.
+             */
+            lastHeartbeat: number | null;
+            /** @description `active`, `night`, `maintenance` or `crisis`. */
+            mode: string;
+            /** @description The numbers of the mode. */
+            modeConfig: unknown;
+            /**
+             * Format: uint64
+             * @description When something is next due by itself.
+             */
+            nextScheduledEvent: number | null;
+            /** @description Whether it is night. */
+            nightModeActive: boolean | null;
+            /** @description What is at work, and what there is to spend. */
+            operationalState: components["schemas"]["OperationalDoc"];
+            /** @description What the keeper is about to do or is doing. */
+            pendingActions: string[];
+            /** @description What wake cycles decided, the newest last. */
+            recentDecisions: components["schemas"]["DecisionDoc"][];
+            /** @description `running`, `paused`, `merging`, `sleeping`, `halted` or `draining`. */
+            status: string;
+            /**
+             * Format: uint32
+             * @description The version of this document.
+             */
+            version: number;
+        };
         /** @description The swarm. Every key is always there; what is not known is null, never 0. */
         Status: {
             /**
@@ -2257,6 +2809,8 @@ export interface components {
             pane: string | null;
             /** @description Why it does not work, in a sentence. */
             reason: string | null;
+            /** @description How its attempts went so far. Left out before one has ended. */
+            record?: components["schemas"]["RecordDoc"] | null;
             /** @description The only role whose tasks it takes; null takes any. */
             role: string | null;
             /** @description `spawning`, `idle`, `working`, `paused`, `crashed` or `stopped`. */
@@ -3668,6 +4222,207 @@ export interface operations {
             };
         };
     };
+    listAttempts: {
+        parameters: {
+            query?: {
+                /** @description Only those with a greater number */
+                after?: number;
+                /** @description At most so many; 200 if not said */
+                limit?: components["schemas"]["Limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttemptList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAttempt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number */
+                attempt: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttemptDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getLog: {
         parameters: {
             query?: {
@@ -4244,6 +4999,128 @@ export interface operations {
             };
         };
     };
+    resetConfig: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again does nothing new and is answered alike. */
+                "Idempotency-Key"?: components["schemas"]["Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listConflicts: {
         parameters: {
             query?: never;
@@ -4436,8 +5313,12 @@ export interface operations {
             query?: {
                 /** @description Only events after this one */
                 after?: number;
+                /** @description Only so many of those that are there already */
+                tail?: number;
                 /** @description Whether to go on with what happens from now on; else the stream ends with the log */
                 follow?: boolean;
+                /** @description Only events of these kinds, with commas between them */
+                kinds?: components["schemas"]["Kinds"];
             };
             header?: {
                 /** @description The last event seen; goes before `after` */
@@ -4455,6 +5336,98 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["EventDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getGraph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphDoc"];
                 };
             };
             /** @description Bad Request */
@@ -5045,6 +6018,103 @@ export interface operations {
             };
         };
     };
+    getQueue: {
+        parameters: {
+            query?: {
+                /** @description Leave out so many of the first */
+                skip?: number;
+                /** @description At most so many; 200 if not said */
+                limit?: components["schemas"]["Limit"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getReputation: {
         parameters: {
             query?: never;
@@ -5391,6 +6461,98 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StateDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5921,6 +7083,880 @@ export interface operations {
         };
     };
     listWorkers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    swarmConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeSwarmConfig: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again does nothing new and is answered alike. */
+                "Idempotency-Key"?: components["schemas"]["Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resetSwarmConfig: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again does nothing new and is answered alike. */
+                "Idempotency-Key"?: components["schemas"]["Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    swarmMetrics: {
+        parameters: {
+            query?: {
+                /** @description How far back, such as `1d`; all without */
+                window?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    swarmStart: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again does nothing new and is answered alike. */
+                "Idempotency-Key"?: components["schemas"]["Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    swarmStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    swarmStop: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key again does nothing new and is answered alike. */
+                "Idempotency-Key"?: components["schemas"]["Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    swarmWorkers: {
         parameters: {
             query?: never;
             header?: never;

@@ -10,6 +10,8 @@ export type Answer = Docs["AnswerDoc"];
 export type AlertList = Docs["AlertList"];
 export type AskDoc = Docs["AskDoc"];
 export type AskList = Docs["AskList"];
+export type AttemptDoc = Docs["AttemptDoc"];
+export type AttemptList = Docs["AttemptList"];
 export type CapDoc = Docs["CapDoc"];
 export type ConcernDoc = Docs["ConcernDoc"];
 export type ConcernList = Docs["ConcernList"];
@@ -20,6 +22,8 @@ export type LogLine = Docs["LogLine"];
 export type LogPage = Docs["LogPage"];
 export type MemoList = Docs["MemoList"];
 export type ProblemDoc = Docs["Problem"];
+export type QueueDoc = Docs["QueueDoc"];
+export type QueuedDoc = Docs["QueuedDoc"];
 export type ReputationDoc = Docs["ReputationDoc"];
 export type SeriesDoc = Docs["SeriesDoc"];
 export type Status = Docs["Status"];
@@ -41,12 +45,3 @@ export interface EventDoc {
   type: string;
   [field: string]: unknown;
 }
-
-type N<T> = T | null;
-export interface QueuedDoc { place: number; id: string; takes_ms: number; basis: string; begins: N<string>; eta: N<string> }
-export interface QueueDoc { closed: N<string>; total: number; done: N<string>; tasks: QueuedDoc[] }
-export interface AttemptDoc {
-  attempt: number; task: string; worker: string; model: N<string>; state: string; over: boolean; began: N<string>;
-  ended: N<string>; cost_usd: N<number>; tokens: N<number>; reason: N<string>;
-}
-export interface AttemptList { total: number; attempts: AttemptDoc[]; next: N<number> }

@@ -63,10 +63,10 @@ export function moment(stamp: string | number | null | undefined, now = Date.now
   return (same ? clock : dated).format(at);
 }
 
-/** How long ago, or how long until. */
+/** How long ago, or how long until, in whole seconds. */
 export function since(stamp: string | null | undefined, now: number): string {
   if (!stamp) return NONE;
-  return span(Math.abs(now - Date.parse(stamp)));
+  return span(Math.round(Math.abs(now - Date.parse(stamp)) / 1000) * 1000);
 }
 
 export function plural(n: number, one: string, many = `${one}s`): string {

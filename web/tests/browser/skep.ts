@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "playwright-core";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 
 function env(name: string): string {
   const value = process.env[name];
@@ -80,5 +80,7 @@ export async function accessible(page: Page, what: string): Promise<void> {
 
 /** Waits until it holds, bounded. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 20_000): Promise<void> {
-  await expect.poll(holds, { timeout: ms, interval: 100, message: what }).toBe(true);
+  await vi.waitUntil(holds, { timeout: ms, interval: 100 }).catch(() => {
+    throw new Error(`in ${ms} ms it never held that ${what}`);
+  });
 }

@@ -20,6 +20,23 @@ pub(super) fn routes() -> Router {
     Router::new()
         .route("/", get(file))
         .route("/assets/{*name}", get(file))
+        // Browsers ask for it where a page names none, as that of a sign-in does.
+        .route("/favicon.ico", get(icon))
+}
+
+async fn icon(headers: HeaderMap) -> Response {
+    let icon = skep_web::FILES.iter().find(|f| f.kind == "image/svg+xml");
+    match icon {
+        // Its name never changes, so neither may it be kept for ever.
+        Some(icon) => {
+            let icon = File {
+                immutable: false,
+                ..*icon
+            };
+            answer(&icon, &headers)
+        }
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
 }
 
 async fn file(uri: Uri, headers: HeaderMap) -> Response {
