@@ -1,6 +1,13 @@
 //! What happened: the only thing that changes a [`State`](crate::state::State), and, with snapshots, the
 //! only thing that is stored.
 
+mod kind;
+mod next;
+mod record;
+
+pub use next::{Next, WorkerNext};
+pub use record::{By, Key, Record};
+
 use crate::{
     alert::{self, Alert, Rule},
     ask::{Question, Reply},
@@ -22,47 +29,6 @@ use crate::{
 };
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use serde::{Deserialize, Serialize};
-
-/// An event with its place in the log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Its number, from 1, without gaps.
-    pub seq: u64,
-    /// When it was decided.
-    pub at: Time,
-    /// Ties together everything that one request led to.
-    pub trace: String,
-    /// Who or what caused it.
-    pub by: By,
-    /// The idempotency key of the command it answers; on the first event of that command only.
-    pub key: Option<Key>,
-    /// What happened.
-    pub event: Event,
-}
-
-/// An idempotency key, and which command it was used for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key {
-    /// The key, as its sender made it.
-    pub name: String,
-    /// The command's [fingerprint](crate::request::Command::fingerprint): the key is good for no other.
-    pub command: u64,
-}
-
-/// Who or what caused an event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum By {
-    /// A person or a program acting for one; how they are known to the edge.
-    Person(String),
-    /// A host saw something.
-    Host,
-    /// Whoever holds this attempt's token.
-    Agent(Attempt),
-    /// Skep's own policy.
-    Policy,
-}
-
 /// What happened. Past tense; self-contained enough for a reader of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -635,138 +601,4 @@ pub enum Event {
     },
     /// All that can be done is done.
     Finished {},
-}
-
-impl Event {
-    /// Its name, as its stored form has it.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Event::PlanLoaded { .. } => "plan_loaded",
-            Event::TaskAdded { .. } => "task_added",
-            Event::TaskEdited { .. } => "task_edited",
-            Event::TasksReady { .. } => "tasks_ready",
-            Event::TaskSkipped { .. } => "task_skipped",
-            Event::TaskCancelled { .. } => "task_cancelled",
-            Event::TaskRequeued { .. } => "task_requeued",
-            Event::TaskBoosted { .. } => "task_boosted",
-            Event::TaskAssigned { .. } => "task_assigned",
-            Event::Claimed { .. } => "claimed",
-            Event::AttemptStarted { .. } => "attempt_started",
-            Event::AgentEnded { .. } => "agent_ended",
-            Event::LeaseMoved { .. } => "lease_moved",
-            Event::Metered { .. } => "metered",
-            Event::BudgetLevel { .. } => "budget_level",
-            Event::HealthChanged { .. } => "health_changed",
-            Event::Told { .. } => "told",
-            Event::Checkpointed { .. } => "checkpointed",
-            Event::BlockReported { .. } => "block_reported",
-            Event::TaskUnblocked { .. } => "task_unblocked",
-            Event::MemoRecorded { .. } => "memo_recorded",
-            Event::Asked { .. } => "asked",
-            Event::Answered { .. } => "answered",
-            Event::AskClosed { .. } => "ask_closed",
-            Event::ContextRefreshDeferred { .. } => "context_refresh_deferred",
-            Event::StopAsked { .. } => "stop_asked",
-            Event::AttemptAccepted { .. } => "attempt_accepted",
-            Event::AttemptEnded { .. } => "attempt_ended",
-            Event::AttemptFenced { .. } => "attempt_fenced",
-            Event::WorkerAdded { .. } => "worker_added",
-            Event::WorkerReady { .. } => "worker_ready",
-            Event::WorkerFailed { .. } => "worker_failed",
-            Event::WorkerRestored { .. } => "worker_restored",
-            Event::WorkerPaused { .. } => "worker_paused",
-            Event::WorkerResumed { .. } => "worker_resumed",
-            Event::WorkerModelSet { .. } => "worker_model_set",
-            Event::WorkerRetired { .. } => "worker_retired",
-            Event::WorkerLeaving { .. } => "worker_leaving",
-            Event::WorkerGone { .. } => "worker_gone",
-            Event::MergeStarted { .. } => "merge_started",
-            Event::MergeBuilt { .. } => "merge_built",
-            Event::MergeChecked { .. } => "merge_checked",
-            Event::LeftOut { .. } => "left_out",
-            Event::MergeRebuilt { .. } => "merge_rebuilt",
-            Event::WaveLanded { .. } => "wave_landed",
-            Event::TargetLanded { .. } => "target_landed",
-            Event::TargetRefused { .. } => "target_refused",
-            Event::WaitedTooLong { .. } => "waited_too_long",
-            Event::ProviderParked { .. } => "provider_parked",
-            Event::ProviderResumed { .. } => "provider_resumed",
-            Event::SloBreached { .. } => "slo_breached",
-            Event::HookRan { .. } => "hook_ran",
-            Event::Signal { .. } => "signal",
-            Event::CollisionForeseen { .. } => "collision_foreseen",
-            Event::CollisionGone { .. } => "collision_gone",
-            Event::PolicyChanged { .. } => "policy_changed",
-            Event::ScaleSet { .. } => "scale_set",
-            Event::MemorySeen { .. } => "memory_seen",
-            Event::SwarmPaused { .. } => "swarm_paused",
-            Event::SwarmResumed { .. } => "swarm_resumed",
-            Event::SwarmDraining { .. } => "swarm_draining",
-            Event::SwarmHalted { .. } => "swarm_halted",
-            Event::AlertRaised { .. } => "alert_raised",
-            Event::AlertReminded { .. } => "alert_reminded",
-            Event::AlertResolved { .. } => "alert_resolved",
-            Event::AlertsSilenced { .. } => "alerts_silenced",
-            Event::AlertTested { .. } => "alert_tested",
-            Event::AlertSent { .. } => "alert_sent",
-            Event::AlertDelayed { .. } => "alert_delayed",
-            Event::AlertUndelivered { .. } => "alert_undelivered",
-            Event::KeeperRestarted { .. } => "keeper_restarted",
-            Event::DiskSeen { .. } => "disk_seen",
-            Event::Finished { .. } => "finished",
-        }
-    }
-}
-
-/// What becomes of a task whose attempt did not succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Next {
-    /// Back to the queue; counted as a failure.
-    RetryFailed,
-    /// Back to the queue; counted as a crash. Not before this moment, if one is given.
-    RetryCrashed(Option<Time>),
-    /// Back to the queue; not counted.
-    Release,
-    /// A person must look.
-    Flag,
-    /// To the dead-letter list.
-    DeadLetter,
-    /// To the dead-letter list, because it ends the agents of whoever takes it (L-6).
-    Quarantine,
-    /// Given up.
-    Cancel,
-    /// It waits for what its agent said that it lacks.
-    Block,
-}
-
-/// What becomes of a worker whose attempt did not succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WorkerNext {
-    /// Takes the next task.
-    GoOn,
-    /// Crashed: waits until this moment.
-    BackOff(Time),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kind_is_the_type_of_the_stored_form() {
-        for event in [
-            Event::Finished {},
-            Event::SwarmPaused {},
-            Event::AgentEnded {
-                attempt: Attempt(1),
-            },
-            Event::TasksReady { tasks: Vec::new() },
-        ] {
-            let stored = serde_json::to_value(&event).unwrap();
-            assert_eq!(stored["type"], event.kind());
-        }
-    }
 }
