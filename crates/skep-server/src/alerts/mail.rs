@@ -112,7 +112,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             let words = base64(format!("\0{user}\0{password}").as_bytes());
             // Not by `ask`, whose errors name the command.
             self.say(&format!("AUTH PLAIN {words}")).await?;
-            let answer = self.answer().await?;
+            let mut answer = self.answer().await?;
+            // What it says is told to people, and there are servers that repeat what they hear.
+            let repeats = |line: &String| line.contains(&words) || line.contains(&password);
+            answer.lines.retain(|line| !repeats(line));
             judge("the login", &answer, &[235])?;
         }
         self.ask(&format!("MAIL FROM:<{}>", checked(&email.from)?), &[250])
