@@ -278,6 +278,11 @@ fn a_test_says_whether_it_arrived_and_why_not() {
     });
     let sent = sandbox.expect(0, &["alerts", "test", "ops"]);
     assert_eq!(sent.out, "ops: sent\n");
+    let shown = sandbox.expect(0, &["alerts"]).out;
+    assert!(
+        shown.contains("ops (webhook) was told of a test "),
+        "{shown}"
+    );
     assert_eq!(hook.posts()[0].json()["kind"], "test");
     let failed = sandbox.expect(3, &["alerts", "test", "bad"]);
     assert!(
@@ -288,6 +293,62 @@ fn a_test_says_whether_it_arrived_and_why_not() {
     let unknown = sandbox.expect(2, &["alerts", "silence", "task_fialed"]);
     assert!(unknown.err.contains("task_failed"), "{}", unknown.err);
     assert_ne!(sandbox.skep(&["alerts", "test", "nobody"]).code, 0);
+    sandbox.expect(0, &["down"]);
+    keeper.wait().unwrap();
+}
+
+// proves: U-6, U-1
+#[test]
+fn a_newcomer_learns_what_to_write_and_programs_get_documents() {
+    let sandbox = Sandbox::new();
+    let alone = sandbox.expect(0, &["alerts"]).out;
+    assert!(
+        alone.contains("nobody is told") && alone.contains("`skep alerts --help`"),
+        "{alone}"
+    );
+    let help = sandbox.expect(0, &["alerts", "--help"]).out;
+    // What the help shows is a route.
+    let from = help.find("  [[alerts.route]]").unwrap();
+    let route: String = help[from..]
+        .lines()
+        .take(3)
+        .map(|l| format!("{}\n", l.trim()))
+        .collect();
+    sandbox.write("plan.toml", &plan("").replace("[[alerts.route]]\n", &route));
+    sandbox.expect(0, &["run", "plan.toml", "--dry-run"]);
+    let plan = plan("").replace("[[alerts.route]]\n", "");
+    sandbox.write("plan.toml", &plan);
+    run(&sandbox, 1);
+    let help = sandbox.expect(0, &["alerts", "silence", "--help"]).out;
+    assert!(
+        help.contains("fully_scaled") && help.contains("undelivered"),
+        "{help}"
+    );
+    let silenced = sandbox.json(&["alerts", "silence", "task_failed", "--for", "2h", "--json"]);
+    assert_eq!(silenced["done"][0]["about"], "task_failed");
+    assert_eq!(
+        silenced["done"][0]["said"],
+        "alerts of task_failed are silenced for 2h"
+    );
+    assert_eq!(list(&sandbox)["silenced"][0]["rule"], "task_failed");
+    let heard = sandbox.expect(0, &["alerts", "silence", "task_failed", "--for", "0s"]);
+    assert!(
+        heard.err.contains("alerts of task_failed are told again"),
+        "{}",
+        heard.err
+    );
+    let again = sandbox.json(&["alerts", "silence", "task_failed", "--for", "0s", "--json"]);
+    assert_eq!(again["done"][0]["changed"], false);
+    let mut keeper = sandbox.command(&["up"]).spawn().unwrap();
+    until("the keeper", || sandbox.skep(&["alerts", "test"]).code != 4);
+    let nobody = sandbox.expect(3, &["alerts", "test", "--json"]);
+    let said: Value = serde_json::from_str(&nobody.out).unwrap();
+    assert_eq!(said["deliveries"], serde_json::json!([]));
+    assert!(
+        nobody.err.contains("names no route for alerts"),
+        "{}",
+        nobody.err
+    );
     sandbox.expect(0, &["down"]);
     keeper.wait().unwrap();
 }
