@@ -9,6 +9,7 @@ mod receivers;
 use crate::{Sandbox, until};
 use receivers::{Hook, MailServer, TAKEN, Tls};
 use serde_json::Value;
+use std::process::Child;
 
 /// A plan whose only task fails, with a route.
 fn plan(route: &str) -> String {
@@ -46,6 +47,13 @@ fn run(sandbox: &Sandbox, code: i32) {
     run.env("OPS_SECRET", SECRET);
     let ran = crate::ran(run.output().unwrap());
     assert_eq!(ran.code, code, "{}\n{}", ran.out, ran.err);
+}
+
+/// A keeper that stays when runs end. Until it answers, a run would be a keeper of its own, and leave with its end.
+fn keeper(sandbox: &Sandbox) -> Child {
+    let keeper = sandbox.command(&["up"]).spawn().unwrap();
+    until("the keeper", || sandbox.skep(&["alerts", "test"]).code != 4);
+    keeper
 }
 
 fn list(sandbox: &Sandbox) -> Value {
@@ -272,10 +280,8 @@ fn a_test_says_whether_it_arrived_and_why_not() {
     let more = format!("allow_private = true\nleast = \"critical\"\n{bad}\nleast = \"critical\"");
     sandbox.write("plan.toml", &webhook(&hook, &more));
     sandbox.expect(4, &["alerts", "test"]);
-    let mut keeper = sandbox.command(&["up"]).spawn().unwrap();
-    until("the keeper", || {
-        sandbox.skep(&["run", "plan.toml"]).code == 1
-    });
+    let mut keeper = keeper(&sandbox);
+    run(&sandbox, 1);
     let sent = sandbox.expect(0, &["alerts", "test", "ops"]);
     assert_eq!(sent.out, "ops: sent\n");
     let shown = sandbox.expect(0, &["alerts"]).out;
@@ -339,8 +345,7 @@ fn a_newcomer_learns_what_to_write_and_programs_get_documents() {
     );
     let again = sandbox.json(&["alerts", "silence", "task_failed", "--for", "0s", "--json"]);
     assert_eq!(again["done"][0]["changed"], false);
-    let mut keeper = sandbox.command(&["up"]).spawn().unwrap();
-    until("the keeper", || sandbox.skep(&["alerts", "test"]).code != 4);
+    let mut keeper = keeper(&sandbox);
     let nobody = sandbox.expect(3, &["alerts", "test", "--json"]);
     let said: Value = serde_json::from_str(&nobody.out).unwrap();
     assert_eq!(said["deliveries"], serde_json::json!([]));

@@ -65,7 +65,13 @@ fn a_webhook_over_tls_gets_nothing_unless_it_is_who_the_address_names() {
 // proves: U-6, T-2, T-3
 #[test]
 fn a_mail_server_hears_the_password_and_the_message_only_encrypted() {
-    let kinds: [(fn(Certificate) -> Tls, &str, &[&str]); 2] = [
+    /// How the server encrypts, the plan's line for it, and what is said before.
+    type Way = (
+        fn(Certificate) -> Tls,
+        &'static str,
+        &'static [&'static str],
+    );
+    let kinds: [Way; 2] = [
         (Tls::Starttls, "", &["EHLO localhost", "STARTTLS"]),
         (Tls::Implicit, "tls = \"implicit\"\n", &[]),
     ];

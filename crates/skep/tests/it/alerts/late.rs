@@ -1,21 +1,12 @@
 //! Receivers that ask for time, or take too much of it.
 
 use super::{
-    list,
+    keeper, list,
     receivers::{Hook, TAKEN},
-    states, webhook,
+    run, states, webhook,
 };
 use crate::{Sandbox, until};
 use std::{process::Child, time::Duration};
-
-/// A keeper that lives on after the run, and the run of a plan whose task fails.
-fn kept(sandbox: &Sandbox) -> Child {
-    let keeper = sandbox.command(&["up"]).spawn().unwrap();
-    until("the keeper", || {
-        sandbox.skep(&["run", "plan.toml"]).code == 1
-    });
-    keeper
-}
 
 fn end(sandbox: &Sandbox, mut keeper: Child) {
     sandbox.expect(0, &["down"]);
@@ -31,7 +22,8 @@ fn who_is_asked_too_often_is_left_alone_for_as_long_as_it_says() {
         _ => TAKEN.into(),
     });
     sandbox.write("plan.toml", &webhook(&hook, "allow_private = true"));
-    let keeper = kept(&sandbox);
+    let keeper = keeper(&sandbox);
+    run(&sandbox, 1);
     until("it is sent", || {
         states(&list(&sandbox)) == ["task_failed/a sent"]
     });
@@ -59,7 +51,8 @@ fn a_receiver_that_never_answers_is_told_again_and_keeps_nobody_else_waiting() {
         quick.url()
     );
     sandbox.write("plan.toml", &webhook(&hangs, &more));
-    let keeper = kept(&sandbox);
+    let keeper = keeper(&sandbox);
+    run(&sandbox, 1);
     until("the quick one has it", || !quick.posts().is_empty());
     assert!(hangs.posts().len() <= 1);
     until("it is noted", || {
