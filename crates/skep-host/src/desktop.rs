@@ -41,11 +41,9 @@ impl DesktopError {
 /// # Errors
 /// When it was not shown.
 pub fn show(critical: bool, title: &str, text: &str) -> Result<(), DesktopError> {
-    let urgency = if critical { "critical" } else { "normal" };
     let mut command = command("notify-send", Path::new("/"));
     command
-        .args(["--app-name=Skep", "--urgency", urgency, "--"])
-        .args([plain(title), plain(text)])
+        .args(arguments(critical, title, text))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| match error.kind() {
@@ -70,10 +68,36 @@ pub fn show(critical: bool, title: &str, text: &str) -> Result<(), DesktopError>
     }
 }
 
-/// Desktops read a few tags in the text.
-fn plain(text: &str) -> String {
-    let text: String = text.chars().filter(|c| *c != '\0').collect();
-    text.replace('&', "&amp;")
+/// What `notify-send` is told. What follows `--` is no option, however it begins.
+fn arguments(critical: bool, title: &str, text: &str) -> Vec<String> {
+    let urgency = if critical { "critical" } else { "normal" };
+    // No argument of a program can hold a NUL.
+    let whole = |text: &str| text.replace('\0', "");
+    // Desktops read a few tags in the text, but none in the title.
+    let text = whole(text)
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
-        .replace('>', "&gt;")
+        .replace('>', "&gt;");
+    let options = ["--app-name=Skep", "--urgency", urgency, "--"].map(String::from);
+    options.into_iter().chain([whole(title), text]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: U-6, T-3
+    #[test]
+    fn no_text_is_an_option_or_markup() {
+        let told = arguments(true, "--help & <b>", "-i /x\0 <a href=\"y\">&");
+        assert_eq!(
+            told[..4],
+            ["--app-name=Skep", "--urgency", "critical", "--"]
+        );
+        assert_eq!(
+            told[4..],
+            ["--help & <b>", "-i /x &lt;a href=\"y\"&gt;&amp;"]
+        );
+        assert_eq!(arguments(false, "a", "b")[2], "normal");
+    }
 }

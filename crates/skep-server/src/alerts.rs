@@ -7,33 +7,37 @@
 mod guard;
 mod hook;
 mod mail;
+mod mime;
 mod secret;
+mod send;
 mod wire;
 mod words;
 
 pub(crate) use words::{id, severity};
 
+use send::{Trouble, send};
 use skep_core::{
     alert::{
         Alert, Key,
         post::{self, Letter, Message, Posted, Says},
-        route::{Route, To},
+        route::Route,
     },
-    event::{By, Event},
+    event::{By, Event, Record},
     merge::Severity,
     request::{Observation, Request, What},
-    time::{Millis, Time},
+    time::Time,
 };
-use skep_host::{
-    desktop,
-    keeper::{Gone, Handle, Held},
-};
+use skep_host::keeper::{Gone, Handle, Held};
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{broadcast::error::RecvError, watch},
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
     task::{JoinHandle, JoinSet},
 };
 
@@ -47,32 +51,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 const FULL_AGAIN: Duration = Duration::from_secs(1_800);
 /// A keeper that ends waits so long for what is under way.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// Why a message did not get through. Never says what is secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    reason: String,
-    for_good: bool,
-    after: Option<Millis>,
-}
-
-impl Trouble {
-    /// It may get through later.
-    fn passing(reason: impl Into<String>) -> Trouble {
-        Trouble {
-            reason: reason.into(),
-            for_good: false,
-            after: None,
-        }
-    }
-    /// It will not until somebody changes something.
-    fn lasting(reason: impl Into<String>) -> Trouble {
-        Trouble {
-            for_good: true,
-            ..Trouble::passing(reason)
-        }
-    }
-}
 
 /// The sending of one keeper's alerts.
 #[derive(Debug)]
@@ -140,57 +118,62 @@ impl Sender {
 
     async fn run(mut self) {
         let mut records = self.handle.watch();
-        loop {
-            let due = self.handle.query(|state, now| Due {
-                swarm: state
-                    .swarm()
-                    .map_or_else(String::new, |s| s.spec.name.to_string()),
-                routes: state
-                    .swarm()
-                    .map_or_else(Vec::new, |s| s.spec.routes.clone()),
-                messages: post::messages(state, now),
-                wake: post::wake_at(state, now).map(|at| at.since(now).std()),
-            });
-            let sleep = match due.await {
-                Err(Gone::Ended) => return,
-                Err(Gone::Held(_)) => AGAIN,
-                Ok(due) => {
-                    for message in due.messages {
-                        self.begin(&due.swarm, message);
-                    }
-                    self.known = Some((due.swarm, due.routes));
-                    due.wake.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
-                }
-            };
+        while let Some(sleep) = self.begin_due().await {
             if *self.leaving.borrow() && self.sending.is_empty() {
                 return;
             }
-            let until = Instant::now() + sleep;
-            // Only what can make something due is worth another question.
-            loop {
-                let left = until.saturating_duration_since(Instant::now());
-                tokio::select! {
-                    Some(done) = self.sending.join_next() => {
-                        if let Ok((route, letters)) = done {
-                            for letter in letters {
-                                self.under_way.remove(&(route.clone(), letter));
-                            }
+            if !self.wait(&mut records, Instant::now() + sleep).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until something can have become due. False: nothing more ever will.
+    async fn wait(&mut self, records: &mut Receiver<Arc<Vec<Record>>>, until: Instant) -> bool {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::select! {
+                Some(done) = self.sending.join_next() => {
+                    if let Ok((route, letters)) = done {
+                        for letter in letters {
+                            self.under_way.remove(&(route.clone(), letter));
                         }
-                        break;
                     }
-                    said = records.recv() => match said {
-                        Ok(batch) if batch.iter().any(|r| matters(&r.event)) => break,
-                        Ok(_) => {}
-                        Err(RecvError::Lagged(_)) => break,
-                        Err(RecvError::Closed) => return,
-                    },
-                    changed = self.leaving.changed() => {
-                        if changed.is_err() { return }
-                        break;
-                    }
-                    Ok(()) = self.held.changed() => self.disk().await,
-                    () = tokio::time::sleep(left) => break,
+                    return true;
                 }
+                said = records.recv() => match said {
+                    Ok(batch) if !batch.iter().any(|r| matters(&r.event)) => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => return true,
+                    Err(RecvError::Closed) => return false,
+                },
+                changed = self.leaving.changed() => return changed.is_ok(),
+                Ok(()) = self.held.changed() => self.disk(),
+                () = tokio::time::sleep(left) => return true,
+            }
+        }
+    }
+
+    /// Begins to send what is due, and says when to look again; nothing if there is no keeper any more.
+    async fn begin_due(&mut self) -> Option<Duration> {
+        let due = self.handle.query(|state, now| Due {
+            swarm: state
+                .swarm()
+                .map_or_else(String::new, |s| s.spec.name.to_string()),
+            routes: state
+                .swarm()
+                .map_or_else(Vec::new, |s| s.spec.routes.clone()),
+            messages: post::messages(state, now),
+            wake: post::wake_at(state, now).map(|at| at.since(now).std()),
+        });
+        match due.await {
+            Err(Gone::Ended) => None,
+            Err(Gone::Held(_)) => Some(AGAIN),
+            Ok(due) => {
+                for message in due.messages {
+                    self.begin(&due.swarm, message);
+                }
+                self.known = Some((due.swarm, due.routes));
+                Some(due.wake.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP))
             }
         }
     }
@@ -228,7 +211,7 @@ impl Sender {
 
     /// The disk has become full, or has room again. While nothing at all can be written down, this is the one thing
     /// that is sent without being in the log; it may come once more when it is.
-    async fn disk(&mut self) {
+    fn disk(&mut self) {
         let held = self.held.borrow_and_update().clone();
         let mute = held.as_ref().is_some_and(|held| held.mute);
         let lacking = held.map(|held| held.why);
@@ -311,56 +294,4 @@ async fn report(handle: &Handle, seen: Observation) {
 /// Tells the keeper's log that this keeper takes the place of one that died.
 pub async fn took_over(handle: &Handle) {
     report(handle, Observation::Restarted).await;
-}
-
-async fn send(swarm: &str, message: &Message) -> Result<(), Trouble> {
-    let mail = words::Mail { swarm, message };
-    match &message.route.to {
-        To::Webhook {
-            url,
-            secret: key,
-            allow_private,
-        } => {
-            let url = secret::address(url)?;
-            hook::post(hook::Post {
-                url: &url,
-                allow_private: *allow_private,
-                id: mail.id(),
-                body: mail.json(),
-                secret: key.as_ref().map(secret::read).transpose()?,
-            })
-            .await
-        }
-        To::Slack { url, allow_private } => {
-            let url = secret::address(url)?;
-            hook::post(hook::Post {
-                url: &url,
-                allow_private: *allow_private,
-                id: mail.id(),
-                body: mail.slack(),
-                secret: None,
-            })
-            .await
-        }
-        To::Email(email) => {
-            let message = mail::Mail {
-                id: mail.id(),
-                subject: mail.subject(),
-                text: mail.text(),
-            };
-            mail::send(email, &message).await
-        }
-        To::Desktop => {
-            let (critical, title, text) = (mail.is_critical(), mail.subject(), mail.text());
-            let shown = tokio::task::spawn_blocking(move || desktop::show(critical, &title, &text));
-            match shown.await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(Trouble {
-                    for_good: error.is_lasting(),
-                    ..Trouble::passing(error.to_string())
-                }),
-                Err(_) => Err(Trouble::passing("the notification could not be shown")),
-            }
-        }
-    }
 }

@@ -12,13 +12,14 @@ use hyper::{
     header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
+use jiff::{Timestamp, fmt::rfc2822};
 use ring::hmac;
 use skep_core::time::Millis;
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A receiver must have taken a message within this time.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A receiver must have taken a message within this time, as with most senders of webhooks.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// So much of an answer is read, to be able to close the connection in order; what it says is nobody's business.
 const ANSWER: usize = 16 * 1024;
 
@@ -156,9 +157,43 @@ fn judge(answer: &Response<()>) -> Result<(), Trouble> {
         return Err(Trouble::lasting(said));
     }
     let after = answer.headers().get(RETRY_AFTER);
-    let after = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let after = after.and_then(|value| value.to_str().ok());
     Err(Trouble {
-        after: after.map(Millis::secs),
+        after: after.and_then(|value| wait(value.trim(), Timestamp::now())),
         ..Trouble::passing(said)
     })
+}
+
+/// How long a `Retry-After` asks to wait: it is a number of seconds, or a moment.
+fn wait(value: &str, now: Timestamp) -> Option<Millis> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Millis::secs(seconds));
+    }
+    let until = rfc2822::parse(value).ok()?.timestamp();
+    let left = until.as_millisecond() - now.as_millisecond();
+    u64::try_from(left).ok().map(Millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: U-6
+    #[test]
+    fn a_receiver_may_say_how_long_it_wants_to_be_left_alone_in_seconds_or_by_a_moment() {
+        let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        for (value, wanted) in [
+            ("0", Some(0)),
+            ("120", Some(120_000)),
+            ("Wed, 25 Nov 2026 12:01:30 GMT", Some(90_000)),
+            // What is over asks for nothing, and so does what nobody understands.
+            ("Wed, 25 Nov 2026 11:00:00 GMT", None),
+            ("-5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(wait(value, now), wanted.map(Millis), "{value}");
+        }
+        assert_eq!(wait("18446744073709551615", now), Some(Millis(u64::MAX)));
+    }
 }

@@ -3,7 +3,12 @@
 use super::options;
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use skep_core::{
+    alert::{
+        Rule,
+        route::{Email, Quiet, Route, Secret, Tls, To, Url},
+    },
     id::TaskId,
+    merge::Severity,
     money::Usd,
     spec::{
         AgentSpec, Budget, Cap, Command, Complexity, Criterion, Glob, Health, HookSpec, Host,
@@ -155,6 +160,86 @@ fn hooks_of(permission: Option<Permission>) -> BTreeMap<String, HookSpec> {
     hook.into_iter().map(|hook| ("tell".into(), hook)).collect()
 }
 
+fn secret() -> impl Strategy<Value = Secret> {
+    prop_oneof![
+        "[A-Z][A-Z0-9_]{0,6}".prop_map(Secret::Env),
+        "/[ -~é]{0,8}[a-z]".prop_map(Secret::File),
+    ]
+}
+
+fn url(private: bool) -> impl Strategy<Value = Url> {
+    let scheme = if private { "http" } else { "https" };
+    prop_oneof![
+        "[a-z]{1,5}(:[1-9][0-9]{1,3})?(/[!-~]{0,5})?"
+            .prop_map(move |rest| Url::Plain(format!("{scheme}://{rest}"))),
+        secret().prop_map(Url::Kept),
+    ]
+}
+
+fn to() -> impl Strategy<Value = To> {
+    let webhook = any::<bool>().prop_flat_map(|allow_private| {
+        let parts = (url(allow_private), option::of(secret()));
+        parts.prop_map(move |(url, secret)| To::Webhook {
+            url,
+            secret,
+            allow_private,
+        })
+    });
+    let slack = (secret(), any::<bool>()).prop_map(|(secret, allow_private)| To::Slack {
+        url: Url::Kept(secret),
+        allow_private,
+    });
+    let address = || "[a-z.+]{1,6}@[a-z.]{1,6}";
+    let host = prop_oneof!["[a-z][a-z.]{0,8}", Just("::1".to_string())];
+    let way = (host, 1..=u16::MAX, prop::sample::select(Tls::ALL.to_vec()));
+    let login = option::of((label(), secret()));
+    let email = (way, login, address(), vec(address(), 1..3)).prop_map(
+        |((host, port, tls), login, from, to)| {
+            To::Email(Email {
+                host,
+                port,
+                tls,
+                login,
+                from,
+                to,
+            })
+        },
+    );
+    prop_oneof![webhook, slack, email, Just(To::Desktop)]
+}
+
+/// Routes of different names.
+fn routes() -> impl Strategy<Value = Vec<Route>> {
+    let severities = vec![Severity::Info, Severity::Warning, Severity::Critical];
+    let which = (
+        prop::sample::select(severities),
+        subsequence(Rule::ALL.to_vec(), 0..=Rule::ALL.len()),
+        any::<bool>(),
+    );
+    let zone = any::<bool>().prop_map(|utc| {
+        skep_server::zones::zone(if utc { "UTC" } else { "Europe/Berlin" }).unwrap()
+    });
+    let quiet = option::of((0..1440u16, 0..1440u16, zone));
+    let route = (to(), which, quiet, length(), 1..100u32).prop_map(
+        |(to, (least, rules, resolved), quiet, dedup, per_hour)| Route {
+            name: String::new(),
+            to,
+            least,
+            rules,
+            resolved,
+            quiet: quiet.map(|(from, to, zone)| Quiet { from, to, zone }),
+            dedup,
+            per_hour,
+        },
+    );
+    vec(route, 0..4).prop_map(|mut routes| {
+        for (n, route) in routes.iter_mut().enumerate() {
+            route.name = format!("r{n}");
+        }
+        routes
+    })
+}
+
 fn swarm() -> impl Strategy<Value = SwarmSpec> {
     let limits = (
         length(),
@@ -182,8 +267,8 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
     );
     let prompt = option::of("[a-z {}\n\"]{1,20}x");
     let models = (option::of(label()), vec(label(), 0..3), prompt);
-    (head, models, commands, limits, tables).prop_map(
-        |(head, models, commands, limits, (roles, agents))| SwarmSpec {
+    (head, models, commands, limits, tables, routes()).prop_map(
+        |(head, models, commands, limits, (roles, agents), routes)| SwarmSpec {
             name: head.0.parse().unwrap(),
             target: head.1,
             landing: if head.2 {
@@ -252,7 +337,7 @@ fn swarm() -> impl Strategy<Value = SwarmSpec> {
             permission: limits.5,
             hooks: hooks_of(limits.5),
             origins: BTreeMap::new(),
-            routes: Vec::new(),
+            routes,
         },
     )
 }

@@ -3,12 +3,16 @@
 use super::look;
 use crate::{
     args::{Context, quoted},
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     show, term,
 };
-use skep_core::alert::Rule;
-use skep_server::api::{AlertList, CommandDoc, DeliveryDoc};
+use skep_core::{alert::Rule, request::Command, time::Millis};
+use skep_server::{
+    api::{AlertList, CommandDoc, DeliveryDoc, SCHEMA},
+    client::Client,
+};
 use std::time::{Duration, Instant};
 
 /// A receiver that hangs is given up by then; a mail server may take a minute.
@@ -16,8 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(65);
 /// How often it is looked whether a test has arrived.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// What a person needs who has no route yet.
+const WHERE: &str = "\
+Whom alerts reach is in the plan, one table for each way (kind: webhook, slack, email or desktop):
+  [[alerts.route]]
+  name = \"me\"
+  kind = \"desktop\"
+From when on people are told of what is in `skep config`, under policy.alerts.";
+
 /// Lists what is raised, and how messages about it get through.
 #[derive(Debug, clap::Args)]
+#[command(after_help = WHERE)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -32,7 +45,7 @@ enum Verb {
     },
     /// Hear nothing of a rule for a while; what still holds then is told
     Silence {
-        /// The rule, such as fully_scaled
+        #[arg(help = format!("The rule: {}", words()))]
         rule: String,
         /// How long, such as 30m; 0s ends the silence
         #[arg(long = "for", value_name = "TIME", default_value = "1h")]
@@ -53,17 +66,21 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Some(Verb::Test { route }) => test(ctx, &place, route.as_deref()).await,
-        Some(Verb::Silence { rule, lasts }) => silence(&place, rule, lasts).await,
+        Some(Verb::Silence { rule, lasts }) => silence(ctx, rule, lasts).await,
     }
 }
 
-async fn silence(place: &Place, rule: &str, lasts: &str) -> Result<Exit, Failure> {
+/// The words of all rules.
+fn words() -> String {
+    Rule::ALL.map(Rule::word).join(", ")
+}
+
+async fn silence(ctx: &Context, rule: &str, lasts: &str) -> Result<Exit, Failure> {
     let known = Rule::ALL.into_iter().find(|known| known.word() == rule);
     let known = known.ok_or_else(|| {
-        let words = Rule::ALL.map(Rule::word);
-        let near = skep_server::nearest(rule, words);
+        let near = skep_server::nearest(rule, Rule::ALL.map(Rule::word));
         let hint = near.map_or_else(
-            || format!("rules are {}", words.join(", ")),
+            || format!("rules are {}", words()),
             |near| format!("did you mean {near}?"),
         );
         Failure::usage(format!("there is no rule {}", quoted(rule))).hint(hint)
@@ -72,14 +89,20 @@ async fn silence(place: &Place, rule: &str, lasts: &str) -> Result<Exit, Failure
         rule: known.word().into(),
         lasts: lasts.into(),
     };
-    command.read().map_err(|_| {
-        Failure::usage(format!("{} is no length of time", quoted(lasts)))
-            .hint("write a number with its unit, such as 90s, 30m or 2h")
-    })?;
-    if place.command(&command).await?.is_some() {
-        term::say(&format!("alerts of {known} are silenced for {lasts}\n"));
-    }
-    Ok(Exit::Done)
+    let Ok(Command::SilenceAlerts { lasts: length, .. }) = command.read() else {
+        let what = format!("{} is no length of time", quoted(lasts));
+        return Err(
+            Failure::usage(what).hint("write a number with its unit, such as 90s, 30m or 2h")
+        );
+    };
+    let said = if length == Millis(0) {
+        format!("alerts of {known} are told again")
+    } else {
+        format!("alerts of {known} are silenced for {length}")
+    };
+    let mut deeds = Deeds::begin(ctx, false)?;
+    let result = deeds.act(known.word(), &said, &command).await;
+    deeds.end(result)
 }
 
 /// Sends a test and waits for what becomes of it.
@@ -93,26 +116,31 @@ async fn test(ctx: &Context, place: &Place, route: Option<&str>) -> Result<Exit,
     let command = CommandDoc::TestAlerts {
         route: route.map(Into::into),
     };
-    let Some(answer) = place.command(&command).await? else {
-        return Ok(Exit::Refused);
-    };
-    let until = Instant::now() + PATIENCE;
-    let tests = loop {
-        let list = place.client.alerts().await?;
-        let tests = tests_of(list, answer.seq);
-        let open = |d: &DeliveryDoc| d.state == "waiting" && d.tries == 0;
-        if !tests.iter().any(open) || Instant::now() >= until {
-            break tests;
-        }
-        tokio::time::sleep(LOOK).await;
+    let tests = match place.command(&command).await? {
+        Some(answer) => outcome(&place.client, answer.seq).await?,
+        // Without any route, which was said.
+        None => Vec::new(),
     };
     if ctx.json {
-        term::print_json(&serde_json::json!({ "schema": 1, "deliveries": tests }))?;
+        term::print_json(&serde_json::json!({ "schema": SCHEMA, "deliveries": tests }))?;
     } else {
         term::print(&show::alerts::tests(&tests, look(ctx)))?;
     }
     let all = !tests.is_empty() && tests.iter().all(|d| d.state == "sent");
     Ok(if all { Exit::Done } else { Exit::Refused })
+}
+
+/// What became of a test, as soon as each route's first try is over.
+async fn outcome(client: &Client, seq: u64) -> Result<Vec<DeliveryDoc>, Failure> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let tests = tests_of(client.alerts().await?, seq);
+        let open = |d: &DeliveryDoc| d.state == "waiting" && d.tries == 0;
+        if !tests.iter().any(open) || Instant::now() >= until {
+            return Ok(tests);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// The deliveries of the last test up to an entry of the log.

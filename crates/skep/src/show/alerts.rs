@@ -19,10 +19,14 @@ pub(crate) fn all(list: &AlertList, look: Look) -> String {
         let _ = writeln!(out, "{} is silenced for {left}", silence.rule);
     }
     if list.routes.is_empty() {
-        out.push_str("nobody is told: the plan names no [[alerts.route]]\n");
+        out.push_str(
+            "nobody is told: the plan names no [[alerts.route]] (`skep alerts --help` shows one)\n",
+        );
     }
     for route in &list.routes {
-        let line = format!("{}\n", self::route(route, look));
+        let mut sent = list.deliveries.iter().rev();
+        let last = sent.find(|d| d.route == route.name && d.state == "sent");
+        let line = format!("{}\n", self::route(route, last, look));
         out.push_str(&term::wrap(&line, look.width, 2));
     }
     out
@@ -42,13 +46,19 @@ fn one(out: &mut String, alert: &AlertDoc, look: Look) {
     out.push_str(&term::wrap(&line, look.width, 10));
 }
 
-fn route(route: &RouteDoc, look: Look) -> String {
+/// A route, and the last of what went by it, if anything did.
+fn route(route: &RouteDoc, last: Option<&DeliveryDoc>, look: Look) -> String {
     let mut text = format!("{} ({})", escape(&route.name), route.kind);
+    if let Some(last) = last {
+        let of = last.key.as_deref().map_or_else(|| "a test".into(), escape);
+        let ago = length(look.now.since(last.at.0).0);
+        let _ = write!(text, " was told of {of} {ago} ago");
+    }
     if let Some(trouble) = &route.trouble {
-        let _ = write!(text, " fails: {}", escape(trouble));
+        let _ = write!(text, "; fails: {}", escape(trouble));
     } else if route.waiting > 0 {
-        let _ = write!(text, ": {}", count(route.waiting as usize, "message"));
-        text.push_str(" to send");
+        let waiting = count(route.waiting as usize, "message");
+        let _ = write!(text, "; {waiting} to send");
     }
     if let Some(until) = route.quiet_until {
         let left = length(until.0.since(look.now).0);

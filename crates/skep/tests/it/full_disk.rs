@@ -12,17 +12,18 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
+    process::Command,
 };
 use tempfile::TempDir;
 
 /// A file system of sixteen megabytes with a repository on it; unmounted when dropped.
-struct Disk {
+pub(crate) struct Disk {
     dir: TempDir,
 }
 
 impl Disk {
     /// `None`, and said loudly, where nothing can be mounted.
-    fn mount(test: &str) -> Option<Disk> {
+    pub(crate) fn mount(test: &str) -> Option<Disk> {
         let dir = tempfile::Builder::new().prefix("disk").tempdir().unwrap();
         let mut mount = command("mount", dir.path());
         mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs", "."]);
@@ -48,7 +49,7 @@ impl Disk {
         self.dir.path().join("repo")
     }
 
-    fn plan(&self, task: &str) -> String {
+    pub(crate) fn plan(&self, task: &str) -> String {
         let path = self.dir.path().join("plan.toml");
         let text = format!(
             "[swarm]\nname = \"disk\"\nworkers = 1\n[[task]]\nid = \"a\"\nmission = \"Make a.\"\n\
@@ -58,12 +59,17 @@ impl Disk {
         path.to_str().unwrap().into()
     }
 
-    fn skep(&self, args: &[&str]) -> Ran {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut skep = command(env!("CARGO_BIN_EXE_skep"), &self.repo());
-        ran(quiet(skep.args(args)).output().unwrap())
+        quiet(skep.args(args));
+        skep
     }
 
-    fn fill(&self) {
+    pub(crate) fn skep(&self, args: &[&str]) -> Ran {
+        ran(self.command(args).output().unwrap())
+    }
+
+    pub(crate) fn fill(&self) {
         let mut file = fs::File::create(self.dir.path().join("fill")).unwrap();
         for size in [1 << 16, 1] {
             let bytes = vec![0; size];
@@ -71,7 +77,7 @@ impl Disk {
         }
     }
 
-    fn free(&self) {
+    pub(crate) fn free(&self) {
         fs::remove_file(self.dir.path().join("fill")).unwrap();
     }
 

@@ -1,6 +1,7 @@
 //! The `[[alerts.route]]` tables: whom alerts reach, by which way, and when.
 
 use super::{Decoder, Field, Table, nowhere};
+use crate::plan::fault::Fault;
 use skep_core::{
     alert::{
         Rule,
@@ -32,6 +33,37 @@ enum Kind {
     Email,
     Desktop,
 }
+
+impl Kind {
+    const ALL: [(&str, Kind); 4] = [
+        ("webhook", Kind::Webhook),
+        ("slack", Kind::Slack),
+        ("email", Kind::Email),
+        ("desktop", Kind::Desktop),
+    ];
+
+    /// Whether a route of this kind can have a key. Without a word, what another kind has would do nothing here.
+    fn has(self, key: &str) -> bool {
+        match key {
+            "url" | "url_env" | "url_file" | "allow_private" => {
+                matches!(self, Kind::Webhook | Kind::Slack)
+            }
+            "secret_env" | "secret_file" => self == Kind::Webhook,
+            "server" | "tls" | "allow_plain" | "user" | "password_env" | "password_file"
+            | "from" | "to" => self == Kind::Email,
+            _ => true,
+        }
+    }
+}
+
+/// Keys of which one is enough: what the second says would not be heard.
+const EITHER: [(&str, &str); 5] = [
+    ("url", "url_env"),
+    ("url", "url_file"),
+    ("url_env", "url_file"),
+    ("secret_env", "secret_file"),
+    ("password_env", "password_file"),
+];
 
 impl Decoder {
     /// `[policy.alerts]`.
@@ -80,27 +112,26 @@ impl Decoder {
 
     fn route(&mut self, field: &Field<'_>) -> Option<Route> {
         let mut t = self.table(field, "a route", "[[alerts.route]] with keys below it")?;
-        let kinds = [
-            ("webhook", Kind::Webhook),
-            ("slack", Kind::Slack),
-            ("email", Kind::Email),
-            ("desktop", Kind::Desktop),
-        ];
         let name = t.need(self, "name", "name = \"ops\"", Self::role_name);
         let kind = t.need(self, "kind", "kind = \"webhook\"", |d, f| {
-            d.choice(f, &kinds)
+            d.choice(f, &Kind::ALL)
         });
-        let url = self.url(&mut t, kind);
-        let secret = self.secret(&mut t, "secret_env", "secret_file");
         let allow_private = t.take(self, "allow_private", Self::truth);
+        let url = self.url(&mut t, kind, allow_private == Some(true));
+        let secret = self.secret(&mut t, "secret_env", "secret_file");
         let email = self.email(&mut t, kind == Some(Kind::Email));
         let least = t.take(self, "least", |d, f| d.choice(f, &SEVERITIES));
         let rules = t.take(self, "rules", Self::alert_rules);
         let resolved = t.take(self, "resolved", Self::truth);
         let hours = t.take(self, "quiet", Self::hours);
         let zone = t.take(self, "zone", Self::zone);
+        if zone.is_some() && !given(&t, "quiet") {
+            t.missing
+                .push(("quiet", "quiet = \"22:00-07:00\", or leave `zone` out"));
+        }
         let dedup = t.take(self, "dedup", Self::duration);
         let per_hour = t.take(self, "per_hour", Self::count);
+        self.idle_keys(&t, kind);
         t.finish(self, nowhere);
         let to = match kind? {
             Kind::Webhook => To::Webhook {
@@ -131,8 +162,35 @@ impl Decoder {
         })
     }
 
+    /// Refuses what would do nothing: keys of another kind, and the second of two that say the same.
+    fn idle_keys(&mut self, t: &Table<'_>, kind: Option<Kind>) {
+        let word = Kind::ALL.iter().find(|(_, known)| Some(*known) == kind);
+        for entry in t.entries {
+            let key = entry.key.as_str();
+            let (message, help) = match (kind, word) {
+                (Some(own), Some((word, _))) if !own.has(key) => {
+                    let owners = Kind::ALL.iter().filter(|(_, k)| k.has(key));
+                    let owners: Vec<_> = owners.map(|(w, _)| format!("kind = \"{w}\"")).collect();
+                    (
+                        format!("a route of kind \"{word}\" has no `{key}`"),
+                        format!("leave it out; it is for {}", owners.join(" and ")),
+                    )
+                }
+                _ => match EITHER.iter().find(|(a, b)| *b == key && given(t, a)) {
+                    Some((first, _)) => (
+                        format!("`{first}` and `{key}` are both given"),
+                        "leave one of them out".into(),
+                    ),
+                    None => continue,
+                },
+            };
+            let fault = Fault::new("plan::bad_value", entry.key_span.clone(), message);
+            self.faults.push(fault.help(help));
+        }
+    }
+
     /// Where a webhook leads. Whoever knows a Slack webhook's address may use it, so it is no text for a plan.
-    fn url(&mut self, t: &mut Table<'_>, kind: Option<Kind>) -> Option<Url> {
+    fn url(&mut self, t: &mut Table<'_>, kind: Option<Kind>, private: bool) -> Option<Url> {
         let plain = t.take(self, "url", |d, f| {
             let text = d.text(f)?;
             if kind == Some(Kind::Slack) {
@@ -150,6 +208,11 @@ impl Decoder {
                     let help = "leave it out, and sign messages with secret_env or secret_file; or keep the whole address in url_env";
                     d.bad("plan::secret", f, message, help)
                 }
+                Some(_) if text.starts_with("http://") && !private => {
+                    let message = format!("{} is not encrypted", f.name);
+                    let help = "write https://; or, for a machine of your own, allow_private = true beside it";
+                    d.bad("plan::bad_value", f, message, help)
+                }
                 Some(host) if !host.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control()) => Some(text),
                 _ => d.bad(
                     "plan::bad_value",
@@ -165,7 +228,7 @@ impl Decoder {
             && matches!(kind, Some(Kind::Webhook | Kind::Slack))
             && !["url", "url_env", "url_file"]
                 .iter()
-                .any(|key| t.entries.iter().any(|e| e.key == *key))
+                .any(|key| given(t, key))
         {
             let example = if kind == Some(Kind::Slack) {
                 ("url_env", "url_env = \"SLACK_URL\", or url_file")
@@ -226,15 +289,13 @@ impl Decoder {
             (
                 t.need(self, "server", "server = \"smtp.example.com:587\"", server),
                 t.need(self, "from", "from = \"skep@example.com\"", Self::address),
-                t.need(self, "to", "to = [\"you@example.com\"]", |d, f| {
-                    d.list(f, "addresses", Self::address)
-                }),
+                t.need(self, "to", "to = [\"you@example.com\"]", Self::addresses),
             )
         } else {
             (
                 t.take(self, "server", server),
                 t.take(self, "from", Self::address),
-                t.take(self, "to", |d, f| d.list(f, "addresses", Self::address)),
+                t.take(self, "to", Self::addresses),
             )
         };
         let allow_plain = t.take(self, "allow_plain", Self::truth).unwrap_or(false);
@@ -254,11 +315,15 @@ impl Decoder {
         });
         let user = t.take(self, "user", Self::text);
         let password = self.secret(t, "password_env", "password_file");
-        if let (Some(_), None) = (&user, &password) {
+        let kept = given(t, "password_env") || given(t, "password_file");
+        if given(t, "user") && !kept {
             t.missing.push((
                 "password_env",
                 "password_env = \"SMTP_PASSWORD\", or password_file",
             ));
+        }
+        if kept && !given(t, "user") {
+            t.missing.push(("user", "user = \"you@example.com\""));
         }
         let (host, port) = server?;
         Some(Email {
@@ -269,6 +334,20 @@ impl Decoder {
             from: from?,
             to: to?,
         })
+    }
+
+    fn addresses(&mut self, field: &Field<'_>) -> Option<Vec<String>> {
+        let mut bad = false;
+        let all = self.list(field, "addresses", |d, f| {
+            let address = d.address(f);
+            bad |= address.is_none();
+            address
+        })?;
+        if all.is_empty() && !bad {
+            let message = format!("{} is empty", field.name);
+            return self.bad("plan::empty", field, message, "write who is to get it");
+        }
+        (!bad).then_some(all)
     }
 
     /// An e-mail address, without a name beside it.
@@ -308,6 +387,11 @@ impl Decoder {
             )
         })
     }
+}
+
+/// Whether a table has a key, whatever is in it.
+fn given(table: &Table<'_>, key: &str) -> bool {
+    table.entries.iter().any(|entry| entry.key == key)
 }
 
 /// Whether a server's name is this machine's own.

@@ -1,18 +1,56 @@
-//! Receivers of alerts, on loopback: a web server that answers as it is told, and a mail server of one kind.
+//! Receivers of alerts, on loopback: a web server that answers as it is told, and a mail server of each kind.
 
 use ring::hmac;
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read, Result, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
+    time::Instant,
 };
+
+/// A certificate that nobody trusts unless told to.
+pub(crate) struct Certificate {
+    /// What makes it trusted, in a file that `SSL_CERT_FILE` names.
+    pub(crate) pem: String,
+    config: Arc<ServerConfig>,
+}
+
+impl Certificate {
+    pub(crate) fn of(name: &str) -> Certificate {
+        let made = rcgen::generate_simple_self_signed([name.to_string()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], PrivateKeyDer::from(key))
+                .unwrap();
+        Certificate {
+            pem: made.cert.pem(),
+            config: Arc::new(config),
+        }
+    }
+
+    fn around(&self, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
+        StreamOwned::new(ServerConnection::new(self.config.clone()).unwrap(), stream)
+    }
+}
+
+trait Wire: Read + Write + Send {}
+impl<S: Read + Write + Send> Wire for S {}
 
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    pub(crate) at: Instant,
 }
 
 impl Post {
@@ -20,7 +58,15 @@ impl Post {
         let found = self.headers.iter().find(|(n, _)| n == name);
         found.map_or("", |(_, value)| value)
     }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
 }
+
+/// What a receiver of webhooks says when it has taken one.
+pub(crate) const TAKEN: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+const PATH: &str = "/hook?a=token-in-the-address";
 
 /// A web server; its threads end with the test's process.
 pub(crate) struct Hook {
@@ -31,6 +77,18 @@ pub(crate) struct Hook {
 impl Hook {
     /// Answers the n-th request with `answer(n)`; with nothing: never.
     pub(crate) fn start(answer: impl Fn(usize) -> String + Send + 'static) -> Hook {
+        Hook::with(None, answer)
+    }
+
+    /// Over TLS, with a certificate.
+    pub(crate) fn secure(
+        certificate: Certificate,
+        answer: impl Fn(usize) -> String + Send + 'static,
+    ) -> Hook {
+        Hook::with(Some(certificate), answer)
+    }
+
+    fn with(tls: Option<Certificate>, answer: impl Fn(usize) -> String + Send + 'static) -> Hook {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let posts = Arc::new(Mutex::new(Vec::new()));
@@ -38,14 +96,20 @@ impl Hook {
         thread::spawn(move || {
             let mut open = Vec::new();
             for stream in listener.incoming().flatten() {
-                let Some(post) = read(&stream) else { continue };
+                let mut stream: Box<dyn Wire> = match &tls {
+                    Some(certificate) => Box::new(certificate.around(stream)),
+                    None => Box::new(stream),
+                };
+                let Some(post) = read(&mut stream) else {
+                    continue;
+                };
                 let n = {
                     let mut seen = seen.lock().unwrap();
                     seen.push(post);
                     seen.len() - 1
                 };
-                let mut stream = stream;
                 let _ = stream.write_all(answer(n).as_bytes());
+                let _ = stream.flush();
                 // One that is not answered stays open.
                 open.push(stream);
             }
@@ -54,7 +118,11 @@ impl Hook {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hook?a=b", self.port)
+        format!("http://127.0.0.1:{}{PATH}", self.port)
+    }
+
+    pub(crate) fn secure_url(&self, host: &str) -> String {
+        format!("https://{host}:{}{PATH}", self.port)
     }
 
     pub(crate) fn posts(&self) -> Vec<Post> {
@@ -62,11 +130,14 @@ impl Hook {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Post> {
+/// Reads a request; nothing if whoever connected went away without one.
+fn read(stream: &mut impl Read) -> Option<Post> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    assert_eq!(line, "POST /hook?a=b HTTP/1.1\r\n");
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    assert_eq!(line, format!("POST {PATH} HTTP/1.1\r\n"));
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -79,7 +150,8 @@ fn read(stream: &TcpStream) -> Option<Post> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length?.1.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
-    Some(Post { headers, body })
+    let at = Instant::now();
+    Some(Post { headers, body, at })
 }
 
 /// Whether a request is signed as the README says.
@@ -99,28 +171,63 @@ pub(crate) fn is_signed(post: &Post, secret: &str) -> bool {
     hmac::verify(&key, &signed, &digits.unwrap_or_default()).is_ok()
 }
 
-/// A mail server that takes everything, and notes what it was told.
+/// When a mail server encrypts.
+pub(crate) enum Tls {
+    /// Never.
+    None,
+    /// From the first byte.
+    Implicit(Certificate),
+    /// When it is asked to.
+    Starttls(Certificate),
+}
+
+/// What is noted where the encrypted part of a conversation begins.
+pub(crate) const ENCRYPTED: &str = "<encrypted>";
+
+/// A mail server that takes everything but what `refusals` names, and notes what it was told.
 pub(crate) struct MailServer {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl MailServer {
-    pub(crate) fn start() -> MailServer {
+    pub(crate) fn start(tls: Tls) -> MailServer {
+        MailServer::refusing(tls, |_| None)
+    }
+
+    /// One that answers some lines otherwise.
+    pub(crate) fn refusing(
+        tls: Tls,
+        refusal: impl Fn(&str) -> Option<String> + Send + 'static,
+    ) -> MailServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notes = heard.clone();
+        let offers = if matches!(tls, Tls::Starttls(_)) {
+            "250-here\r\n250-8BITMIME\r\n250 STARTTLS"
+        } else {
+            "250-here\r\n250-8BITMIME\r\n250 AUTH PLAIN"
+        };
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let _ = talk(&stream, &notes);
+                // Whoever hangs up has said so to the test in other ways.
+                let _ = serve(
+                    stream,
+                    &tls,
+                    &Session {
+                        notes: &notes,
+                        offers,
+                        refusal: &refusal,
+                    },
+                );
             }
         });
         MailServer { port, heard }
     }
 
-    pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn heard(&self) -> Vec<String> {
@@ -128,32 +235,87 @@ impl MailServer {
     }
 }
 
-fn talk(stream: &TcpStream, notes: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut writer = stream;
-    let mut say = |line: &str| writer.write_all(format!("{line}\r\n").as_bytes());
-    say("220 here")?;
-    let mut data = false;
-    for line in BufReader::new(stream).lines() {
-        let line = line?;
-        notes.lock().unwrap().push(line.clone());
-        if data {
-            if line == "." {
-                data = false;
-                say("250 taken")?;
-            }
-            continue;
+fn serve(stream: TcpStream, tls: &Tls, session: &Session<'_>) -> Result<()> {
+    match tls {
+        Tls::None => session.greet(&mut BufReader::new(stream)).map(drop),
+        Tls::Implicit(certificate) => {
+            let mut talk = BufReader::new(certificate.around(stream));
+            session.note(ENCRYPTED);
+            session.greet(&mut talk).map(drop)
         }
-        let word = line.split([' ', ':']).next().unwrap_or_default();
-        match word {
-            "EHLO" => say("250-here\r\n250-8BITMIME\r\n250 AUTH PLAIN")?,
-            "AUTH" => say("235 welcome")?,
-            "DATA" => {
-                data = true;
-                say("354 go on")?;
+        Tls::Starttls(certificate) => {
+            let mut talk = BufReader::new(stream);
+            if !session.greet(&mut talk)? {
+                return Ok(());
             }
-            "QUIT" => return say("221 bye"),
-            _ => say("250 fine")?,
+            let mut talk = BufReader::new(certificate.around(talk.into_inner()));
+            session.note(ENCRYPTED);
+            let offers = "250 AUTH PLAIN";
+            Session { offers, ..*session }.talk(&mut talk).map(drop)
         }
     }
-    Ok(())
+}
+
+#[derive(Clone, Copy)]
+struct Session<'s> {
+    notes: &'s Mutex<Vec<String>>,
+    /// What it answers to a greeting.
+    offers: &'s str,
+    refusal: &'s dyn Fn(&str) -> Option<String>,
+}
+
+impl Session<'_> {
+    fn note(&self, line: &str) {
+        self.notes.lock().unwrap().push(line.into());
+    }
+
+    fn greet<S: Read + Write>(&self, stream: &mut BufReader<S>) -> Result<bool> {
+        say(stream, "220 here")?;
+        self.talk(stream)
+    }
+
+    /// Says whether what follows is to be encrypted.
+    fn talk<S: Read + Write>(&self, stream: &mut BufReader<S>) -> Result<bool> {
+        let mut data = false;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(false);
+            }
+            let line = line.trim_end_matches(['\r', '\n']);
+            self.note(line);
+            if data {
+                if line == "." {
+                    data = false;
+                    say(stream, "250 taken")?;
+                }
+                continue;
+            }
+            if let Some(refusal) = (self.refusal)(line) {
+                say(stream, &refusal)?;
+                continue;
+            }
+            match line.split([' ', ':']).next().unwrap_or_default() {
+                "EHLO" => say(stream, self.offers)?,
+                "AUTH" => say(stream, "235 welcome")?,
+                "STARTTLS" => {
+                    // What somebody in between would slip in: it must not be taken for an encrypted answer.
+                    say(stream, "220 go on\r\n550 slipped in")?;
+                    return Ok(true);
+                }
+                "DATA" => {
+                    data = true;
+                    say(stream, "354 go on")?;
+                }
+                "QUIT" => return say(stream, "221 bye").map(|()| false),
+                _ => say(stream, "250 fine")?,
+            }
+        }
+    }
+}
+
+fn say<S: Read + Write>(stream: &mut BufReader<S>, line: &str) -> Result<()> {
+    let stream = stream.get_mut();
+    stream.write_all(format!("{line}\r\n").as_bytes())?;
+    stream.flush()
 }
