@@ -51,6 +51,7 @@ const CAN: Can = Can {
     cost: Told::Never,
     context: Told::Never,
     tells_retries: false,
+    mcp: true,
 };
 
 /// Gemini CLI. Recorded with 0.61.0. Within the minute in which a session began it cannot be gone on with, and
@@ -64,7 +65,9 @@ pub(crate) const GEMINI: Program = Program {
         recorded: "0.61.0",
         logins: &[LoginBy::Env("GEMINI_API_KEY")],
         least: Permission::Ask,
-        can: CAN,
+        // It connects to servers in folders only that it trusts, and there it obeys the folder's own settings, too:
+        // hooks, servers, commands, variables. A worktree may bring any of them, so none is trusted.
+        can: Can { mcp: false, ..CAN },
     },
     args: &["--acp"],
     env: &[
