@@ -27,6 +27,8 @@ pub struct Program {
     pub model: Model,
     /// Whether the usage at the end of a turn is of the turn. Some tell their last request only.
     pub counts_turns: bool,
+    /// Whether it writes to standard error, and nowhere else, that it tries again: opencode's words are known.
+    pub logs_retries: bool,
 }
 
 /// How a model is chosen.
@@ -84,10 +86,11 @@ pub(crate) const GEMINI: Program = Program {
     config: None,
     model: Model::Argument,
     counts_turns: true,
+    logs_retries: false,
 };
 
-/// opencode. Recorded with 1.18.33. It does not tell that it tries again, and its usage at the end of a turn
-/// is that of the last request; its cost is of the whole session.
+/// opencode. Recorded with 1.18.33. That it tries again it tells in its [log](super::log) only, and its usage at the
+/// end of a turn is that of the last request; its cost is of the whole session.
 pub(crate) const OPENCODE: Program = Program {
     about: About {
         name: "opencode",
@@ -106,10 +109,12 @@ pub(crate) const OPENCODE: Program = Program {
             tokens: Told::Never,
             cost: Told::Live,
             context: Told::Live,
+            tells_retries: true,
             ..CAN
         },
     },
-    args: &["acp"],
+    // Its protocol does not tell that a provider fails; its errors, in its log, do.
+    args: &["acp", "--print-logs", "--log-level", "ERROR"],
     env: &[
         ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
         ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
@@ -122,6 +127,7 @@ pub(crate) const OPENCODE: Program = Program {
     config: Some(("OPENCODE_CONFIG", "opencode.json")),
     model: Model::Option,
     counts_turns: false,
+    logs_retries: true,
 };
 
 /// A program of the user's own: its command, with everything that it needs, stands in the plan. What it may do
@@ -144,6 +150,7 @@ pub(crate) const CONFIGURED: Program = Program {
     config: None,
     model: Model::Configured,
     counts_turns: false,
+    logs_retries: false,
 };
 
 pub(crate) fn launch(
