@@ -7,6 +7,7 @@
 //!
 //! Of the optional parts none is offered (`fs`, `terminal`): agents work on the worktree themselves.
 
+mod log;
 mod narrate;
 mod permission;
 mod program;
@@ -265,6 +266,10 @@ impl Protocol for Acp {
             Some(Message::Refusal { to, error }) => self.refused(to, error, out),
             Some(Message::Notice { .. }) | None => out.see(Seen::Progress),
         }
+    }
+
+    fn complaint(&mut self, line: &str, out: &mut Out) {
+        self.logged(line, out);
     }
 
     fn end(&mut self, out: &mut Out) {

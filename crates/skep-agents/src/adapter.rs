@@ -58,6 +58,8 @@ pub struct Can {
     pub context: Told,
     /// Whether it tells that it tries again. One that does not looks like one that is stuck.
     pub tells_retries: bool,
+    /// Whether it connects to Skep's MCP server. One that does not speaks for its attempt by the program, in its shell.
+    pub mcp: bool,
 }
 
 /// How an agent is interrupted. Signals come after the protocol, never before, and in every case the whole

@@ -34,7 +34,9 @@ const PASS: &[&str] = &["CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"];
 
 /// What both forms need: no plugins (they reach for the net), retries that end, a home of its own.
 fn common(launch: &mut Launch, settings: &Settings<'_>) {
-    for feature in ["plugins", "apps", "remote_plugin"] {
+    // And no snapshots of its shell: each is a file with all of its environment in it, the attempt's token and the
+    // user's key among it.
+    for feature in ["plugins", "apps", "remote_plugin", "shell_snapshot"] {
         launch.words(&["--disable", feature]);
     }
     // Without this a provider that is not reached is tried for ever.

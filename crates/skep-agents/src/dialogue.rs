@@ -51,6 +51,7 @@ pub enum CannotSay {
 pub struct Dialogue {
     protocol: Box<dyn Protocol>,
     lines: Lines,
+    complaints: Lines,
     out: Out,
     summary: Summary,
 }
@@ -60,11 +61,27 @@ impl Dialogue {
         let mut dialogue = Dialogue {
             protocol: Box::new(protocol),
             lines: Lines::default(),
+            complaints: Lines::default(),
             out: Out::default(),
             summary: Summary::default(),
         };
         dialogue.protocol.begin(&mut dialogue.out);
         dialogue
+    }
+
+    /// Reads what the agent has written to its standard error. Few agents have anything there that counts.
+    pub fn read_errors(&mut self, bytes: &[u8]) -> Vec<Seen> {
+        let Dialogue {
+            protocol,
+            complaints,
+            out,
+            ..
+        } = self;
+        complaints.push(bytes, |line| match line {
+            Line::Whole(line) => protocol.complaint(line, out),
+            Line::Cut(_) => {}
+        });
+        self.seen()
     }
 
     /// Reads what the agent has written to its standard output (and to nothing else).

@@ -17,8 +17,9 @@
 //!    worktree and not below `TMPDIR` (codex), kept for as long as its sessions may be resumed. Write
 //!    [`Launch::files`], link [`Launch::logins`]; both are harmless to do again. The environment is what is in
 //!    [`Launch::pass`] and set, then [`Launch::tools`], then [`Launch::env`], and nothing else.
-//! 3. **Start.** In the worktree. Standard input by [`Stdin`]. Standard output goes to the dialogue alone; standard
-//!    error does not (it is the log's): whoever can write into standard output can forge what is seen.
+//! 3. **Start.** In the worktree. Standard input by [`Stdin`]. Standard output goes to the dialogue alone:
+//!    whoever can write into it can forge what is seen. Standard error is the log's, and [`Dialogue::read_errors`] looks
+//!    in it for what an agent tells nowhere else: that its provider fails.
 //! 4. **Make the dialogue** ([`Adapter::dialogue`]), and from then on, **after every call to it**, write
 //!    [`Dialogue::to_write`] to the agent's standard input: whole, in order, and never waiting for it without reading
 //!    on, or both sides wait for ever.

@@ -52,6 +52,7 @@ pub(crate) const ABOUT: About = About {
         cost: Told::Live,
         context: Told::Live,
         tells_retries: true,
+        mcp: false,
     },
 };
 

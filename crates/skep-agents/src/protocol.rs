@@ -34,6 +34,8 @@ pub(crate) trait Protocol: fmt::Debug + Send {
     fn begin(&mut self, _out: &mut Out) {}
     /// Reads a line.
     fn line(&mut self, line: &str, out: &mut Out);
+    /// Reads a line of standard error. Only an agent that tells nowhere else what matters is listened to there.
+    fn complaint(&mut self, _line: &str, _out: &mut Out) {}
     /// Reads the beginning of a line that was too long to be kept.
     fn cut(&mut self, _head: &str, out: &mut Out) {
         out.see(Seen::Progress);

@@ -9,10 +9,12 @@
 //! must begin a word, too. So hashes, UUIDs, lock files and base64 pass as they are. What is not found: a secret that
 //! is nowhere known and has no shape, or one that was encoded (base64, one letter a line).
 
+mod deltas;
 mod heard;
 mod known;
 mod shapes;
 
+pub use deltas::Cleaner;
 pub use known::Secrets;
 
 use alloc::{string::String, vec::Vec};
@@ -46,6 +48,8 @@ pub struct Flow {
     held: Vec<u8>,
     /// Where in it that begins which is held back.
     from: usize,
+    /// So many bytes from there on were let go before it was known what they begin.
+    gone: usize,
     state: State,
     found: u64,
 }
@@ -55,6 +59,7 @@ impl Default for Flow {
         Flow {
             held: Vec::new(),
             from: 0,
+            gone: 0,
             state: State::Text,
             found: 0,
         }
@@ -117,11 +122,21 @@ impl Flow {
         }
     }
 
+    /// Lets go of what is held back if it is no more than the few letters that begin many words. Should a secret have
+    /// begun with them, the rest of it is found nevertheless.
+    fn let_few_go(&mut self, out: &mut Vec<u8>) {
+        let new = self.from + self.gone;
+        if matches!(self.state, State::Text) && new < self.held.len() && !self.holds_a_part() {
+            out.extend_from_slice(&self.held[new..]);
+            self.gone = self.held.len() - self.from;
+        }
+    }
+
     fn go(&mut self, secrets: &Secrets, last: bool, out: &mut Vec<u8>) {
         let held = core::mem::take(&mut self.held);
         let mut at = self.from;
-        // What lies before has been looked at and is not let go yet.
-        let mut clean = at;
+        // What lies before has been let go. Up to `at` the rest is looked at, which may be less.
+        let mut clean = at + self.gone;
         while at < held.len() {
             match self.state {
                 State::Text => {
@@ -133,7 +148,7 @@ impl Flow {
                         Look::No => at += 1,
                         Look::More => break,
                         Look::Secret { from, kind, rest } => {
-                            out.extend_from_slice(&held[clean..at + from]);
+                            out.extend_from_slice(held.get(clean..at + from).unwrap_or_default());
                             out.extend_from_slice(b"[redacted:");
                             out.extend_from_slice(kind.as_bytes());
                             out.push(b']');
@@ -168,9 +183,10 @@ impl Flow {
                 }
             }
         }
-        out.extend_from_slice(&held[clean..at]);
+        out.extend_from_slice(held.get(clean..at).unwrap_or_default());
         self.held = held;
         self.from = at;
+        self.gone = clean.saturating_sub(at);
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Program {
     pub model: Model,
     /// Whether the usage at the end of a turn is of the turn. Some tell their last request only.
     pub counts_turns: bool,
+    /// Whether it writes to standard error, and nowhere else, that it tries again: opencode's words are known.
+    pub logs_retries: bool,
 }
 
 /// How a model is chosen.
@@ -51,6 +53,7 @@ const CAN: Can = Can {
     cost: Told::Never,
     context: Told::Never,
     tells_retries: false,
+    mcp: true,
 };
 
 /// Gemini CLI. Recorded with 0.61.0. Within the minute in which a session began it cannot be gone on with, and
@@ -64,7 +67,9 @@ pub(crate) const GEMINI: Program = Program {
         recorded: "0.61.0",
         logins: &[LoginBy::Env("GEMINI_API_KEY")],
         least: Permission::Ask,
-        can: CAN,
+        // It connects to servers in folders only that it trusts, and there it obeys the folder's own settings, too:
+        // hooks, servers, commands, variables. A worktree may bring any of them, so none is trusted.
+        can: Can { mcp: false, ..CAN },
     },
     args: &["--acp"],
     env: &[
@@ -81,10 +86,11 @@ pub(crate) const GEMINI: Program = Program {
     config: None,
     model: Model::Argument,
     counts_turns: true,
+    logs_retries: false,
 };
 
-/// opencode. Recorded with 1.18.33. It does not tell that it tries again, and its usage at the end of a turn
-/// is that of the last request; its cost is of the whole session.
+/// opencode. Recorded with 1.18.33. That it tries again it tells in its [log](super::log) only, and its usage at the
+/// end of a turn is that of the last request; its cost is of the whole session.
 pub(crate) const OPENCODE: Program = Program {
     about: About {
         name: "opencode",
@@ -103,10 +109,12 @@ pub(crate) const OPENCODE: Program = Program {
             tokens: Told::Never,
             cost: Told::Live,
             context: Told::Live,
+            tells_retries: true,
             ..CAN
         },
     },
-    args: &["acp"],
+    // Its protocol does not tell that a provider fails; its errors, in its log, do.
+    args: &["acp", "--print-logs", "--log-level", "ERROR"],
     env: &[
         ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
         ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
@@ -119,6 +127,7 @@ pub(crate) const OPENCODE: Program = Program {
     config: Some(("OPENCODE_CONFIG", "opencode.json")),
     model: Model::Option,
     counts_turns: false,
+    logs_retries: true,
 };
 
 /// A program of the user's own: its command, with everything that it needs, stands in the plan. What it may do
@@ -141,6 +150,7 @@ pub(crate) const CONFIGURED: Program = Program {
     config: None,
     model: Model::Configured,
     counts_turns: false,
+    logs_retries: false,
 };
 
 pub(crate) fn launch(

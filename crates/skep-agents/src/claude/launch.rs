@@ -33,6 +33,7 @@ pub(crate) const ABOUT: About = About {
         cost: Told::AtTheEnd,
         context: Told::AtTheEnd,
         tells_retries: true,
+        mcp: true,
     },
 };
 

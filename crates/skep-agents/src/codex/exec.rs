@@ -31,6 +31,7 @@ pub(crate) const ABOUT: About = About {
         cost: Told::Never,
         context: Told::Never,
         tells_retries: true,
+        mcp: true,
     },
 };
 

@@ -40,6 +40,7 @@ pub(crate) const ABOUT: About = About {
         cost: Told::Never,
         context: Told::Live,
         tells_retries: true,
+        mcp: true,
     },
 };
 

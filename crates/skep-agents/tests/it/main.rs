@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs)] // A test may panic; nobody links it.
 
 mod bytes;
+mod deltas;
 mod endings;
 mod golden;
 mod hostile;

@@ -120,7 +120,7 @@ impl Talk {
 }
 
 /// Who speaks with such an agent.
-pub(super) fn adapter(talk: &Talk) -> Result<Adapter, String> {
+pub(crate) fn adapter(talk: &Talk) -> Result<Adapter, String> {
     match (&talk.adapter, &talk.rules) {
         (Some(name), _) => {
             Adapter::named(name).ok_or_else(|| format!("there is no adapter {name:?}"))

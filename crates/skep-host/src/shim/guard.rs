@@ -6,11 +6,12 @@ use super::streams::From;
 use crate::run::{
     RESULT,
     files::{RunSpec, StepSpec},
+    talk,
 };
 use crate::token;
 use skep_agents::{
     Adapter, LoginBy, RESULT_MAX,
-    redact::{Flow, Secrets},
+    redact::{Cleaner, Secrets},
 };
 use std::{
     collections::BTreeMap,
@@ -96,12 +97,24 @@ pub(super) fn clean_result(folder: &Path, secrets: &Secrets) {
 /// Where a step's streams are: a secret can be cut anywhere, and never goes on in the other stream.
 #[derive(Default)]
 pub(super) struct Flows {
-    output: Flow,
-    errors: Flow,
+    output: Cleaner,
+    errors: Cleaner,
 }
 
 impl Flows {
-    pub(super) fn of(&mut self, from: From) -> &mut Flow {
+    pub(super) fn new(step: &StepSpec) -> Flows {
+        // What nobody understands is cleaned as it is; the dialogue complains of it.
+        let adapter = step
+            .talk
+            .as_deref()
+            .and_then(|talk| talk::adapter(talk).ok());
+        Flows {
+            output: adapter.map_or_else(Cleaner::default, |adapter| adapter.cleaner()),
+            errors: Cleaner::default(),
+        }
+    }
+
+    pub(super) fn of(&mut self, from: From) -> &mut Cleaner {
         match from {
             From::Output => &mut self.output,
             From::Errors => &mut self.errors,

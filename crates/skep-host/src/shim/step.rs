@@ -169,7 +169,7 @@ impl Shim<'_> {
             streams,
             reports_open: true,
             tail: Tail::default(),
-            flows: Flows::default(),
+            flows: Flows::new(step),
             printed: 0,
             voice,
             stand: (step.kind == StepKind::Agent).then_some(Duration::ZERO),

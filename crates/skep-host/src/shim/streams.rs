@@ -195,7 +195,8 @@ impl Shim<'_> {
         watch.printed += length as u64;
         let told = match (&mut watch.voice, from) {
             (Some(voice), From::Output) => voice.read(bytes),
-            _ => Vec::new(),
+            (Some(voice), From::Errors) => voice.read_errors(bytes),
+            (None, _) => Vec::new(),
         };
         let flow = watch.flows.of(from);
         flow.push(&self.secrets, bytes, &mut self.clean);

@@ -172,6 +172,16 @@ impl Voice {
         self.take(seen)
     }
 
+    /// Reads what it printed on its standard error.
+    pub(super) fn read_errors(&mut self, bytes: &[u8]) -> Vec<String> {
+        let seen = self.dialogue.read_errors(bytes);
+        // Nothing else must follow from it, not even that something was heard.
+        if seen.is_empty() {
+            return Vec::new();
+        }
+        self.take(seen)
+    }
+
     /// Everything of the agent's is over.
     pub(super) fn end(mut self) -> Heard {
         let seen = self.dialogue.end();

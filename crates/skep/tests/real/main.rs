@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test may panic, and says what it skips.
 
 mod asks;
+mod leaks;
 mod limits;
 mod money;
 mod plan;

@@ -1,6 +1,7 @@
 //! One agent, one task: it edits, speaks for its attempt where it can, is merged, and is in the receipt and the bill.
 
 use crate::{
+    leaks::Watch,
     plan::Plan,
     world::{World, script, until},
 };
@@ -9,8 +10,9 @@ use skep_models::{Call, agents};
 
 /// How it speaks for its attempt, if it can: by Skep's MCP server, or by Skep's verb in its shell.
 ///
-/// codex puts the tools of servers behind a search, and takes a call by their name without one; gemini connects to none
-/// in a folder that is not trusted, and a worktree is not, for its settings could name hooks; aider has no tools.
+/// codex puts the tools of servers behind a search, and takes a call by their name without one; gemini connects to no
+/// server in a folder that is not trusted, and a worktree is not, for its settings could name hooks: it has the verb,
+/// which a person allows; aider has no tools.
 fn checkpoint(agent: &str) -> Option<Call> {
     match agent {
         "claude" | "opencode" => Some(Call::Tool {
@@ -21,14 +23,14 @@ fn checkpoint(agent: &str) -> Option<Call> {
             name: "mcp__skep::checkpoint".into(),
             args: json!({"text": "half way", "percent": 50}),
         }),
-        "pi" => Some(Call::Shell(
+        "pi" | "gemini" => Some(Call::Shell(
             "\"$SKEP_BIN\" checkpoint 'half way' --percent 50".into(),
         )),
         _ => None,
     }
 }
 
-// proves: X-1, X-2, X-3, U-8, W-14, S-7
+// proves: X-1, X-2, X-3, U-8, W-14, S-7, T-2
 pub(crate) fn merged(agent: &'static str) {
     let world = World::new();
     let mut calls = vec![Call::write("hello.txt", "hello\n")];
@@ -43,6 +45,7 @@ pub(crate) fn merged(agent: &'static str) {
     Plan::new(&world, 1, "agents = { metering = \"200ms\" }")
         .task(agent, "greet", script, check)
         .save();
+    let watch = Watch::begin(world.root());
     let run = world.begin();
     until(&world, "its model is asked", || {
         !world.server.asked_by("greet").is_empty()
@@ -51,6 +54,20 @@ pub(crate) fn merged(agent: &'static str) {
     let workers = world.json(&["status", "--json"])["workers"].clone();
     assert_eq!(workers[0]["agent"], agent, "{workers}");
     assert_eq!(workers[0]["model"], model, "{workers}");
+    if agent == "gemini" {
+        let mut open = json!([]);
+        until(&world, "it asks for its shell", || {
+            let list = world.skep(&["asks", "--json"]).out;
+            open = serde_json::from_str(&list).unwrap_or_default();
+            open["asks"][0]["id"].is_string()
+        });
+        let ask = &open["asks"][0];
+        assert!(
+            ask["text"].as_str().unwrap().contains("checkpoint"),
+            "{ask}"
+        );
+        world.expect(0, &["answer", ask["id"].as_str().unwrap(), "--allow"]);
+    }
     run.ends(0);
     assert_eq!(world.merged("hello.txt"), "bye\n");
     let files = world.git(&["ls-tree", "-r", "--name-only", "skep/real"]);
@@ -85,4 +102,5 @@ pub(crate) fn merged(agent: &'static str) {
     let by_model = world.json(&["costs", "--by", "model", "--json"]);
     assert_eq!(by_model["rows"][0]["key"], model, "{by_model}");
     world.keeps_the_key();
+    watch.saw_no_secret(&[]);
 }

@@ -50,7 +50,8 @@ fn an_agents_words_questions_errors_and_last_words_are_kept_without_its_secrets(
         "complains: [redacted:FAKE_KEY]"
     );
     assert!(!format!("{report:?}").contains(KEY));
-    for secret in [KEY, "ghp_0123456789"] {
+    // Nor in the pieces in which it was told.
+    for secret in [KEY, &KEY[..KEY.len() - 4], "ghp_0123456789"] {
         assert_eq!(
             holding(&played.world.folder(), secret),
             [""; 0].map(std::path::PathBuf::from)

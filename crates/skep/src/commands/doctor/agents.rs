@@ -64,7 +64,12 @@ fn tell(found: &Found, report: &mut Report) {
             about.least.word()
         )
     };
-    let what = format!("{} {version}, {login}; {held}", about.name);
+    let speaks = if about.can.mcp {
+        ""
+    } else {
+        "; reaches no MCP server in a worktree, speaks by `skep` in its shell"
+    };
+    let what = format!("{} {version}, {login}; {held}{speaks}", about.name);
     if found.login.is_some() {
         report.add(NAME, Verdict::Good, what, "");
     } else {
