@@ -109,10 +109,13 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             args.listen.words(),
         )
         .await?;
-        deeds.did(
-            "keeper",
-            "the keeper runs in the background; `skep down` ends it",
-        );
+        let said = match listen {
+            Some(_) => {
+                "the keeper runs in the background; `skep dash` shows it in a browser, `skep down` ends it"
+            }
+            None => "the keeper runs in the background; `skep down` ends it",
+        };
+        deeds.did("keeper", said);
         return deeds.end(Ok(()));
     }
     if args.detached {
