@@ -365,9 +365,14 @@ fn standing(state: &State, worker: &Worker, now: Time) -> String {
         WorkerState::Working => {
             let live = worker.current.and_then(|a| state.attempt(a));
             let task = live.map_or_else(String::new, |l| l.task.to_string());
-            match live.and_then(|l| health::tell(state, l, now)) {
+            let text = match live.and_then(|l| health::tell(state, l, now)) {
                 Some(how) => format!("works on {task}, {how}"),
                 None => format!("works on {task}, for {age}"),
+            };
+            // What is new of it comes first: columns are narrow.
+            match worker.paused {
+                true => format!("a person paused it, so this task is its last; {text}"),
+                false => text,
             }
         }
         WorkerState::Idle => {

@@ -75,6 +75,7 @@ impl Keys {
 /// The owner's token, as the file has it.
 pub struct Owner {
     path: PathBuf,
+    sign_in_page: PathBuf,
     seen: Mutex<Option<(Identity, Keys)>>,
 }
 
@@ -114,7 +115,12 @@ impl Owner {
             make(&path, Make::IfNone).map_err(|e| OwnerError::Io(path.clone(), e))?;
         }
         let seen = Mutex::default();
-        let owner = Owner { path, seen };
+        let sign_in_page = site.sign_in_page();
+        let owner = Owner {
+            path,
+            sign_in_page,
+            seen,
+        };
         owner.keys()?;
         Ok(owner)
     }
@@ -126,6 +132,15 @@ impl Owner {
     pub fn renew(site: &Site) -> Result<(), OwnerError> {
         let path = site.token();
         make(&path, Make::Anew).map_err(|e| OwnerError::Io(path, e))
+    }
+
+    /// Removes the page that leads to the link of `code`, once that was used. Another link's stays: its browser may
+    /// still have to read it.
+    pub fn was_used(&self, code: &str) {
+        let leads = fs::read_to_string(&self.sign_in_page).is_ok_and(|page| page.contains(code));
+        if leads {
+            let _ = fs::remove_file(&self.sign_in_page);
+        }
     }
 
     /// Whether this is the token. Takes the same time whatever the answer.

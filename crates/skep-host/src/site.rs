@@ -140,6 +140,11 @@ impl Site {
     pub fn token(&self) -> PathBuf {
         self.dir.join("token")
     }
+    /// What leads a desktop's browser to a link that signs it in, until the link was used.
+    #[must_use]
+    pub fn sign_in_page(&self) -> PathBuf {
+        self.dir.join("sign-in.html")
+    }
     /// Where the keeper answers over TCP, or did last.
     #[must_use]
     pub fn server_file(&self) -> PathBuf {

@@ -2807,7 +2807,9 @@ export interface components {
             output_tokens?: number | null;
             /** @description The tmux pane. */
             pane: string | null;
-            /** @description Why it does not work, in a sentence. */
+            /** @description Whether a person paused it: at work, it takes no more tasks once its attempt has ended. Left out where not. */
+            paused?: boolean;
+            /** @description Why it does not work, or will not for long, in a sentence. */
             reason: string | null;
             /** @description How its attempts went so far. Left out before one has ended. */
             record?: components["schemas"]["RecordDoc"] | null;

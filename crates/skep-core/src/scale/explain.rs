@@ -23,7 +23,15 @@ pub fn explain(state: &State, now: Time) -> String {
                 workers(total)
             );
         }
-        Mode::Between { min, max } if min == max => format!("{} of {min}", workers(total)),
+        Mode::Between { min, max } if min == max => {
+            let (most, by) = (ceiling.most, ceiling.by);
+            let asked = format!("{} of {min}", workers(total));
+            // Who asks for more than the policy lets be sees a number that is never reached.
+            match most < min {
+                true => format!("{asked}, but never more than {most} ({by})"),
+                false => asked,
+            }
+        }
         Mode::Auto | Mode::Between { .. } => {
             let least = floor(state);
             let (most, by) = (ceiling.most, ceiling.by);

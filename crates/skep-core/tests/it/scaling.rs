@@ -80,6 +80,11 @@ fn tasks_that_wait_bring_at_most_four_workers_at_once_up_to_each_cap() {
     t.pass(Millis::secs(30));
     assert_eq!(count(&t), 12);
     assert!(scale::explain(t.state(), t.now).contains("(policy.scaling.max_workers)"));
+    scale_to(&mut t, 40, 40);
+    assert!(
+        scale::explain(t.state(), t.now)
+            .starts_with("12 workers of 40, but never more than 12 (policy.scaling.max_workers)")
+    );
     t.prepare();
     scale_to(&mut t, 1, 9);
     assert_eq!(count(&t), 12, "none leaves that works");

@@ -20,7 +20,13 @@ pub(super) fn find(scene: &Scene<'_>) -> Vec<Litter> {
             ),
             None => "the keeper it belonged to died".into(),
         };
-        let left = [site.keeper_file(), site.socket(), site.notify()];
+        let left = [
+            site.keeper_file(),
+            site.socket(),
+            site.notify(),
+            // Its link works at the keeper that made it alone.
+            site.sign_in_page(),
+        ];
         for path in left.into_iter().chain(unfinished(scene)) {
             if path.exists() {
                 found.push(file(scene, path, why.clone()));

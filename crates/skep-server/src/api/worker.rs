@@ -84,7 +84,10 @@ pub struct WorkerDoc {
     pub alive: bool,
     /// `spawning`, `idle`, `working`, `paused`, `crashed` or `stopped`.
     pub status: String,
-    /// Why it does not work, in a sentence.
+    /// Whether a person paused it: at work, it takes no more tasks once its attempt has ended. Left out where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// Why it does not work, or will not for long, in a sentence.
     pub reason: Option<String>,
     /// The agent of its attempt.
     pub agent: Option<String>,
@@ -142,8 +145,10 @@ impl WorkerDoc {
             pane: None,
             alive: !matches!(status, WorkerState::Crashed | WorkerState::Stopped),
             status: status.to_string(),
+            paused: worker.paused,
             // Who works needs no reason, unless it is for a person to go on.
             reason: (status != WorkerState::Working
+                || worker.paused
                 || attempt.is_some_and(|a| a.asks.iter().any(Ask::waits)))
             .then(|| waiting::worker(state, worker, now)),
             agent: attempt.map(|a| a.agent.clone()),

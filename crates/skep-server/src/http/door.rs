@@ -216,6 +216,7 @@ impl Door {
         };
         desk.codes.remove(found);
         drop(desk);
+        self.owner.was_used(code);
         let until = seconds(clock) + SESSION_LASTS.as_secs();
         let session = random().ok().and_then(|random| {
             let text = format!("{until}.{random}");

@@ -56,6 +56,23 @@ pub struct Listen {
     pub names: Vec<String>,
 }
 
+impl Listen {
+    /// Fails where the address that was asked for cannot be had now. Whoever starts a keeper by hand is told before
+    /// anything is begun; a watchdog's keeper goes on without a listener instead.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn check(&self) -> Result<(), ListenError> {
+        match self.at {
+            Some(at) if !at.ip().is_loopback() => Err(ListenError::Open(at)),
+            Some(at) => std::net::TcpListener::bind(at)
+                .map(drop)
+                .map_err(|error| ListenError::Io(at, error)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {

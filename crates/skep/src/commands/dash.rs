@@ -2,6 +2,7 @@
 
 use crate::{
     args::Context,
+    deeds::Deeds,
     failure::{Exit, Failure},
     place::Place,
     term,
@@ -41,10 +42,13 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
                 .because(&error)
                 .hint(error.hint())
         })?;
-        term::say("the token is another one now; every session has ended\n");
+        let said = "the token is another one now; every session has ended";
         if !place.client.is_there().await? {
-            return Ok(Exit::Done);
+            let mut deeds = Deeds::begin(ctx, false)?;
+            deeds.did("token", said);
+            return deeds.end(Ok(()));
         }
+        term::say(&format!("{said}\n"));
     }
     let link = place.client.sign_in().await?;
     if ctx.json {
@@ -70,7 +74,7 @@ fn has_display() -> bool {
 /// Opens the link by way of a file that only this user can read: arguments are for everybody on the machine to see,
 /// and the link lets its first user in.
 fn open(place: &Place, url: &str) -> io::Result<()> {
-    let page: PathBuf = place.site.dir().join("sign-in.html");
+    let page: PathBuf = place.site.sign_in_page();
     let _ = fs::remove_file(&page);
     let mut options = OpenOptions::new();
     let mut file = options

@@ -42,12 +42,12 @@ async fn end(place: &Place, deeds: &mut Deeds, args: &Args) -> Result<Exit, Fail
         }
     }
     let status = place.client.status().await?;
-    let live = status
+    let running = status
         .workers
         .iter()
         .filter(|w| w.attempt.is_some())
         .count();
-    let live = count(live, "attempt");
+    let live = count(running, "attempt");
     if args.dry_run {
         let how = if args.now {
             "would be stopped and saved"
@@ -66,7 +66,7 @@ async fn end(place: &Place, deeds: &mut Deeds, args: &Args) -> Result<Exit, Fail
         CommandDoc::Drain
     };
     place.command(&command).await?;
-    if !args.now {
+    if !args.now && running > 0 {
         term::say(&format!(
             "{live} to end; `skep down --now` stops and saves them\n"
         ));

@@ -73,7 +73,19 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     if place.client.is_there().await? {
         let mut deeds = Deeds::begin(ctx, false)?;
-        deeds.only_say("keeper", "a keeper runs already");
+        // Without this, who changed their mind after `skep down` would believe that it stays.
+        let ending = place
+            .client
+            .status()
+            .await
+            .is_ok_and(|s| s.status == "draining");
+        let said = match ending {
+            true => {
+                "a keeper runs already, but ends once its attempts have; `skep resume` lets it go on"
+            }
+            false => "a keeper runs already",
+        };
+        deeds.only_say("keeper", said);
         if args.detach && !args.no_watchdog {
             watch_again(&place).await?;
         }
@@ -81,6 +93,12 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     }
     let told = args.host.as_deref().map(args::host).transpose()?;
     place::check_host(told)?;
+    let notify = Notify::from_env(|name| std::env::var_os(name)).map(Arc::new);
+    // A service manager cannot say whether it starts a keeper or replaces one; what the last one left does.
+    let replaces = notify.is_some() && KeeperFile::read(&place.site).is_some();
+    if !args.again && !replaces {
+        listen::check(listen.as_ref())?;
+    }
     if args.detach {
         let mut deeds = Deeds::begin(ctx, false)?;
         detach(
@@ -91,10 +109,13 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             args.listen.words(),
         )
         .await?;
-        deeds.did(
-            "keeper",
-            "the keeper runs in the background; `skep down` ends it",
-        );
+        let said = match listen {
+            Some(_) => {
+                "the keeper runs in the background; `skep dash` shows it in a browser, `skep down` ends it"
+            }
+            None => "the keeper runs in the background; `skep down` ends it",
+        };
+        deeds.did("keeper", said);
         return deeds.end(Ok(()));
     }
     if args.detached {
@@ -102,10 +123,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         rustix::process::setsid()
             .map_err(|e| Failure::new(Exit::Refused, "cannot leave the terminal").because(&e))?;
     }
-    let notify = Notify::from_env(|name| std::env::var_os(name)).map(Arc::new);
-    // A service manager cannot say whether it starts a keeper or replaces one; what the last one left does.
-    let replaces = notify.is_some() && KeeperFile::read(&place.site).is_some();
     let mut signals = Signals::listen()?;
+    // A link works at the keeper that made it, and here that one is no more.
+    let forget_link = || drop(std::fs::remove_file(place.site.sign_in_page()));
     let hosted = place.start_keeper(
         Presence {
             stays: true,
@@ -117,6 +137,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         told,
         listen,
     )?;
+    forget_link();
     if args.again || replaces {
         alerts::took_over(&hosted.keeper.handle()).await;
     } else {
@@ -135,6 +156,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
     let exit = keep(&hosted, &mut signals).await;
     tell("STOPPING=1\nSTATUS=Ending; attempts live on under their shims");
     hosted.stop().await;
+    forget_link();
     exit
 }
 

@@ -281,10 +281,10 @@ impl View {
         };
         let pause = (pause, format!("{name} takes no more tasks"));
         let resume = (resume, format!("{name} takes tasks again"));
-        // One that is at work and was paused says so only when its attempt has ended.
-        let both = match worker.status.as_str() {
-            "paused" | "crashed" => [resume, pause],
-            _ => [pause, resume],
+        let rests = worker.paused || worker.status == "crashed";
+        let both = match rests {
+            true => [resume, pause],
+            false => [pause, resume],
         };
         Some(Effect::Toggle(Box::new(both)))
     }

@@ -89,13 +89,14 @@ fn begun() -> Vec<Value> {
     ]
 }
 
+fn claimed(attempt: u64, task: &str, worker: &str) -> Value {
+    json!({ "type": "claimed", "attempt": attempt, "task": task, "worker": worker, "agent": "claude",
+        "model": "sonnet", "base": BASE, "give_up": BEGAN + 9_000_000 })
+}
+
 /// One asks, one has failed and wants to drive the terminal, one has crashed, and money was spent.
 fn busy() -> State {
     let mut events = begun();
-    let claimed = |attempt: u64, task: &str, worker: &str| {
-        json!({ "type": "claimed", "attempt": attempt, "task": task, "worker": worker, "agent": "claude",
-            "model": "sonnet", "base": BASE, "give_up": BEGAN + 9_000_000 })
-    };
     let started = |attempt: u64| json!({ "type": "attempt_started", "attempt": attempt });
     let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7} it said\u{202e} \u{9b}31m";
     events.extend([
@@ -113,6 +114,14 @@ fn busy() -> State {
             "text": "Which database is it to be, given that\nsessions are few and short?",
             "options": ["pg", "sqlite"] } }),
     ]);
+    state(&events)
+}
+
+/// A worker that takes no more tasks after the one that it is at.
+fn paused_at_work() -> State {
+    let mut events = begun();
+    events.push(claimed(1, "schema", "w1"));
+    events.push(json!({ "type": "worker_paused", "worker": "w1" }));
     state(&events)
 }
 
@@ -366,6 +375,12 @@ fn keys_send_the_commands_that_they_say() {
     for keys in ["r", "x", "2jr", "rn", "x\n", "2x\u{1b}"] {
         assert_eq!(sends(keys), None, "{keys:?}");
     }
+    let mut view = seen(&paused_at_work(), Link::Kept);
+    let Some(Effect::Toggle(either)) = press(&mut view, " ") else {
+        panic!("a space sends nothing");
+    };
+    let worker = "w1".into();
+    assert_eq!(either[0].0, CommandDoc::ResumeWorker { worker });
     let mut view = seen(&halted(), Link::Kept);
     let Some(Effect::Toggle(either)) = press(&mut view, "P") else {
         panic!("P sends nothing");

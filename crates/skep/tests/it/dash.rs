@@ -1,10 +1,10 @@
 //! `skep dash` and the listener of a real keeper, as a browser and a script meet them.
 
-use crate::{Sandbox, until};
+use crate::{Sandbox, terminal, until};
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     time::Duration,
 };
@@ -38,7 +38,10 @@ fn token(sandbox: &Sandbox) -> String {
 
 /// Follows a link as a browser does: the header that goes along from then on.
 fn sign_in(sandbox: &Sandbox) -> String {
-    let link = sandbox.expect(0, &["dash"]).out;
+    follow(sandbox, &sandbox.expect(0, &["dash"]).out)
+}
+
+fn follow(sandbox: &Sandbox, link: &str) -> String {
     let path = link.trim().rsplit_once("/sign-in").unwrap().1;
     let answer = ask(sandbox, "GET", &format!("/sign-in{path}"), "");
     let cookie = answer.split_once("set-cookie: ").unwrap().1;
@@ -144,4 +147,75 @@ fn who_does_not_want_it_has_no_listener() {
         keeper.contains(r#""listen":["--listen","off"]"#),
         "{keeper}"
     );
+}
+
+// proves: U-1
+#[test]
+fn a_port_that_was_asked_for_and_is_taken_is_an_error_before_anything_is_begun() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for more in [&[][..], &["--detach"]] {
+        let args = [&["up", "--listen", &port], more].concat();
+        let no = sandbox.expect(3, &args);
+        assert!(
+            no.err.contains(&format!("127.0.0.1:{port}")) && no.err.contains("another port"),
+            "{}",
+            no.err
+        );
+        assert!(!sandbox.path().join(".skep").exists());
+    }
+    drop(taken);
+    sandbox.expect(0, &["up", "--detach", "--no-watchdog", "--listen", &port]);
+    assert!(is_in(&sandbox, &sign_in(&sandbox)));
+}
+
+// proves: U-2
+#[test]
+fn what_leads_a_browser_to_its_link_is_gone_once_that_was_used_or_its_keeper_has_ended() {
+    let sandbox = Sandbox::new();
+    sandbox.expect(0, &["up", "--detach", "--no-watchdog"]);
+    let page = sandbox.path().join(".skep/sign-in.html");
+    // A desktop of which only this is known: what it is told to open.
+    let desktop = tempfile::tempdir().unwrap();
+    let opener = desktop.path().join("xdg-open");
+    fs::write(&opener, "#!/bin/sh\ntest -f \"$1\"\n").unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    let open = || {
+        let mut dash = sandbox.command(&["dash"]);
+        let path = std::env::var("PATH").unwrap();
+        dash.env("DISPLAY", ":0")
+            .env("PATH", format!("{}:{path}", desktop.path().display()));
+        let (said, code) = terminal::seen(dash);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(
+            fs::metadata(&page).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        said.lines().next().unwrap().to_string()
+    };
+    let first = open();
+    let second = open();
+    // The page leads to the second link by now.
+    follow(&sandbox, &first);
+    assert!(page.exists());
+    follow(&sandbox, &second);
+    assert!(!page.exists());
+
+    open();
+    sandbox.expect(0, &["down"]);
+    until("the keeper has put it away", || !page.exists());
+}
+
+// proves: U-1
+#[test]
+fn a_new_token_is_one_document_with_or_without_a_keeper() {
+    let sandbox = Sandbox::new();
+    sandbox.expect(0, &["up", "--detach", "--no-watchdog"]);
+    let with = sandbox.json(&["dash", "--new-token", "--json"]);
+    assert!(with["url"].is_string(), "{with}");
+    sandbox.expect(0, &["down"]);
+    until("the keeper is gone", || sandbox.skep(&["dash"]).code == 4);
+    let without = sandbox.json(&["dash", "--new-token", "--json"]);
+    assert_eq!(without["done"][0]["about"], "token", "{without}");
 }

@@ -118,6 +118,7 @@ fn what_a_dead_keeper_said_of_itself_is_put_away() {
     fs::write(dir.join("keeper.json"), who).unwrap();
     fs::write(dir.join("keeper.json.tmp"), "{").unwrap();
     fs::write(dir.join("watchdog.json"), "{}").unwrap();
+    fs::write(dir.join("sign-in.html"), "<p>").unwrap();
     // What is dropped leaves its file, as what is killed does.
     for name in ["keeper.sock", "notify.sock", "keeper.new4711"] {
         let _ = fs::remove_file(dir.join(name));
@@ -127,6 +128,7 @@ fn what_a_dead_keeper_said_of_itself_is_put_away() {
         "keeper.json: the keeper it belonged to (process 1) died",
         "keeper.sock",
         "notify.sock",
+        "sign-in.html",
         "keeper.json.tmp",
         "keeper.new4711",
         "watchdog.json: the watchdog it belonged to died",

@@ -197,3 +197,20 @@ timeout = "60s"
     }
     assert_eq!(sandbox.git(&["show", "skep/hooked:one.txt"]), "1\n");
 }
+
+// proves: U-11
+#[test]
+fn what_a_hook_prints_cannot_drive_the_terminal_of_who_reads_its_log() {
+    let sandbox = Sandbox::new();
+    let hook = r#"
+[hooks.noisy]
+on = "before_attempt"
+command = ["printf", '\033]0;owned\007 seen\n']
+"#;
+    sandbox.write("plan.toml", &plan(hook, ONE));
+    sandbox.expect(0, &["run", "plan.toml"]);
+    let log = fs::read_to_string(sandbox.path().join(".skep/hooks.log")).unwrap();
+    let drives = |c: char| c.is_control() && c != '\n';
+    assert!(log.contains("owned") && log.contains("seen"), "{log}");
+    assert!(!log.contains(drives), "{log:?}");
+}

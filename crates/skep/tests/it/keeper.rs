@@ -197,3 +197,45 @@ fn an_attempt_that_outlived_its_keeper_can_be_cancelled_before_the_next() {
     let two = sandbox.json(&["tasks", "show", "two", "--json"]);
     assert_eq!(two["state"], "cancelled");
 }
+
+// proves: U-1, U-3
+#[test]
+fn one_that_is_paused_at_work_says_so_and_a_keeper_that_ends_says_that_it_will() {
+    let sandbox = Sandbox::new();
+    sandbox.expect(0, &["up", "--detach", "--no-watchdog"]);
+    sandbox.write(
+        "plan.toml",
+        "[swarm]\nname = \"s\"\nworkers = 1\n[[task]]\nid = \"a\"\nmission = \"Make a.\"\n\
+         command = \"until test -e ../../../go; do sleep 0.05; done; echo a > a\"\n",
+    );
+    let mut run = sandbox.command(&["run", "plan.toml"]).spawn().unwrap();
+    let worker = || sandbox.json(&["status", "--json"])["workers"][0].clone();
+    until("it works", || worker()["status"] == "working");
+    assert_eq!(worker()["paused"], serde_json::Value::Null);
+    sandbox.expect(0, &["pause", "w1"]);
+    let paused = worker();
+    assert_eq!(
+        (&paused["status"], &paused["paused"]),
+        (&"working".into(), &true.into())
+    );
+    let why = sandbox.expect(0, &["why", "w1"]).out;
+    assert!(why.contains("a person paused it"), "{why}");
+    assert!(
+        sandbox
+            .expect(0, &["status"])
+            .out
+            .contains("a person paused it")
+    );
+    sandbox.expect(0, &["resume", "w1"]);
+    assert_eq!(worker()["paused"], serde_json::Value::Null);
+
+    let mut down = sandbox.command(&["down"]).spawn().unwrap();
+    until("it drains", || {
+        sandbox.json(&["status", "--json"])["status"] == "draining"
+    });
+    let up = sandbox.expect(0, &["up", "--detach", "--no-watchdog"]);
+    assert!(up.err.contains("`skep resume`"), "{}", up.err);
+    sandbox.write("go", "");
+    down.wait().unwrap();
+    run.wait().unwrap();
+}

@@ -32,7 +32,7 @@ max_retries = 0
 const WIDE: u16 = 40;
 
 /// What a person sees who runs this, and how it ended.
-fn seen(mut command: Command) -> (String, i32) {
+pub(crate) fn seen(mut command: Command) -> (String, i32) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();

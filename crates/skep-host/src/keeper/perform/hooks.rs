@@ -349,7 +349,15 @@ fn log(world: &World, call: &Call, failed: Option<&str>, output: &str) -> io::Re
     let end = failed.map_or("passed", |_| "failed");
     let mut text = format!("{} {} {end}\n", wall().0, call.id);
     for line in output.lines() {
-        text.push_str(&format!("  {line}\n"));
+        text.push_str("  ");
+        for c in line.chars() {
+            // Who looks at the file must not find the terminal driven by what a hook printed.
+            match c.is_control() && c != '\t' {
+                true => text.extend(c.escape_unicode()),
+                false => text.push(c),
+            }
+        }
+        text.push('\n');
     }
     file.write_all(text.as_bytes())
 }

@@ -1,6 +1,9 @@
 //! Where a keeper that stays listens for browsers, as a person says it and as it is handed on to other processes.
 
-use crate::{args, failure::Failure};
+use crate::{
+    args,
+    failure::{Exit, Failure},
+};
 use skep_server::http::tcp::{Listen, ListenError};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -59,4 +62,14 @@ impl ListenArgs {
         let names = names.flat_map(|name| ["--server-name".into(), name.clone()]);
         listen.chain(names).collect()
     }
+}
+
+/// Refuses, before anything is begun, an address that a person named and that cannot be had.
+pub(crate) fn check(listen: Option<&Listen>) -> Result<(), Failure> {
+    let checked = listen.map_or(Ok(()), Listen::check);
+    checked.map_err(|error| {
+        Failure::new(Exit::Refused, "no browser could connect")
+            .because(&error)
+            .hint(error.hint())
+    })
 }
