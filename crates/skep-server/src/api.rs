@@ -49,7 +49,8 @@ pub use metrics::{Latencies, LatencyDoc, MetricsDoc, WasteDoc};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use queue::{QueueDoc, QueuedDoc};
 pub use report::{
-    DoneDoc, LandedDoc, ReportDoc, ReportKind, SalvageSum, SpendingDoc, TroubleDoc,
+    DoneDoc, LandedDoc, ReportDoc, ReportKind, ReportList, SalvageSum, SpendingDoc, StoredDoc,
+    TroubleDoc,
 };
 pub use reputation::{ProviderDoc, RecordDoc, ReputationDoc};
 pub use series::{LatencyColumns, SeriesDoc};

@@ -1,8 +1,8 @@
 //! What happened in a stretch of time, as one document (U-7). Pages and Markdown are made of it alone.
 
 use super::{
-    AlertDoc, AlertList, AskDoc, AskList, By, ConcernDoc, ConcernList, CostRow, Latencies,
-    SCHEMA, SalvageDoc, SeriesDoc, Stamp, TargetDoc, TargetsDoc, WasteDoc,
+    AlertDoc, AlertList, AskDoc, AskList, By, ConcernDoc, ConcernList, CostRow, Latencies, SCHEMA,
+    SalvageDoc, SeriesDoc, Stamp, TargetDoc, TargetsDoc, WasteDoc,
     costs::ended_within,
     metrics::{latencies, percent, words},
 };
@@ -373,4 +373,26 @@ fn series(state: &State, span: Span, now: Time) -> SeriesDoc {
     let mut doc = SeriesDoc::of(state, back, step, now);
     doc.cut(span.to.0);
     doc
+}
+
+/// A report that was written by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoredDoc {
+    /// Its name.
+    pub id: String,
+    /// Of what it is.
+    pub kind: ReportKind,
+    /// Its page, below the repository's main worktree.
+    pub page: String,
+    /// The same as Markdown.
+    pub markdown: String,
+}
+
+/// `GET /api/v1/reports`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportList {
+    /// The document's version.
+    pub schema: u32,
+    /// Each, by kind, oldest first.
+    pub reports: Vec<StoredDoc>,
 }

@@ -3,8 +3,8 @@
 use super::{Decoder, Field, nowhere};
 use crate::zones;
 use skep_core::spec::{
-    Agents, Budget, Cap, Health, OnCap, Policy, Providers, Reports, RouteBy, Routing, Scaling, Slo, Targets,
-    Zone,
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, Reports, RouteBy, Routing, Scaling, Slo,
+    Targets, Zone,
 };
 
 /// Reads every number of a table.

@@ -13,8 +13,8 @@ use skep_core::{
     money::Usd,
     spec::{
         AgentSpec, Agents, Alerts, Budget, Cap, Command, Complexity, Criterion, Health, HookSpec,
-        Landing, ModelSpec, ModelWish, OnFail, Plan, Policy, Priority, Providers, Role, RouteBy,
-        Reports, Routing, Scaling, Slo, SwarmSpec, Targets, TaskSpec, Workers,
+        Landing, ModelSpec, ModelWish, OnFail, Plan, Policy, Priority, Providers, Reports, Role,
+        RouteBy, Routing, Scaling, Slo, SwarmSpec, Targets, TaskSpec, Workers,
     },
     time::Millis,
 };
