@@ -11,10 +11,8 @@ mod markdown;
 mod period;
 mod shown;
 
-pub(crate) use keep::{salvage, shelf};
-
 pub use html::html;
-pub use keep::{Service, Stored, read, stored};
+pub use keep::{Service, Stored, read, salvage, shelf, stored};
 pub use markdown::markdown;
 pub use period::{named, run_id, since};
 

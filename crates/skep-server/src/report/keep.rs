@@ -154,7 +154,8 @@ fn tidy(dir: &Path, kind: ReportKind) {
 }
 
 /// What git says of saved work, if it says anything.
-pub(crate) fn salvage(repo: &Repo, of: Option<(SwarmName, Oid)>, doc: ReportDoc) -> ReportDoc {
+#[must_use]
+pub fn salvage(repo: &Repo, of: Option<(SwarmName, Oid)>, doc: ReportDoc) -> ReportDoc {
     match of.map(|(swarm, tip)| repo.salvage(&swarm, &tip)) {
         Some(Ok(saved)) => doc.with_salvage(saved.iter().map(SalvageDoc::of)),
         Some(Err(_)) | None => doc,
@@ -162,7 +163,8 @@ pub(crate) fn salvage(repo: &Repo, of: Option<(SwarmName, Oid)>, doc: ReportDoc)
 }
 
 /// Of whom saved work is, and with what it is compared.
-pub(crate) fn shelf(state: &State) -> Option<(SwarmName, Oid)> {
+#[must_use]
+pub fn shelf(state: &State) -> Option<(SwarmName, Oid)> {
     let swarm = state.swarm()?;
     Some((swarm.spec.name.clone(), swarm.tip.clone()))
 }

@@ -28,6 +28,7 @@ mod places;
 mod refusals;
 mod runs;
 mod said;
+mod reports;
 mod scaling;
 mod scenarios;
 mod secrets;
