@@ -9,12 +9,12 @@ name = "told"
 workers = 2
 [[task]]
 id = "one"
-mission = "Make <script>alert(1)</script> | `two` of [it](http://x) \u001b[31mred."
+mission = "Make <script>alert(1)</script> | `two` of [it](http://x)."
 command = "echo 1 > one.txt"
 [[task]]
 id = "two"
 mission = "Fail."
-command = "echo '<b>no</b> | `x`'; false"
+command = "printf '\\033[31m<b>no</b> | `x`'; false"
 "#;
 
 fn page(sandbox: &Sandbox, of: &str, ending: &str) -> String {
