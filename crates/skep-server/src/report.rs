@@ -18,12 +18,19 @@ pub use period::{named, run_id, since};
 
 use crate::api::ReportDoc;
 use jiff::{Timestamp, tz::TimeZone};
-use skep_core::time::Time;
+use skep_core::time::{Millis, Time};
 
 /// A moment in the report's own zone.
 fn moment(doc: &ReportDoc, at: Time) -> String {
     let ms = i64::try_from(at.0).unwrap_or(i64::MAX);
     let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
     let zone = TimeZone::get(&doc.zone).unwrap_or(TimeZone::UTC);
-    at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string()
+    // Of a few minutes, the seconds tell things apart.
+    let short = doc.to.0.since(doc.from.0) < Millis::mins(60);
+    let format = if short {
+        "%Y-%m-%d %H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    at.to_zoned(zone).strftime(format).to_string()
 }

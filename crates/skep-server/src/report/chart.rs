@@ -22,6 +22,8 @@ pub(super) struct Chart {
     /// When the first and the last point begin, as people write it.
     ends: (String, String),
     money: bool,
+    /// The first series' colour.
+    first: usize,
     /// Names and values; all have as many. At most as many as there are colours.
     series: Vec<(String, Vec<f64>)>,
 }
@@ -75,7 +77,9 @@ pub(super) fn ends(doc: &ReportDoc) -> Option<Chart> {
         "attempts_rate_limited",
         "attempts_over_budget",
     ];
-    counts(doc, "Attempts that came to nothing", &names)
+    // What failed is not shown in the colour of what went well.
+    let chart = counts(doc, "Attempts that came to nothing", &names)?;
+    Some(Chart { first: 1, ..chart })
 }
 
 /// What was spent, by model.
@@ -102,7 +106,9 @@ fn counts(doc: &ReportDoc, title: &'static str, names: &[&str]) -> Option<Chart>
 }
 
 fn levels(doc: &ReportDoc, title: &'static str, names: &[&str]) -> Option<Chart> {
-    named(doc, title, Shape::Steps, &doc.series.levels, names)
+    let chart = named(doc, title, Shape::Steps, &doc.series.levels, names)?;
+    // Neither is what waits shown in the colours of good and bad.
+    Some(Chart { first: 3, ..chart })
 }
 
 fn named(
@@ -129,11 +135,13 @@ fn chart(
     series.retain(|(_, column)| column.iter().any(|n| *n > 0.0));
     series.truncate(COLOURS);
     let (first, last) = (doc.series.at.first()?, doc.series.at.last()?);
-    (!series.is_empty()).then(|| Chart {
+    // Two points are told better by the figures.
+    (doc.series.at.len() > 2 && !series.is_empty()).then(|| Chart {
         title,
         shape,
         ends: (moment(doc, Time(*first)), moment(doc, Time(*last))),
         money: false,
+        first: 0,
         series,
     })
 }
@@ -168,9 +176,14 @@ impl Chart {
         format!("{sign}{}", shown::number(n))
     }
 
-    /// The names of its series, in the order of their colours.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.series.iter().map(|(name, _)| name.as_str())
+    /// The names of its series, each with its colour.
+    pub(super) fn names(&self) -> impl Iterator<Item = (usize, &str)> {
+        let names = self.series.iter().enumerate();
+        names.map(|(ix, (name, _))| (self.colour(ix), name.as_str()))
+    }
+
+    fn colour(&self, ix: usize) -> usize {
+        (self.first + ix) % COLOURS
     }
 
     /// In a sentence, for who cannot see it.
@@ -242,8 +255,8 @@ impl Chart {
         let gap = if step > 4.0 { 1.0 } else { 0.0 };
         for ix in 0..self.points() {
             let mut below = 0.0;
-            for (colour, (_, column)) in self.series.iter().enumerate() {
-                let n = column[ix];
+            for (of, (_, column)) in self.series.iter().enumerate() {
+                let (n, colour) = (column[ix], self.colour(of));
                 if n > 0.0 {
                     let _ = write!(
                         out,
@@ -260,7 +273,8 @@ impl Chart {
     }
 
     fn steps(&self, out: &mut String, step: f64, y: impl Fn(f64) -> f64) {
-        for (colour, (_, column)) in self.series.iter().enumerate() {
+        for (of, (_, column)) in self.series.iter().enumerate() {
+            let colour = self.colour(of);
             let _ = write!(
                 out,
                 "<path class=\"l{colour}\" d=\"M{LEFT} {:.1}",

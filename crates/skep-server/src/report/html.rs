@@ -1,6 +1,6 @@
 //! A report as a page of its own: no script, nothing fetched, readable in the dark, on a phone and on paper.
 
-use super::layout::{self, Block, Cell, Table, Tone};
+use super::layout::{self, Block, Cell, Fit, Table, Tone};
 use crate::api::ReportDoc;
 use std::fmt::Write as _;
 
@@ -55,7 +55,7 @@ fn write_block(out: &mut String, block: &Block) {
                 escaped(&chart.about()),
                 escaped(chart.title)
             );
-            for (colour, name) in chart.names().enumerate() {
+            for (colour, name) in chart.names() {
                 let _ = write!(
                     out,
                     " <span class=\"key\"><i class=\"c{colour}\"></i>{}</span>",
@@ -98,7 +98,11 @@ fn class(cell: &Cell) -> &'static str {
         (Tone::Care, _) => " class=\"care\"",
         (Tone::Bad, _) => " class=\"bad\"",
         (Tone::Plain, true) => " class=\"n\"",
-        (Tone::Plain, false) => "",
+        (Tone::Plain, false) => match cell.fit {
+            Fit::Any => "",
+            Fit::Whole => " class=\"w\"",
+            Fit::Long => " class=\"long\"",
+        },
     }
 }
 

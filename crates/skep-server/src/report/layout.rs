@@ -4,7 +4,7 @@ mod cells;
 mod money;
 mod work;
 
-pub(super) use cells::{Cell, Tone, cell, code, number, toned};
+pub(super) use cells::{Cell, Fit, Tone, cell, code, long, number, toned, whole};
 
 use super::{chart, moment, shown};
 use crate::api::{Gravity, ReportDoc, ReportKind};
@@ -79,9 +79,12 @@ pub(super) fn sections(doc: &ReportDoc) -> Vec<Section> {
         ("Alerts", work::alerts(doc)),
         ("Saved work that is not merged", work::salvage(doc)),
     ];
-    let all = all.into_iter().filter(|(_, blocks)| !blocks.is_empty());
-    all.map(|(title, blocks)| Section { title, blocks })
-        .collect()
+    let empty = |block: &Block| matches!(block, Block::Table(table) if table.rows.is_empty());
+    let all = all.into_iter().map(|(title, mut blocks)| {
+        blocks.retain(|block| !empty(block));
+        Section { title, blocks }
+    });
+    all.filter(|section| !section.blocks.is_empty()).collect()
 }
 
 fn glance(doc: &ReportDoc) -> Vec<Block> {
@@ -141,7 +144,7 @@ fn next(doc: &ReportDoc) -> Vec<Block> {
         vec![
             toned(concern.severity.word(), tone),
             cell(&concern.subject),
-            cell(&concern.sentence),
+            long(&concern.sentence),
             remedy.map_or_else(|| cell("wait"), |r| code(&r.shell)),
         ]
     };

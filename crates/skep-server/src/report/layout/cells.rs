@@ -21,6 +21,34 @@ pub(crate) struct Cell {
     pub(crate) code: bool,
     /// It is read against the cells above and below.
     pub(crate) number: bool,
+    pub(crate) fit: Fit,
+}
+
+/// How much room a cell needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fit {
+    #[default]
+    Any,
+    /// It stays on one line.
+    Whole,
+    /// It is a sentence or more.
+    Long,
+}
+
+/// A sentence or more.
+pub(crate) fn long(text: impl Into<String>) -> Cell {
+    Cell {
+        fit: Fit::Long,
+        ..cell(text)
+    }
+}
+
+/// What stays on one line, such as a moment.
+pub(crate) fn whole(text: impl Into<String>) -> Cell {
+    Cell {
+        fit: Fit::Whole,
+        ..cell(text)
+    }
 }
 
 pub(crate) fn cell(text: impl Into<String>) -> Cell {

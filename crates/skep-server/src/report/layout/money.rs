@@ -1,6 +1,6 @@
 //! What was spent, for what, and how the swarm stands to what it should come to.
 
-use super::{Block, Cell, Table, Tone, cell, number, toned};
+use super::{Block, Cell, Table, Tone, cell, long, number, toned};
 use crate::{
     api::{CostRow, LatencyDoc, ReportDoc, TargetDoc},
     report::{chart, shown},
@@ -12,11 +12,11 @@ pub(super) fn spending(doc: &ReportDoc) -> Vec<Block> {
         return vec![Block::Text("No attempt ended in this time.".into())];
     };
     let waste = &spent.waste;
-    let mut said = format!(
-        "{} ended and cost {}",
-        shown::count(usize::try_from(attempts).unwrap_or(usize::MAX), "attempt"),
-        shown::cost(&spent.total)
-    );
+    let ended = shown::count(usize::try_from(attempts).unwrap_or(usize::MAX), "attempt");
+    let mut said = match spent.total.usd {
+        Some(_) => format!("{ended} ended and cost {}", shown::cost(&spent.total)),
+        None => format!("{ended} ended, and nobody knows what that cost"),
+    };
     if let Some(percent) = waste.percent {
         said += &format!(
             "; {} of it ({percent:.1} %) went to results that were not accepted or not merged",
@@ -24,7 +24,8 @@ pub(super) fn spending(doc: &ReportDoc) -> Vec<Block> {
         );
     }
     said.push('.');
-    if let Some(unknown) = spent.total.unknown.filter(|n| *n > 0) {
+    let unknown = spent.total.unknown.filter(|n| *n > 0 && *n < attempts);
+    if let Some(unknown) = unknown {
         said += &format!(" Of {unknown} of them nobody knows the cost, so the true sum is higher.");
     }
     let mut blocks = vec![Block::Text(said)];
@@ -110,11 +111,11 @@ fn target(target: &TargetDoc) -> Vec<Cell> {
         _ => Tone::Plain,
     };
     vec![
-        cell(&target.about),
+        long(&target.about),
         toned(&target.verdict, tone),
         number(target.value.map_or_else(|| "unknown".into(), amount)),
         cell(aim),
-        cell(&target.basis),
+        long(&target.basis),
     ]
 }
 

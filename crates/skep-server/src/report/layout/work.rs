@@ -1,6 +1,6 @@
 //! What was done, what failed, who did it, and what waits.
 
-use super::{Block, Cell, Table, Tone, cell, code, number, toned};
+use super::{Block, Cell, Table, Tone, cell, code, long, number, toned, whole};
 use crate::{
     api::{DoneDoc, LandedDoc, ReportDoc, TroubleDoc},
     report::{chart, moment, shown},
@@ -19,14 +19,14 @@ pub(super) fn done(doc: &ReportDoc) -> Vec<Block> {
     let row = |done: &DoneDoc| {
         vec![
             cell(&done.task),
-            cell(&done.mission),
+            long(&done.mission),
             number(done.wave),
             done.commit.as_deref().map_or_else(dash, short),
             done.files.map_or_else(dash, number),
             number(done.attempts),
             number(shown::length(done.took_ms)),
             number(shown::known(done.usd)),
-            cell(moment(doc, done.at.0)),
+            whole(moment(doc, done.at.0)),
         ]
     };
     let wave = |landed: &LandedDoc| {
@@ -34,7 +34,7 @@ pub(super) fn done(doc: &ReportDoc) -> Vec<Block> {
             number(landed.wave),
             number(landed.tasks),
             short(&landed.tip),
-            landed.at.map_or_else(dash, |at| cell(moment(doc, at.0))),
+            landed.at.map_or_else(dash, |at| whole(moment(doc, at.0))),
         ]
     };
     let mut blocks = vec![Block::Table(Table {
@@ -70,7 +70,7 @@ pub(super) fn trouble(doc: &ReportDoc) -> Vec<Block> {
             toned(&trouble.state, tone),
             number(trouble.failed),
             number(shown::known(trouble.usd)),
-            cell(&trouble.why),
+            long(&trouble.why),
         ]
     };
     let mut blocks = vec![Block::Table(Table {
@@ -124,8 +124,8 @@ pub(super) fn asks(doc: &ReportDoc) -> Vec<Block> {
         let row = |ask: &crate::api::AskDoc| {
             vec![
                 cell(&ask.task),
-                cell(skep_core::alert::line(&ask.text)),
-                cell(moment(doc, ask.until.0)),
+                long(skep_core::alert::line(&ask.text)),
+                whole(moment(doc, ask.until.0)),
                 code(format!("skep answer {}", ask.id)),
             ]
         };
@@ -158,9 +158,9 @@ pub(super) fn alerts(doc: &ReportDoc) -> Vec<Block> {
             };
             vec![
                 toned(&alert.severity, tone),
-                cell(&alert.text),
-                cell(&alert.todo),
-                cell(moment(doc, alert.since.0)),
+                long(&alert.text),
+                long(&alert.todo),
+                whole(moment(doc, alert.since.0)),
             ]
         };
         blocks.push(Block::Table(Table {
@@ -180,7 +180,7 @@ pub(super) fn salvage(doc: &ReportDoc) -> Vec<Block> {
         vec![
             cell(&saved.task),
             number(saved.files),
-            cell(moment(doc, saved.saved.0)),
+            whole(moment(doc, saved.saved.0)),
             code(format!(
                 "skep salvage show {}/{}",
                 saved.task, saved.attempt
