@@ -56,8 +56,9 @@ fn write_table(out: &mut String, table: &Table) {
 }
 
 fn marked(cell: &Cell) -> String {
-    // A span of code cannot hold a pipe in a table everywhere, nor any backtick: those are shown as text.
-    if cell.code && !cell.text.is_empty() && !cell.text.contains(['`', '|', '\\', '\n']) {
+    // A span of code cannot hold a pipe in a table everywhere, nor any backtick, and not every reader knows that
+    // nothing in it is HTML: those are shown as text.
+    if cell.code && !cell.text.is_empty() && !cell.text.contains(['`', '|', '\\', '<']) {
         return format!("`{}`", plain(&cell.text));
     }
     escaped(&cell.text)
@@ -97,7 +98,7 @@ mod tests {
     fn no_text_is_markup() {
         assert_eq!(
             escaped("<script>|`x`|\n# [a](b) @me\x1b[31m"),
-            "&lt;script&gt;\\|\\`x\\`\\|  \\# \\[a\\](b) &#64;me \\[31m"
+            "&lt;script&gt;\\|\\`x\\`\\| \\# \\[a\\](b) &#64;me \\[31m"
         );
     }
 }
