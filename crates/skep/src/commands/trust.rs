@@ -4,10 +4,9 @@ use super::confirm;
 use crate::{
     args::Context,
     commands::run::show_faults,
+    deeds::Deeds,
     failure::{Exit, Failure},
-    layers,
-    place::Place,
-    term,
+    layers, term,
 };
 use skep_server::{
     http,
@@ -30,8 +29,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
-    let place = Place::find(ctx)?;
-    let path = place.repo.root().join(PROJECT);
+    let mut deeds = Deeds::begin(ctx, args.dry_run)?;
+    let result = decide(ctx, args, &mut deeds);
+    deeds.end(result)
+}
+
+fn decide(ctx: &Context, args: &Args, deeds: &mut Deeds) -> Result<(), Failure> {
+    let path = deeds.place.repo.root().join(PROJECT);
     let Some(trust) = layers::places().trust() else {
         return Err(Failure::usage("there is no folder to note it in")
             .hint("set HOME, or XDG_STATE_HOME, to an absolute path"));
@@ -41,13 +45,13 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         Failure::new(Exit::Refused, format!("cannot write {list}")).because(&error)
     };
     if args.revoke {
-        let said = if trust.revoke(&path).map_err(cannot)? {
-            format!("{} is not trusted any more\n", path.display())
+        if trust.revoke(&path).map_err(cannot)? {
+            let said = format!("{} is not trusted any more", path.display());
+            deeds.did(PROJECT, &said);
         } else {
-            format!("{} was not trusted\n", path.display())
-        };
-        term::say(&term::escape_lines(&said));
-        return Ok(Exit::Done);
+            deeds.only_say(PROJECT, &format!("{} was not trusted", path.display()));
+        }
+        return Ok(());
     }
     let text = fs::read_to_string(&path).map_err(|error| {
         Failure::usage(format!("cannot read {}", path.display()))
@@ -60,17 +64,21 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
         content: Content::File(PROJECT.into(), text.clone()),
         trusted: true,
     };
-    let options = http::options(place.repo.root());
+    let options = http::options(deeds.place.repo.root());
     let checked = Layers(vec![layer]).check(&options);
     checked.map_err(|faults| show_faults(ctx, &faults))?;
     term::say(&term::escape_lines(&text));
     if args.dry_run {
-        return Ok(Exit::Done);
+        deeds.only_say(PROJECT, "this is what would be trusted");
+        return Ok(());
     }
     let question = format!("Trust {} as it is now?", path.display());
     confirm(ctx, &question)?;
     // What was shown is what is trusted, whatever the file holds by now.
     trust.grant(&path, text.as_bytes()).map_err(cannot)?;
-    term::say("trusted, until it changes; `skep trust --revoke` takes it back\n");
-    Ok(Exit::Done)
+    deeds.did(
+        PROJECT,
+        "trusted, until it changes; `skep trust --revoke` takes it back",
+    );
+    Ok(())
 }

@@ -137,6 +137,9 @@ fn every_verb_prints_a_document_for_programs() {
     let documents: &[&[&str]] = &[
         &["run", "plan.toml"],
         &["status"],
+        &["state"],
+        &["metrics"],
+        &["alerts"],
         &["tasks"],
         &["workers"],
         &["scale", "1"],
@@ -176,11 +179,13 @@ fn every_verb_prints_a_document_for_programs() {
         }
     }
     std::fs::remove_file(sandbox.path().join("plan.toml")).unwrap();
+    let both = |changed| [about("plan.toml", changed), about("skep.toml", changed)].concat();
+    assert_eq!(done(&sandbox, &["init", "--dry-run"]), both(false));
+    assert_eq!(done_here(&sandbox, &["init"]), both(true));
     assert_eq!(
-        done(&sandbox, &["init", "--dry-run"]),
-        about("plan.toml", false)
+        done_here(&sandbox, &["trust", "--yes"]),
+        about("skep.toml", true)
     );
-    assert_eq!(done_here(&sandbox, &["init"]), about("plan.toml", true));
     // None is forgotten: what `--help` lists is here, or says why not.
     let help = sandbox.expect(0, &["--help"]).out;
     let verbs = help
@@ -194,7 +199,8 @@ fn every_verb_prints_a_document_for_programs() {
         .lines()
         .filter(|l| l.starts_with("  ") && !l.starts_with("   "));
     for verb in verbs.filter_map(|line| line.split_whitespace().next()) {
-        let tried = documents.iter().any(|args| args[0] == verb) || verb == "init";
+        let tried =
+            documents.iter().any(|args| args[0] == verb) || ["init", "trust"].contains(&verb);
         let excused = NO_DOCUMENT.iter().any(|(name, _)| *name == verb);
         assert!(tried != excused, "{verb}: tried {tried}, excused {excused}");
     }
