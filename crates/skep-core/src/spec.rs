@@ -17,8 +17,8 @@ pub use glob::{BadGlob, Glob};
 pub use graph::{Graph, cycles};
 pub use hook::{HookSpec, Moment, OnFail};
 pub use policy::{
-    Agents, Alerts, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo,
-    Targets,
+    Agents, Alerts, Budget, Cap, Health, OnCap, Policy, Providers, Reports, RouteBy, Routing,
+    Scaling, Slo, Targets,
 };
 pub use zone::{Span, Zone};
 

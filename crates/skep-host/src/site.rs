@@ -125,6 +125,11 @@ impl Site {
     pub fn state_file(&self) -> PathBuf {
         self.dir.join("state.json")
     }
+    /// Reports, each as a page, as Markdown and as a document.
+    #[must_use]
+    pub fn reports(&self) -> PathBuf {
+        self.dir.join("reports")
+    }
     /// What hooks print, and how they end.
     #[must_use]
     pub fn hooks_log(&self) -> PathBuf {

@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod problem;
 mod queue;
+mod report;
 mod reputation;
 mod series;
 mod sign_in;
@@ -47,6 +48,10 @@ pub use log::{LogLine, LogPage};
 pub use metrics::{Latencies, LatencyDoc, MetricsDoc, WasteDoc};
 pub use problem::{PROBLEM_JSON, Problem, cannot_open, refusal};
 pub use queue::{QueueDoc, QueuedDoc};
+pub use report::{
+    DoneDoc, LandedDoc, ReportDoc, ReportKind, ReportList, SalvageSum, SpendingDoc, StoredDoc,
+    TroubleDoc,
+};
 pub use reputation::{ProviderDoc, RecordDoc, ReputationDoc};
 pub use series::{LatencyColumns, SeriesDoc};
 pub use sign_in::{SignInDoc, SignedOutDoc};

@@ -8,8 +8,8 @@ pub use attempt::Speaker;
 
 use crate::api::{
     AlertList, AnswerDoc, AskList, By, CommandDoc, ConcernList, ConfigDoc, ConflictList, CostsDoc,
-    EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReputationDoc, SeriesDoc,
-    SignInDoc, StateDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
+    EventDoc, LogPage, MemoList, MetricsDoc, PricesDoc, Problem, ReportDoc, ReputationDoc,
+    SeriesDoc, SignInDoc, StateDoc, Status, TargetsDoc, TaskDetail, TaskList, WhyDoc, WorkerList,
 };
 use crate::config::Changes;
 use http_body_util::{BodyExt, Full};
@@ -264,6 +264,15 @@ impl Client {
     pub async fn series(&self, window: Millis, step: Millis) -> Result<SeriesDoc, ClientError> {
         self.get(&format!("series?window={window}&step={step}"))
             .await
+    }
+
+    /// A report: one that was written, or one up to now (`run`, `hourly`, `daily`, `weekly`, or `window` of a length).
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn report(&self, id: &str, window: Option<Millis>) -> Result<ReportDoc, ClientError> {
+        let asked = window.map_or_else(String::new, |window| format!("?window={window}"));
+        self.get(&format!("reports/{id}{asked}")).await
     }
 
     /// Sends a command. The same key again does nothing new.

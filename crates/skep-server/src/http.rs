@@ -19,6 +19,7 @@ mod measure;
 mod openapi;
 mod page;
 mod read;
+mod reports;
 mod routes;
 mod sign_in;
 pub mod socket;
@@ -178,6 +179,7 @@ fn owner() -> Routes<App> {
         )
         .merge(log::routes())
         .merge(measure::routes())
+        .merge(reports::routes())
         .get(
             "/alerts",
             alerts::list,

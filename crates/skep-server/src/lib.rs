@@ -12,6 +12,7 @@ pub mod mcp;
 pub mod models;
 mod near;
 pub mod prometheus;
+pub mod report;
 pub mod state_file;
 mod unique;
 pub mod zones;

@@ -3,8 +3,8 @@
 use crate::{
     commands::{
         alerts, ask, asks, attach, clean, completions, concerns, config, costs, dash, demo, doctor,
-        down, events, import, init, logs, mcp, metrics, pause, retry, run, salvage, say, scale,
-        schema, state, status, tasks, top, trust, up, watchdog, why, workers,
+        down, events, import, init, logs, mcp, metrics, pause, report, retry, run, salvage, say,
+        scale, schema, state, status, tasks, top, trust, up, watchdog, why, workers,
     },
     failure::{Exit, Failure},
     term::{self, ColorChoice},
@@ -119,6 +119,8 @@ pub(crate) enum Verb {
     Costs(costs::Args),
     /// Show how the swarm stands to its targets, and how long everything takes
     Metrics(metrics::Args),
+    /// Report what was done, what failed, what it cost, and what to look at next
+    Report(report::Args),
     /// Show and change the numbers that steer the swarm
     Config(config::Args),
     /// Let the repository's skep.toml run commands

@@ -20,6 +20,7 @@ pub(crate) mod logs;
 pub(crate) mod mcp;
 pub(crate) mod metrics;
 pub(crate) mod pause;
+pub(crate) mod report;
 pub(crate) mod retry;
 pub(crate) mod run;
 pub(crate) mod salvage;
@@ -94,6 +95,7 @@ async fn act(ctx: &Context, verb: Verb) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(ctx, &args),
         Verb::Dash(args) => dash::run(ctx, &args).await,
         Verb::Costs(args) => costs::run(ctx, &args).await,
+        Verb::Report(args) => report::run(ctx, &args).await,
         Verb::Metrics(args) => metrics::run(ctx, &args).await,
         Verb::Checkpoint(args) => say::checkpoint(ctx, args).await,
         Verb::Heartbeat(_) => say::heartbeat(ctx).await,

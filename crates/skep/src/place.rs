@@ -36,7 +36,7 @@ use skep_server::{
         socket::Socket,
         tcp::{Limits, Listen, ListenError, Tcp},
     },
-    prometheus, state_file, task_hint, unique_id,
+    prometheus, report, state_file, task_hint, unique_id,
 };
 use skep_store::{OpenError, SqliteLog};
 use std::{
@@ -259,6 +259,7 @@ impl Place {
         let (leave, mut left) = watch::channel(());
         let (file_leave, file_left) = watch::channel(());
         let state_file = tokio::spawn(state_file::keep(app.clone(), file_left));
+        let reports = report::Service::start(app.clone());
         let router = http::router_with(app, door);
         let served = tokio::spawn(async move {
             let mut leaving = left.clone();
@@ -274,6 +275,7 @@ impl Place {
         let alerts = alerts::Service::start(keeper.handle());
         Ok(Hosted {
             alerts,
+            reports,
             keeper,
             served,
             leave,
@@ -316,6 +318,7 @@ impl Place {
 /// A keeper in this process.
 pub(crate) struct Hosted {
     alerts: alerts::Service,
+    reports: report::Service,
     pub(crate) keeper: Keeper,
     served: JoinHandle<()>,
     leave: watch::Sender<()>,
@@ -335,6 +338,7 @@ impl Hosted {
         let session = session.filter(|(_, host)| handle.host(*host) == Host::Tmux);
         // What became due with the last event is told while there is a log to note it in.
         self.alerts.leave().await;
+        self.reports.leave().await;
         // While the keeper can still say how it leaves things.
         let _ = self.state_file.0.send(());
         let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.state_file.1).await;

@@ -1,7 +1,7 @@
 //! Reading the history: the last so-and-so long as one, or as points of a chart.
 
 use super::{
-    Bucket, History, OTHERS, Spans, levels,
+    Bucket, Count, History, OTHERS, Spans, levels,
     ring::{Ring, parts},
 };
 use crate::{
@@ -113,6 +113,41 @@ impl State {
         }
         all.levels = levels(self);
         all
+    }
+
+    /// What happened from one moment to another, up to a bucket's width more. Its levels are those of now.
+    #[must_use]
+    pub fn between(&self, from: Time, to: Time, now: Time) -> Bucket {
+        let history = self.history();
+        let mut all = Bucket::default();
+        if let Some(ring) = history.ring(now.since(from), Millis(1)) {
+            let slot = |at: Time| at.0 / ring.step.0;
+            // A bucket in which the span ends is of it, unless that is where the bucket begins.
+            let last = to.0.div_ceil(ring.step.0);
+            let within = ring.iter();
+            let within = within.filter(|(at, _)| (slot(from)..last).contains(&slot(*at)));
+            for (_, bucket) in within {
+                all.add_all(bucket);
+            }
+        }
+        if history.since.is_some() && history.at < to {
+            let still = to.min(now).since(history.at.max(from));
+            all.last(still, self.live().len() as u64, self.workers().len() as u64);
+        }
+        all.levels = levels(self);
+        all
+    }
+
+    /// When there was work last before a moment, as exactly as that is remembered.
+    #[must_use]
+    pub fn worked_before(&self, moment: Time) -> Option<Time> {
+        let worked = |bucket: &Bucket| {
+            let kinds = [Count::Claims, Count::WorkingMs, Count::TasksMerged];
+            kinds.iter().any(|kind| bucket.counts.get(*kind) > 0)
+        };
+        let rings = self.history().rings.iter().flat_map(Ring::iter);
+        let rings = rings.filter(|(at, bucket)| *at < moment && worked(bucket));
+        rings.map(|(at, _)| at).max()
     }
 
     /// All that ever happened. Its levels are those of now.

@@ -3,6 +3,7 @@
 mod agents;
 mod alerts;
 mod budget;
+mod reports;
 mod routing;
 mod scaling;
 mod targets;
@@ -10,6 +11,7 @@ mod targets;
 pub use agents::Agents;
 pub use alerts::Alerts;
 pub use budget::{Budget, Cap, OnCap};
+pub use reports::Reports;
 pub use routing::{Providers, RouteBy, Routing, Slo};
 pub use scaling::Scaling;
 pub use targets::Targets;
@@ -77,6 +79,8 @@ pub struct Policy {
     pub agents: Agents,
     /// When people are told that something needs them.
     pub alerts: Alerts,
+    /// Which reports are written by themselves.
+    pub reports: Reports,
 }
 
 /// The numbers of supervision. An attempt's silence is measured from the last sign of progress of any kind.
@@ -162,6 +166,7 @@ impl Default for Policy {
             targets: Targets::default(),
             agents: Agents::default(),
             alerts: Alerts::default(),
+            reports: Reports::default(),
         }
     }
 }

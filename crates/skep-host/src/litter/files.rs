@@ -50,7 +50,8 @@ fn unfinished(scene: &Scene<'_>) -> Vec<PathBuf> {
     let sockets = scene.site.socket();
     let stem = sockets.with_extension("new");
     let stem = name(&stem);
-    let folders = [Some(scene.site.dir()), sockets.parent()];
+    let reports = scene.site.reports();
+    let folders = [Some(scene.site.dir()), sockets.parent(), Some(&*reports)];
     let entries = folders
         .into_iter()
         .flatten()

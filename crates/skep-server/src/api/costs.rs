@@ -187,6 +187,32 @@ fn minutes(time: Millis) -> f64 {
     (time.0 / 600) as f64 / 100.0
 }
 
+/// What attempts that ended within a span cost, added up: the rows, those that cost most first, and their sum.
+pub(super) fn ended_within(state: &State, span: Span, by: By) -> (Vec<CostRow>, CostRow) {
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut total = Sum::default();
+    for task in state.tasks() {
+        for past in task.history.iter().filter(|past| span.holds(past.ended)) {
+            let key = match by {
+                By::Task => task.id().to_string(),
+                By::Model => past.model.clone().unwrap_or_default(),
+                By::Worker => past.worker.to_string(),
+                By::Role => task.spec.role.clone().unwrap_or_default(),
+                By::Day => zones::day(state.policy().budget.zone.day_number(past.ended)),
+            };
+            let outcome = Some(past.outcome);
+            sums.entry(key)
+                .or_default()
+                .add(&past.charge, past.took, outcome);
+            total.add(&past.charge, past.took, outcome);
+        }
+    }
+    let mut rows: Vec<_> = sums.into_iter().collect();
+    rows.sort_by_key(|(_, sum)| std::cmp::Reverse((sum.usd, sum.time)));
+    let rows = rows.into_iter().map(|(key, sum)| sum.row(key)).collect();
+    (rows, total.row(String::new()))
+}
+
 impl CostsDoc {
     /// The view of what was spent.
     #[must_use]

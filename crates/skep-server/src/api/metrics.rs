@@ -156,7 +156,7 @@ pub(super) fn percent(share: u64) -> f64 {
     share as f64 / 100.0
 }
 
-fn words<K>(all: &[K], of: impl Fn(&K) -> (&'static str, u64)) -> BTreeMap<String, u64> {
+pub(super) fn words<K>(all: &[K], of: impl Fn(&K) -> (&'static str, u64)) -> BTreeMap<String, u64> {
     let all = all.iter().map(of);
     all.map(|(word, n)| (word.to_owned(), n)).collect()
 }

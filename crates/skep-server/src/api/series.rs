@@ -113,6 +113,34 @@ impl SeriesDoc {
     }
 }
 
+impl SeriesDoc {
+    /// Leaves out the points that begin at `end` or later, in milliseconds since 1970.
+    pub(super) fn cut(&mut self, end: u64) {
+        let keep = self.at.partition_point(|at| *at < end);
+        self.at.truncate(keep);
+        self.peak.truncate(keep);
+        self.utilisation_percent.truncate(keep);
+        let sums = self.counts.values_mut().chain(self.levels.values_mut());
+        for column in sums.chain(self.tokens.values_mut()) {
+            column.truncate(keep);
+        }
+        for column in self.usd.values_mut() {
+            column.truncate(keep);
+        }
+        for columns in self.latency.values_mut() {
+            columns.count.truncate(keep);
+            for column in [
+                &mut columns.mean_ms,
+                &mut columns.p50_ms,
+                &mut columns.p95_ms,
+                &mut columns.p99_ms,
+            ] {
+                column.truncate(keep);
+            }
+        }
+    }
+}
+
 /// `None` where nothing of a stage was seen.
 fn columns(points: &[Point], stage: Stage) -> Option<LatencyColumns> {
     let seen = points.iter().map(|p| latency(&p.bucket.spans, stage));

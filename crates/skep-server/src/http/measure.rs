@@ -65,7 +65,7 @@ pub(super) struct Window {
 }
 
 /// A length between a second and the longest that is remembered.
-fn length(name: &str, text: Option<&str>) -> Result<Option<Millis>, Problem> {
+pub(super) fn length(name: &str, text: Option<&str>) -> Result<Option<Millis>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let length: Millis = text
         .parse()

@@ -516,6 +516,8 @@ struct PolicyDoc {
     agents: Option<TalkingDoc>,
     /// When people are told that something needs them.
     alerts: Option<AlertNumbersDoc>,
+    /// Which reports are written to `.skep/reports` by themselves.
+    reports: Option<ReportsDoc>,
 }
 
 /// How patient Skep is with agents that say what they do, and how long a person may let them wait.
@@ -644,7 +646,9 @@ struct HealthDoc {
     wait: Option<Duration>,
 }
 
+mod reports;
 mod routing;
+use reports::ReportsDoc;
 use routing::{ProvidersDoc, RoutingDoc, SloDoc};
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ fn post(path: &str, body: &str) -> String {
     )
 }
 
-async fn load(served: &Served) {
+pub(crate) async fn load(served: &Served) {
     let answer = served
         .client
         .plan("application/toml", PLAN.into(), false, "load")

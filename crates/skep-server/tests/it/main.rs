@@ -12,6 +12,7 @@ mod good_plans;
 mod log;
 mod markdown;
 mod openapi;
+mod reports;
 mod round_trip;
 mod rules;
 mod schema;

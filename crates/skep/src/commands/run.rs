@@ -2,7 +2,7 @@
 
 mod foresee;
 
-use super::look;
+use super::{look, report};
 use crate::{
     args::{self, Context, quoted},
     failure::{Exit, Failure},
@@ -164,7 +164,7 @@ async fn follow(
             if same && over && state.finished().is_some() && !again {
                 term::say("this plan was run already; `--again` runs it once more\n");
                 let exit = exit(End::Finished, &state);
-                finish(ctx, End::Finished, exit, &state)?;
+                finish(ctx, place, End::Finished, exit, &state).await?;
                 return Ok(exit);
             }
             load(place, &plan, again).await?
@@ -180,7 +180,7 @@ async fn follow(
     let follow = Follow::begin(place, hosted, state, until, progress, signals).await?;
     let (end, state) = follow.until_end().await?;
     let exit = exit(end, &state);
-    finish(ctx, end, exit, &state)?;
+    finish(ctx, place, end, exit, &state).await?;
     Ok(exit)
 }
 
@@ -220,8 +220,15 @@ fn exit(end: End, state: &State) -> Exit {
 }
 
 /// Prints what became of it all.
-fn finish(ctx: &Context, end: End, exit: Exit, state: &State) -> Result<(), Failure> {
-    if let Some(summary) = summary::Summary::of(state, exit, now()) {
+async fn finish(
+    ctx: &Context,
+    place: &Place,
+    end: End,
+    exit: Exit,
+    state: &State,
+) -> Result<(), Failure> {
+    let report = report::of_run(place, state).await;
+    if let Some(summary) = summary::Summary::of(state, exit, report, now()) {
         let printed = if ctx.json {
             term::print_json(&summary)
         } else if !matches!(end, End::Left(_)) || state.finished().is_some() {

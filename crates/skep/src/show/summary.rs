@@ -39,11 +39,18 @@ pub(crate) struct Summary {
     cost: CostRow,
     tasks: Vec<TaskDoc>,
     conflicts: Vec<ConflictDoc>,
+    /// Its report, below the repository's main worktree, once that is written.
+    report: Option<String>,
 }
 
 impl Summary {
     /// The view of a run that ended; `None` before the first plan.
-    pub(crate) fn of(state: &State, exit: Exit, now: Time) -> Option<Summary> {
+    pub(crate) fn of(
+        state: &State,
+        exit: Exit,
+        report: Option<String>,
+        now: Time,
+    ) -> Option<Summary> {
         let swarm = state.swarm()?;
         let landed = swarm.landed.as_ref() == Some(&swarm.tip);
         let end = state.finished().unwrap_or(now);
@@ -61,6 +68,7 @@ impl Summary {
             cost: CostsDoc::of(state, now, By::Task).total,
             tasks: TaskList::of(state, now).tasks,
             conflicts: ConflictList::of(state).conflicts,
+            report,
         })
     }
 
@@ -90,6 +98,9 @@ impl Summary {
             out.push_str(&attention(task, look));
         }
         out.push_str(&self.result(merged, look));
+        if let Some(report) = &self.report {
+            let _ = writeln!(out, "the report is {report}");
+        }
         out
     }
 

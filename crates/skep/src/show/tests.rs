@@ -283,7 +283,7 @@ fn tables_and_summaries_read_well() {
         ),
         status::tasks(&TaskList::of(state, now), look),
         status::tasks(&TaskList::of(state, now), narrow),
-        Summary::of(state, Exit::Unfinished, now)
+        Summary::of(state, Exit::Unfinished, None, now)
             .unwrap()
             .render(look),
         Forecast::of(&plan()).render(Some(80), false),

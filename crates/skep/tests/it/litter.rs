@@ -56,3 +56,14 @@ pub(crate) fn processes(root: &Path) -> Vec<String> {
     }
     found
 }
+
+/// Nobody but the owner can read a folder and what is in it.
+#[track_caller]
+pub(crate) fn private(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let entries = fs::read_dir(dir).unwrap().flatten();
+    for path in entries.map(|entry| entry.path()).chain([dir.into()]) {
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", path.display());
+    }
+}

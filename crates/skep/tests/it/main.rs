@@ -26,6 +26,7 @@ mod mcp;
 mod metrics;
 mod places;
 mod refusals;
+mod reports;
 mod runs;
 mod said;
 mod scaling;

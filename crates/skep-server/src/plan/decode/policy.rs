@@ -3,8 +3,8 @@
 use super::{Decoder, Field, nowhere};
 use crate::zones;
 use skep_core::spec::{
-    Agents, Budget, Cap, Health, OnCap, Policy, Providers, RouteBy, Routing, Scaling, Slo, Targets,
-    Zone,
+    Agents, Budget, Cap, Health, OnCap, Policy, Providers, Reports, RouteBy, Routing, Scaling, Slo,
+    Targets, Zone,
 };
 
 /// Reads every number of a table.
@@ -48,6 +48,7 @@ impl Decoder {
             targets: targets,
             agents: talking,
             alerts: alert_numbers,
+            reports: reports,
         } };
         table.finish(self, nowhere);
         Some(policy)
@@ -238,6 +239,18 @@ impl Decoder {
         } };
         table.finish(self, nowhere);
         Some(slo)
+    }
+
+    fn reports(&mut self, field: &Field<'_>) -> Option<Reports> {
+        let mut table = self.table(field, "`reports`", "[policy.reports] with keys below it")?;
+        let reports = read! { Reports from table by self {
+            run: truth,
+            hourly: truth,
+            daily: truth,
+            weekly: truth,
+        } };
+        table.finish(self, nowhere);
+        Some(reports)
     }
 
     fn targets(&mut self, field: &Field<'_>) -> Option<Targets> {

@@ -160,6 +160,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
         ("policy.slo", "Slo"),
         ("policy.targets", "Targets"),
         ("policy.alerts", "AlertNumbers"),
+        ("policy.reports", "Reports"),
     ] {
         text.push_str(&format!("[{table}]\n"));
         let properties = schema["$defs"][name]["properties"].as_object().unwrap();
@@ -171,6 +172,7 @@ fn the_defaults_in_the_schema_are_the_real_ones() {
                 "scaling",
                 "routing",
                 "providers",
+                "reports",
                 "slo",
                 "targets",
                 "budget",

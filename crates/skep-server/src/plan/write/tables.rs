@@ -13,8 +13,8 @@ use skep_core::{
     money::Usd,
     spec::{
         AgentSpec, Agents, Alerts, Budget, Cap, Command, Complexity, Criterion, Health, HookSpec,
-        Landing, ModelSpec, ModelWish, OnFail, Plan, Policy, Priority, Providers, Role, RouteBy,
-        Routing, Scaling, Slo, SwarmSpec, Targets, TaskSpec, Workers,
+        Landing, ModelSpec, ModelWish, OnFail, Plan, Policy, Priority, Providers, Reports, Role,
+        RouteBy, Routing, Scaling, Slo, SwarmSpec, Targets, TaskSpec, Workers,
     },
     time::Millis,
 };
@@ -272,6 +272,12 @@ fn model(model: &ModelSpec) -> Value {
 trait Written {
     fn written(&self) -> Value;
 }
+
+impl Written for bool {
+    fn written(&self) -> Value {
+        Value::Bool(*self)
+    }
+}
 impl Written for Millis {
     fn written(&self) -> Value {
         text(self)
@@ -402,6 +408,12 @@ impl Written for Slo {
     }
 }
 
+impl Written for Reports {
+    fn written(&self) -> Value {
+        Value::Table(changed!(Reports of self: run, hourly, daily, weekly))
+    }
+}
+
 impl Written for Targets {
     fn written(&self) -> Value {
         Value::Table(changed!(Targets of self:
@@ -461,6 +473,7 @@ fn numbers(policy: &Policy) -> Vec<Entry> {
         targets,
         agents,
         alerts,
+        reports,
     )
 }
 
