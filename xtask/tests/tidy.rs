@@ -13,7 +13,7 @@ use std::{
 const LINES_MAX: usize = 700;
 
 /// Tests that may sleep, each with why nothing can be waited for.
-const SLEEPERS: [(&str, &str); 6] = [
+const SLEEPERS: [(&str, &str); 7] = [
     (
         "crates/skep/tests/it/main.rs",
         "`until` asks other processes, which tell nobody when they are ready; it is bounded",
@@ -25,6 +25,10 @@ const SLEEPERS: [(&str, &str); 6] = [
     (
         "crates/skep/tests/real/world.rs",
         "`until`, as in the tests beside it: bounded",
+    ),
+    (
+        "crates/skep/tests/real/leaks.rs",
+        "samples the processes of real agents until it is told to stop: they tell nobody when they are there",
     ),
     (
         "crates/skep/tests/faults/programs.rs",
