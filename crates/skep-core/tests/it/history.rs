@@ -127,7 +127,6 @@ fn levels_are_those_at_the_end_of_each_point_and_now_in_the_last() {
 #[test]
 fn after_days_without_work_it_is_known_when_there_was_some_and_what_came_of_it() {
     let mut t = alone("a");
-    assert_eq!(t.state().worked_before(t.now), None);
     let began = t.now;
     t.start("a");
     t.pass(Millis::mins(4));
