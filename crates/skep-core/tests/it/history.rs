@@ -122,3 +122,31 @@ fn levels_are_those_at_the_end_of_each_point_and_now_in_the_last() {
     assert_eq!(level(last, Level::TasksAccepted), 1);
     assert_eq!(series.points[1].bucket.peak, 1);
 }
+
+// proves: U-7
+#[test]
+fn after_days_without_work_it_is_known_when_there_was_some_and_what_came_of_it() {
+    let mut t = alone("a");
+    let began = t.now;
+    t.start("a");
+    t.pass(Millis::mins(4));
+    t.succeed("a");
+    t.merge();
+    let ended = t.now;
+    t.pass(Millis::mins(3 * 24 * 60));
+    let worked = t.state().worked_before(t.now).unwrap();
+    assert!(
+        ended.since(worked) <= Millis::mins(60),
+        "{worked:?} {ended:?}"
+    );
+    let merged = |from, to| {
+        let bucket = t.state().between(from, to, t.now);
+        bucket.counts.get(Count::TasksMerged)
+    };
+    let later = ended + Millis::mins(60);
+    assert_eq!(merged(began, later), 1);
+    assert_eq!(merged(later, t.now), 0);
+    // As exactly as a bucket is wide.
+    let before = skep_core::time::Time(began.0 / 3_600_000 * 3_600_000);
+    assert_eq!(t.state().worked_before(before), None);
+}
