@@ -466,6 +466,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The reports that were written by themselves */
+        get: operations["listReports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was done, what failed and what it cost */
+        get: operations["getReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reputation": {
         parameters: {
             query?: never;
@@ -1406,6 +1440,42 @@ export interface components {
             /** @description What went wrong last. */
             trouble: string | null;
         };
+        /** @description A task that was merged. */
+        DoneDoc: {
+            /** @description When it was merged. */
+            at: components["schemas"]["Stamp"];
+            /**
+             * Format: uint
+             * @description How many attempts it took.
+             */
+            attempts: number;
+            /** @description The commit on the integration branch; null where it was counted as merged without one. */
+            commit: string | null;
+            /**
+             * Format: uint
+             * @description How many files it changes.
+             */
+            files: number | null;
+            /** @description Its goal, on one line. */
+            mission: string;
+            /** @description Which. */
+            task: string;
+            /**
+             * Format: uint64
+             * @description How long they took in all.
+             */
+            took_ms: number;
+            /**
+             * Format: double
+             * @description What is known of what they cost; null is unknown.
+             */
+            usd: number | null;
+            /**
+             * Format: uint32
+             * @description Its wave.
+             */
+            wave: number;
+        };
         /** @description A tie between two tasks. */
         EdgeDoc: {
             /** @description The task that says so. */
@@ -1485,6 +1555,23 @@ export interface components {
         Key: string;
         /** @description Names of kinds of events, such as `claimed,attempt_ended`. */
         Kinds: string;
+        /** @description A wave that landed. */
+        LandedDoc: {
+            /** @description When; null where none of its tasks is known any more. */
+            at: string | null;
+            /**
+             * Format: uint
+             * @description How many tasks it merged.
+             */
+            tasks: number;
+            /** @description The commit it left. */
+            tip: string;
+            /**
+             * Format: uint32
+             * @description Its number.
+             */
+            wave: number;
+        };
         /** @description How long a stage took, in columns. Where nothing of it ended, there is null. */
         LatencyColumns: {
             /** @description How often. */
@@ -2025,6 +2112,107 @@ export interface components {
             /** @description What to type for it. Words in capitals are the person's to fill in. */
             shell: string;
         };
+        /** @description A report. */
+        ReportDoc: {
+            /** @description What people were alerted of and is not over. */
+            alerts: components["schemas"]["AlertDoc"][];
+            /** @description Questions that wait for an answer now. */
+            asks: components["schemas"]["AskDoc"][];
+            /** @description What to look at next, the gravest first. */
+            concerns: components["schemas"]["ConcernDoc"][];
+            /** @description What was counted, by the names of `GET /metrics`; noughts are left out. */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description What was merged, in order; the first of them. */
+            done: components["schemas"]["DoneDoc"][];
+            /**
+             * Format: uint
+             * @description How many in all.
+             */
+            done_count: number;
+            /** @description Where it begins. */
+            from: components["schemas"]["Stamp"];
+            /** @description Its name. */
+            id: string;
+            /** @description Of what it is. */
+            kind: components["schemas"]["ReportKind"];
+            /** @description How long the stages took. */
+            latency: {
+                [key: string]: components["schemas"]["LatencyDoc"];
+            };
+            /** @description When it was made: "now" in it is then. */
+            made: components["schemas"]["Stamp"];
+            /**
+             * Format: uint
+             * @description So many more.
+             */
+            more_concerns: number;
+            /**
+             * Format: uint32
+             * @description The most attempts that ran at once.
+             */
+            peak: number;
+            /** @description Saved work that is not merged; null where git was not asked. */
+            salvage: components["schemas"]["SalvageSum"] | null;
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+            /** @description For charts. */
+            series: components["schemas"]["SeriesDoc"];
+            /** @description What was spent. */
+            spending: components["schemas"]["SpendingDoc"];
+            /** @description The swarm; null before the first plan. */
+            swarm: string | null;
+            /** @description How the swarm stands to its targets now. */
+            targets: components["schemas"]["TargetDoc"][];
+            /**
+             * Format: uint64
+             * @description Over how long those are measured, in milliseconds.
+             */
+            targets_window_ms: number;
+            /** @description The plan's tasks by where they stand now. */
+            tasks: {
+                [key: string]: number;
+            };
+            /** @description Where it ends. */
+            to: components["schemas"]["Stamp"];
+            /** @description What failed, and why; those that need a person first. */
+            trouble: components["schemas"]["TroubleDoc"][];
+            /**
+             * Format: uint
+             * @description How many in all.
+             */
+            trouble_count: number;
+            /**
+             * Format: double
+             * @description Of the workers' time they had an attempt, in percent; null where there were none.
+             */
+            utilisation_percent: number | null;
+            /**
+             * Format: uint
+             * @description How many in all.
+             */
+            wave_count: number;
+            /** @description The waves that landed; the first of them. */
+            waves: components["schemas"]["LandedDoc"][];
+            /** @description The zone of its days; `UTC` if nobody said. */
+            zone: string;
+        };
+        /** @description Of what a report is. */
+        ReportKind: "run" | "hourly" | "daily" | "weekly" | "window";
+        /** @description `GET /api/v1/reports`. */
+        ReportList: {
+            /** @description Each, by kind, oldest first. */
+            reports: components["schemas"]["StoredDoc"][];
+            /**
+             * Format: uint32
+             * @description The document's version.
+             */
+            schema: number;
+        };
         /** @description All of them. `GET /api/v1/reputation`. */
         ReputationDoc: {
             /** @description Who serves them. */
@@ -2056,6 +2244,36 @@ export interface components {
              * @description How many letters wait.
              */
             waiting: number;
+        };
+        /** @description Work that was saved to a ref. */
+        SalvageDoc: {
+            /** @description The attempt it is of, with `.2` or `-head` behind it for what was saved beside the first. */
+            attempt: string;
+            /** @description The commit. */
+            commit: string;
+            /**
+             * Format: uint
+             * @description How many files it changes.
+             */
+            files: number;
+            /** @description Whether the integration branch holds all of it. */
+            merged: boolean;
+            /** @description The ref, in full. */
+            reference: string;
+            /** @description When it was saved. */
+            saved: components["schemas"]["Stamp"];
+            /** @description The task it is of, or `_w1` for commits found on a worker's branch. */
+            task: string;
+        };
+        /** @description Work that is on no branch. */
+        SalvageSum: {
+            /** @description The newest of them. */
+            newest: components["schemas"]["SalvageDoc"][];
+            /**
+             * Format: uint
+             * @description So many saved commits hold something that is not merged.
+             */
+            unmerged: number;
         };
         /** @description Points at equal distances, oldest first, a column each. A column of nothing but noughts is left out. */
         SeriesDoc: {
@@ -2148,6 +2366,24 @@ export interface components {
             rule: string;
             /** @description Until when. */
             until: components["schemas"]["Stamp"];
+        };
+        /** @description What was spent. */
+        SpendingDoc: {
+            /** @description By model; an empty key is an agent that chooses itself. */
+            models: components["schemas"]["CostRow"][];
+            /**
+             * Format: uint
+             * @description So many tasks more.
+             */
+            more_tasks: number;
+            /** @description By task, those that cost most. */
+            tasks: components["schemas"]["CostRow"][];
+            /** @description By attempts that ended. */
+            total: components["schemas"]["CostRow"];
+            /** @description What was spent in vain (G-9). */
+            waste: components["schemas"]["WasteDoc"];
+            /** @description By worker. */
+            workers: components["schemas"]["CostRow"][];
         };
         /** Format: date-time */
         Stamp: string;
@@ -2270,6 +2506,17 @@ export interface components {
              * @description How long it took.
              */
             took_ms: number;
+        };
+        /** @description A report that was written by itself. */
+        StoredDoc: {
+            /** @description Its name. */
+            id: string;
+            /** @description Of what it is. */
+            kind: components["schemas"]["ReportKind"];
+            /** @description The same as Markdown. */
+            markdown: string;
+            /** @description Its page, below the repository's main worktree. */
+            page: string;
         };
         /** @description That a word was taken. */
         TakenDoc: {
@@ -2659,6 +2906,25 @@ export interface components {
              * @description Until the time that it was told to take is over.
              */
             timebox_left_ms: number;
+        };
+        /** @description A task of which an attempt failed, or that went no further. */
+        TroubleDoc: {
+            /**
+             * Format: uint
+             * @description How many of its attempts came to nothing, of those that ended in this time.
+             */
+            failed: number;
+            /** @description Where it stands now. */
+            state: string;
+            /** @description Which. */
+            task: string;
+            /**
+             * Format: double
+             * @description What that cost, as far as is known.
+             */
+            usd: number | null;
+            /** @description Why, on one line. */
+            why: string;
         };
         /** @description What was used; null is unknown. */
         UsageDoc: {
@@ -6063,6 +6329,205 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listReports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getReport: {
+        parameters: {
+            query?: {
+                /** @description With the id `window`: how far back, such as `3h` */
+                window?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description One that was written; or, up to now, `run`, `hourly`, `daily`, `weekly` or `window` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDoc"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
