@@ -17,6 +17,12 @@ type Step = (&'static str, &'static [&'static str]);
 const NEEDS: &[(&str, &str, &str, bool)] = &[
     ("tmux", "tmux", "workers in panes (W-2)", true),
     ("chromium", "chromium", "the dashboard (U-3)", false),
+    (
+        "promtool",
+        "prometheus",
+        "what Prometheus makes of the metrics and rules (U-5)",
+        false,
+    ),
 ];
 
 /// Everything that must hold before a commit lands, cheapest first.
