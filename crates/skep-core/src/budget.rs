@@ -3,7 +3,8 @@
 //! **Reserve, meter, settle.** A claim sets amounts aside; it is refused, never failed, if they do not fit under
 //! every cap that applies. What the agent says of its use is metered while it runs, and settled when it ends,
 //! however that is. What it used is booked at once; what is left of its reservation counts until it ends. An
-//! attempt that would pass its reservation with its next metering gets more, if that fits, and is else ended.
+//! attempt that would pass its reservation with its next metering gets more, if that fits, or what less urgent ones have
+//! not spent, and is else ended.
 //!
 //! **What holds**, after every decision: what is spent of a cap that all attempts share, and what is set aside of
 //! it, fit under it together, or nothing is set aside any more (a burst of one attempt takes back what others have

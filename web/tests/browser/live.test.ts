@@ -84,8 +84,10 @@ test("the swarm is paused, resumed and scaled", async () => {
 test("a worker is looked into and steered, by the keyboard", async () => {
   const grid = main().getByRole("grid", { name: "Workers" });
   await grid.getByText("w5").waitFor();
-  const at = workers().findIndex((w) => w.current_task === "long");
-  const w = workers()[at]!.id;
+  const w = workers().find((w) => w.current_task === "long")!.id;
+  // Those at work come first.
+  const rows = await grid.locator(".space [role=row]").allInnerTexts();
+  const at = rows.findIndex((row) => row.split(/\s/).includes(w));
   await page().keyboard.press("g");
   for (let n = 0; n <= at; n += 1) await page().keyboard.press("j");
   await page().keyboard.press("Enter");

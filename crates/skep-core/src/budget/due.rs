@@ -7,7 +7,7 @@ use super::{
 use crate::{
     attempt::{Live, Phase, StopWhy},
     event::Event,
-    spec::OnCap,
+    spec::{OnCap, Priority},
     state::State,
     time::Time,
 };
@@ -213,13 +213,14 @@ fn granted(state: &State, live: &Live, now: Time) -> Option<Event> {
         time: state.swarm()?.spec.policy.budget.interval,
         ..nothing()
     };
+    let mut rest = nothing();
     for more in [step, least] {
         let mut reserved = account.reserved;
         for measure in &short {
             *measure.of_mut(&mut reserved) = measure.of(&wanted).saturating_add(measure.of(&more));
         }
         // What it has used beyond what was set aside is booked already.
-        let rest = reserved.less(used).less(account.reserved.less(used));
+        rest = reserved.less(used).less(account.reserved.less(used));
         if !spent && standings.iter().all(|s| s.allows(rest)) {
             return Some(Event::Metered {
                 attempt: live.attempt,
@@ -229,11 +230,56 @@ fn granted(state: &State, live: &Live, now: Time) -> Option<Event> {
             });
         }
     }
+    if let Some(given) = yielded(state, task.priority, &standings, rest, now).filter(|_| !spent) {
+        return Some(given);
+    }
     Some(Event::StopAsked {
         attempt: live.attempt,
         why: StopWhy::OverBudget,
         // One that would only pass it with its next metering has the grace for an end of its own.
         at_once: spent || !used.less(account.reserved).is_nothing(),
+    })
+}
+
+/// What less urgent attempts have not spent is for the more urgent one that needs so much more: the least urgent and
+/// newest gives first, and is then itself the one that gets no more. Nothing is taken that would not be enough.
+fn yielded(
+    state: &State,
+    priority: Priority,
+    standings: &[Standing],
+    more: Amounts,
+    now: Time,
+) -> Option<Event> {
+    let short = || standings.iter().filter(|s| !s.allows(more));
+    // A task's, a worker's or a role's cap is nobody else's to give from.
+    if !short().all(|s| Scope::SHARED.contains(&s.scope)) {
+        return None;
+    }
+    let standing = short().next()?;
+    let lacking = more.less(standing.left());
+    let measure = Measure::ALL
+        .into_iter()
+        .find(|m| m.cap(&standing.cap).is_some() && m.of(&lacking) > 0)?;
+    let rest = |live: &Live| measure.of(&live.account.reserved.less(used(live, now)));
+    let urgency = |live: &Live| state.task(&live.task).map(|t| t.priority);
+    let givers = || {
+        let gives = |live: &&Live| spends(live) && rest(live) > 0;
+        let less_urgent = move |live: &&Live| urgency(live) > Some(priority);
+        state.live().filter(gives).filter(less_urgent)
+    };
+    let all = givers().fold(0u64, |sum, live| sum.saturating_add(rest(live)));
+    if all < measure.of(&lacking) {
+        return None;
+    }
+    let giver = givers().max_by_key(|live| (urgency(live), live.attempt))?;
+    let mut reserved = giver.account.reserved;
+    let amount = measure.of_mut(&mut reserved);
+    *amount -= measure.of(&lacking).min(rest(giver));
+    Some(Event::Metered {
+        attempt: giver.attempt,
+        task: giver.task.clone(),
+        charge: giver.account.charge,
+        reserved,
     })
 }
 

@@ -10,7 +10,7 @@ use skep_core::{
     event::Event,
     money::Usd,
     request::{Command, Observation},
-    spec::{Budget, ModelSpec, OnCap, Policy, Price, Tier, Workers},
+    spec::{Budget, ModelSpec, OnCap, Policy, Price, Priority, Tier, Workers},
     state::SwarmState,
     task::TaskState,
     time::Millis,
@@ -185,6 +185,33 @@ fn an_attempt_beyond_what_was_set_aside_gets_more_or_is_ended_and_no_retry_is_co
     let b = t.task("b");
     assert_eq!(b.history[0].outcome, Outcome::OverBudget);
     assert_eq!((b.failures, b.crashes, b.state), (0, 0, TaskState::Ready));
+}
+
+// proves: S-7
+#[test]
+fn the_less_urgent_gives_back_what_it_has_not_spent_before_the_more_urgent_is_ended() {
+    for (urgent, given) in [(Priority::P0, true), (Priority::P2, false)] {
+        let mut t = Swarm::load_with("a b", |plan| {
+            plan.swarm.workers = Workers::Count(2);
+            priced(plan, |budget| budget.swarm.usd = Some(usd(1.0)));
+            plan.tasks[0].priority = urgent;
+            plan.tasks[1].priority = Priority::P2;
+        });
+        t.start("a");
+        t.start("b");
+        let reserved =
+            |t: &Swarm, n: &str| t.state().attempt(t.attempt_of(n)).unwrap().account.reserved;
+        for cents in (4..=94).step_by(5) {
+            t.pass(Millis::mins(1));
+            t.uses("a", f64::from(cents) / 100.0);
+        }
+        // 0.94 and what may follow do not fit beside the tenth that the other one keeps and does not spend.
+        assert_eq!(stopping(&t, "a").is_none(), given, "{urgent:?}");
+        assert_eq!(stopping(&t, "b"), None, "it has not passed anything yet");
+        if given {
+            assert!(reserved(&t, "b").usd < usd(0.1));
+        }
+    }
 }
 
 // proves: S-7

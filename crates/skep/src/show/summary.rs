@@ -99,7 +99,7 @@ impl Summary {
         }
         out.push_str(&self.result(merged, look));
         if let Some(report) = &self.report {
-            let _ = writeln!(out, "the report is {report}");
+            let _ = writeln!(out, "the report is\n  {report}");
         }
         out
     }

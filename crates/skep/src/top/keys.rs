@@ -237,7 +237,7 @@ impl View {
     fn open_log(&mut self) {
         if let Some(name) = self.named() {
             self.show(Pane::Logs);
-            self.log = Some(name);
+            (self.log, self.log_is_chosen) = (Some(name), true);
             self.data.log = super::data::Log::default();
         }
     }

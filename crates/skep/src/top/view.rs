@@ -77,6 +77,8 @@ pub(super) struct View {
     pub(super) by: By,
     /// Whose output the pane of logs shows.
     pub(super) log: Option<String>,
+    /// Whether a person chose it.
+    pub(super) log_is_chosen: bool,
     /// How far down a long text is shown from; of a log, how far above its end.
     pub(super) scroll: usize,
     pub(super) now: Time,
@@ -93,6 +95,7 @@ impl View {
             said: None,
             by: By::Task,
             log: None,
+            log_is_chosen: false,
             scroll: 0,
             now,
             cursors: Default::default(),
@@ -126,8 +129,10 @@ impl View {
             let mut busy = workers.filter(|w| w.attempt.is_some());
             busy.next().map(|w| w.id.clone())
         };
-        if self.log.is_none() {
-            self.log = first();
+        // What nobody chose is somebody who is at work.
+        let idle = |name: &String| self.data.attempt_of(name).is_none();
+        if !self.log_is_chosen && self.log.as_ref().is_none_or(idle) {
+            self.log = first().or_else(|| self.log.take());
         }
     }
 

@@ -66,8 +66,8 @@ fn out_of_processes_the_swarm_waits_or_is_halted_and_goes_on_by_itself() {
     world.open_gate();
     until("it waits or is halted", || {
         assert!(keeper.ended().is_none(), "{}", world.said());
-        let status = world.skep(&["status"]);
-        status.out.contains("halted") || status.out.contains("waits:")
+        let status = world.skep(&["status", "--json"]).out;
+        status.contains("\"halted\"") || status.contains("\"held\"")
     });
 
     assert_eq!(world.merged_count(), 0);

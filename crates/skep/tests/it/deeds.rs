@@ -140,6 +140,7 @@ fn every_verb_prints_a_document_for_programs() {
         &["state"],
         &["metrics"],
         &["alerts"],
+        &["report"],
         &["tasks"],
         &["workers"],
         &["scale", "1"],

@@ -35,7 +35,7 @@ fn a_run_ends_with_a_report_and_no_text_of_a_plan_is_markup_in_it() {
     sandbox.write("plan.toml", PLAN);
     let ran = sandbox.expect(1, &["run", "plan.toml"]);
     assert!(
-        ran.out.contains("the report is .skep/reports/run-"),
+        ran.out.contains("the report is\n  .skep/reports/run-"),
         "{}",
         ran.out
     );
