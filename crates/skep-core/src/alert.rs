@@ -272,12 +272,13 @@ fn raised(state: &State, spell: &Spell) -> Event {
     }
 }
 
-/// When people are told again. What was raised while its rule was silenced is told once it is not any more.
+/// When people are told again. What was raised while its rule was silenced is told once it is not any more. A swarm
+/// that has nothing left to do says everything once: whoever comes back to it finds it in its list.
 fn remind_at(state: &State, policy: &spec::Alerts, spell: &Spell, raised: &Raised) -> Option<Time> {
     let silent = state.alerts().silenced_until(spell.of.rule());
     let at = match raised.told {
         None => raised.at,
-        Some(_) if policy.remind.0 == 0 => return None,
+        Some(_) if policy.remind.0 == 0 || state.finished().is_some() => return None,
         Some(told) => told + policy.remind,
     };
     Some(silent.map_or(at, |until| at.max(until)))
