@@ -71,7 +71,7 @@ pub(crate) struct Audit {
     looked: u64,
     coming: scaling::Coming,
     pub(crate) spending: spending::Spending,
-    asks: asks::Asks,
+    pub(crate) asks: asks::Asks,
 }
 
 impl Audit {

@@ -139,6 +139,7 @@ impl World {
             looking: false,
         };
         let life = self.lives;
+        self.audit.asks.keeper_begins(ahead);
         self.audit.keeper_since = self.now;
         self.audit.facts_since = self.now;
         self.note(|| format!("keeper {life} begins, its clock {}s ahead", ahead / 1000));

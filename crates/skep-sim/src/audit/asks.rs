@@ -9,7 +9,7 @@ use skep_core::{
     id::Attempt,
     time::Millis,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A log that does not take entries, a clock that jumps, a look that comes a minute later.
 const SLACK: u64 = 10 * 60_000;
@@ -20,6 +20,11 @@ pub(crate) struct Asks {
     /// Since when each is open, and whether it is answered.
     open: BTreeMap<(Attempt, u32), (u64, bool)>,
     waited: BTreeMap<Attempt, Waits>,
+    /// How far the last keeper's clock was ahead.
+    ahead: i64,
+    /// Attempts that waited while one keeper's clock was followed by another's that is ahead of it or behind: by a
+    /// clock alone nobody can tell how long that was, so all that holds is the bound of all waiting.
+    unsure: BTreeSet<Attempt>,
 }
 
 /// For how long an attempt has waited.
@@ -33,6 +38,15 @@ impl Asks {
     fn waits(&self, attempt: Attempt) -> bool {
         let mut its = self.open.range((attempt, 0)..=(attempt, u32::MAX));
         its.any(|(_, (_, answered))| !answered)
+    }
+
+    /// A keeper begins, with its clock so far ahead.
+    pub(crate) fn keeper_begins(&mut self, ahead: i64) {
+        if ahead.abs_diff(self.ahead) > SLACK {
+            let open = self.open.iter().filter(|(_, (_, answered))| !answered);
+            self.unsure.extend(open.map(|((attempt, _), _)| *attempt));
+        }
+        self.ahead = ahead;
     }
 
     fn turn(&mut self, attempt: Attempt, now: u64) {
@@ -130,6 +144,7 @@ impl World {
         let asks = &mut self.audit.asks;
         asks.open.retain(|(of, _), _| *of != attempt);
         asks.waited.remove(&attempt);
+        asks.unsure.remove(&attempt);
     }
 
     /// Nothing waits for ever, and nobody's clock stands still for longer than it waits: while a keeper looks.
@@ -152,7 +167,11 @@ impl World {
         let Some(keeper) = &self.keeper else { return };
         let time = keeper.time(now);
         let over = |live: &&skep_core::attempt::Live| {
-            let waited = Millis(self.audit.asks.so_far(live.attempt, now)).min(total);
+            let waited = if self.audit.asks.unsure.contains(&live.attempt) {
+                total
+            } else {
+                Millis(self.audit.asks.so_far(live.attempt, now)).min(total)
+            };
             let runs = self.hosts.folders.get(&live.attempt).is_some_and(|f| {
                 f.over_since.is_none() && matches!(f.state, FolderState::Running { .. })
             });
