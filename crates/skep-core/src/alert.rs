@@ -272,13 +272,14 @@ fn raised(state: &State, spell: &Spell) -> Event {
     }
 }
 
-/// When people are told again. What was raised while its rule was silenced is told once it is not any more. A swarm
-/// that has nothing left to do says everything once: whoever comes back to it finds it in its list.
+/// When people are told again. What was raised while its rule was silenced is told once it is not any more. Figures
+/// of work are said once where nothing is left to do: they cannot become better until there is.
 fn remind_at(state: &State, policy: &spec::Alerts, spell: &Spell, raised: &Raised) -> Option<Time> {
     let silent = state.alerts().silenced_until(spell.of.rule());
+    let rests = spell.of.rule() == Rule::Target && state.finished().is_some();
     let at = match raised.told {
         None => raised.at,
-        Some(_) if policy.remind.0 == 0 || state.finished().is_some() => return None,
+        Some(_) if policy.remind.0 == 0 || rests => return None,
         Some(told) => told + policy.remind,
     };
     Some(silent.map_or(at, |until| at.max(until)))

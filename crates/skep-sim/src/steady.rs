@@ -11,6 +11,7 @@ use skep_core::{
     request::Command,
     spec::{Landing, Plan, Workers},
     task::TaskState,
+    time::Millis,
 };
 
 /// What a month came to.
@@ -46,6 +47,8 @@ impl World {
         (plan.swarm.worktree, plan.swarm.landing) = (true, Landing::Branch);
         plan.swarm.check.clear();
         plan.swarm.policy = Default::default();
+        // A world that is said again and again what it lacks never comes to rest.
+        plan.swarm.policy.alerts.remind = Millis(0);
         self.characters.clear();
         plan.tasks = (0..TASKS)
             .map(|number| {
