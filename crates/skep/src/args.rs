@@ -89,7 +89,7 @@ pub(crate) enum Verb {
     Tasks(tasks::Args),
     /// List and change workers
     Workers(workers::Args),
-    /// Sign a browser in
+    /// Open the dashboard: sign a browser in
     Dash(dash::Args),
     /// Watch workers in their tmux session
     Attach(attach::Args),

@@ -72,6 +72,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Result<Exit, Failure> {
             "\nlook at it:  cd {} && git log --graph --oneline skep/demo\n",
             word(&clone)
         ))?;
+        // In the run's summary its path is the clone's, where nobody stands.
+        let reports = clone.join(".skep/reports");
+        term::print(&format!("read its report:  ls {}\n", word(&reports)))?;
         term::print(&format!("throw it away:  rm -rf {}\n", word(&folder)))?;
     }
     if exit == Exit::Done && !all {
